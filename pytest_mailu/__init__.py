@@ -1,0 +1,35 @@
+"""Runs two Mailu releases side by side and says what an upgrade would break.
+
+What a project's `conftest.py` needs to declare behaviours of its own can be imported from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "pytest_mailu.behaviours": ("behaviour", "Matrix"),
+    "pytest_mailu.model": ("Observation", "Outcome", "Reply", "Severity", "Stage", "Tls", "Vantage"),
+    "pytest_mailu.population": ("ALICE", "BOB", "CAROL", "DOMAIN", "ELSEWHERE"),
+    "pytest_mailu.probe": ("Probe",),
+}
+
+__all__ = ["__version__", *(name for names in _HOMES.values() for name in names)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from pytest_mailu.behaviours import Matrix, behaviour
+    from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
+    from pytest_mailu.population import ALICE, BOB, CAROL, DOMAIN, ELSEWHERE
+    from pytest_mailu.probe import Probe
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: a pytest run that is not about Mailu pays nothing for this plugin."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""An event loop in a thread of its own, so that pytest's items can wait while everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Background:
+    """One event loop, running until `stop`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._submitted: set[asyncio.Task[Any]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mailu", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
+        """Start a coroutine there; the future tells its end. Cancelling the future cancels the coroutine."""
+        return asyncio.run_coroutine_threadsafe(self._kept(work), self._loop)
+
+    async def _kept(self, work: Coroutine[Any, Any, Value]) -> Value:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - only tasks come here
+        self._submitted.add(task)
+        try:
+            return await work
+        finally:
+            self._submitted.discard(task)
+
+    async def cancel_submitted(self) -> None:
+        """For a coroutine in this loop: cancel everything else that was submitted, and wait until it has ended."""
+        await _end(self._submitted - {asyncio.current_task()})
+
+    def finish(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Start a coroutine and wait for its end."""
+        return self.submit(work).result()
+
+    def finish_undisturbed(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """The same, but Ctrl-C does not end the waiting: for the work that cleans up."""
+        future = self.submit(work)
+        while True:
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                continue
+
+    @property
+    def stopped(self) -> bool:
+        return self._loop.is_closed()
+
+    def stop(self) -> None:
+        """Cancel what is left, wait for it, and end the thread."""
+        if self._loop.is_closed():
+            return
+        self.finish_undisturbed(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    await _end(asyncio.all_tasks() - {asyncio.current_task()})
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

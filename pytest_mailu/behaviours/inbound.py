@@ -1,0 +1,125 @@
+"""Mail from the world."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity
+from pytest_mailu.population import (
+    ALICE,
+    ALTERNATIVE,
+    BOB,
+    CAROL,
+    DOMAIN,
+    ELSEWHERE,
+    FORGED,
+    SALES,
+    UNKNOWN_DOMAIN,
+)
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN, Way
+
+ADDRESSES = {
+    "mailbox": (ALICE.address, ALICE),
+    "detail": (f"alice+lists@{DOMAIN}", ALICE),
+    "alias": (SALES.address, ALICE),
+    "wildcard": (f"wild-anything@{DOMAIN}", CAROL),
+    "alternative-domain": (f"bob@{ALTERNATIVE}", BOB),
+    "upper-case": (f"BOB@{DOMAIN.upper()}", BOB),
+}
+
+
+@behaviour(
+    "inbound/{way}/{kind}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"way": (SMTP_25,), "kind": ADDRESSES},
+)
+async def delivered(probe: Probe, way: Way, kind: str) -> Observation:
+    """A letter from the world to an address of the kind "{kind}"
+
+    Mail from outside to such addresses does not arrive.
+
+    RFC 5321 section 3.6; RFC 5233 for details; Mailu docs, "Web administration" (aliases, alternative domains)
+    """
+    address, user = ADDRESSES[kind]
+    sent = probe.letter(to=address)
+    reply = await probe.deliver(sent, way)
+    return await probe.in_mailbox(sent, user, reply)
+
+
+@behaviour("inbound/25-plain/mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def without_tls(probe: Probe) -> Observation:
+    """A letter from a server of the world that does not use TLS
+
+    Mail from servers without TLS does not arrive.
+
+    RFC 3207 section 4: a public server must not require TLS
+    """
+    sent = probe.letter(to=ALICE.address)
+    reply = await probe.deliver(sent, SMTP_25_PLAIN)
+    return await probe.in_mailbox(sent, ALICE, reply)
+
+
+@behaviour("inbound/25/unknown-user", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def unknown_user(probe: Probe) -> Observation:
+    """A letter from the world to nobody at our domain, which must be refused at once
+
+    The server sends bounces to strangers (backscatter), or swallows mail with a typo in the address.
+
+    RFC 5321 section 3.3; RFC 3463 5.1.1
+    """
+    sent = probe.letter(to=f"nobody@{DOMAIN}")
+    reply = await probe.deliver(sent)
+    return await probe.in_mailbox(sent, ALICE, reply)
+
+
+@behaviour("inbound/25/unknown-domain", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
+async def unknown_domain(probe: Probe) -> Observation:
+    """A letter from the world to a domain that is not here, which must be refused
+
+    The server is an open relay.
+
+    RFC 5321 section 7.8
+    """
+    sent = probe.letter(to=f"somebody@{UNKNOWN_DOMAIN}")
+    reply = await probe.deliver(sent)
+    return await probe.at_world(sent, reply)
+
+
+@behaviour("inbound/25/our-own-domain", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
+async def our_own_domain(probe: Probe) -> Observation:
+    """A letter from a stranger in the name of one of our own users, which must be refused
+
+    Strangers write to our users in the name of their colleagues.
+
+    Mailu 2.0 core/rspamd/conf/antispoof.map; 1.9 core/postfix/conf/main.cf (reject_sender_login_mismatch)
+    """
+    sent = probe.letter(to=ALICE.address, sender=BOB.address)
+    reply = await probe.deliver(sent)
+    return await probe.in_mailbox(sent, ALICE, reply)
+
+
+@behaviour("inbound/25/forged", severity=Severity.MAJOR)
+async def forged(probe: Probe) -> Observation:
+    """A letter from a stranger in the name of a domain that forbids it by SPF and DMARC
+
+    Forgeries arrive that were turned away before, or are turned away now.
+
+    RFC 7208 section 8.4; RFC 7489 section 6.3
+    """
+    sent = probe.letter(to=ALICE.address, sender=f"president@{FORGED}")
+    reply = await probe.deliver(sent)
+    return await probe.in_mailbox(sent, ALICE, reply)
+
+
+@behaviour("inbound/25/without-signature", severity=Severity.MAJOR)
+async def without_signature(probe: Probe) -> Observation:
+    """A letter from a well-kept domain without a DKIM signature
+
+    Mail from servers that do not sign is treated differently.
+
+    RFC 6376 section 6.3: a missing signature is no failure
+    """
+    sent = probe.letter(to=ALICE.address, sender=f"stranger@{ELSEWHERE}", signed=False)
+    reply = await probe.deliver(sent)
+    return await probe.in_mailbox(sent, ALICE, reply)

@@ -1,0 +1,180 @@
+"""Mail that is not for here: who may send it through, and how it goes out."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+
+STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
+
+
+@behaviour(
+    "relay/25/{vantage}-to-elsewhere",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"vantage": STRANGERS},
+)
+async def stranger(probe: Probe, vantage: Vantage) -> Observation:
+    """A letter from a stranger ({vantage}) to another domain on port 25, which must be refused
+
+    The server is an open relay: spammers use it, and others then refuse all its mail.
+
+    RFC 5321 section 7.8; RFC 2505 section 2.1
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}")
+    async with probe.smtp(SMTP_25_PLAIN, vantage) as smtp:
+        await smtp.mail(f"{sent.token}@{ELSEWHERE}")
+        reply = await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT)
+        seen_as = await probe.from_vantage(vantage, sent.token)
+        if not reply.code.startswith("2"):
+            outcome = Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED
+            return probe.seen(outcome, Stage.RCPT, reply, client=seen_as)
+        done = await smtp.data(sent.content)
+    return await probe.at_world(sent, done)
+
+
+@behaviour("relay/25/relaynet-to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def relaynet(probe: Probe) -> Observation:
+    """A letter from a host in RELAYNETS to another domain on port 25, without a login
+
+    Printers, scanners and applications that send through this server cannot any more.
+
+    Mailu docs, "Configuration reference" (RELAYNETS)
+    """
+    return await _through_25(probe, Vantage.RELAYNET)
+
+
+@behaviour("relay/25/inside-to-elsewhere", severity=Severity.MAJOR)
+async def inside(probe: Probe) -> Observation:
+    """A letter from a host in SUBNET to another domain on port 25, without a login
+
+    Containers beside Mailu that send through it behave differently.
+
+    Mailu docs, "Configuration reference" (SUBNET); core/postfix/conf/main.cf (mynetworks)
+    """
+    return await _through_25(probe, Vantage.INSIDE)
+
+
+async def _through_25(probe: Probe, vantage: Vantage) -> Observation:
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.deliver(sent, SMTP_25_PLAIN, vantage)
+    return await probe.at_world(sent, reply)
+
+
+@behaviour("relay/25/client-never-logs-in", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def never_logs_in(probe: Probe) -> Observation:
+    """A mail program on port 25 that never logs in, to another domain: refused
+
+    Without this refusal the server is an open relay.
+
+    RFC 6409 section 3.1
+    """
+    return await _client_on_25(probe, insist=False)
+
+
+@behaviour("relay/25/client-insists-on-login", wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
+async def insists_on_login(probe: Probe) -> Observation:
+    """A mail program on port 25 that insists on logging in: there is no login to be had
+
+    With a login on 25, bots try passwords there.
+
+    RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
+    """
+    return await _client_on_25(probe, insist=True)
+
+
+async def _client_on_25(probe: Probe, *, insist: bool) -> Observation:
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        if insist:
+            await smtp.login(ALICE.address, ALICE.password)
+        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+    return await probe.at_world(sent, done.reply)
+
+
+@behaviour("relay/domain/inbound", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def relayed_domain(probe: Probe) -> Observation:
+    """A letter from the world to a domain that Mailu relays to another server
+
+    Mail for the domain behind this server does not arrive.
+
+    Mailu docs, "Web administration" (relayed domain list)
+    """
+    sent = probe.letter(to=f"somebody@{RELAYED}")
+    reply = await probe.deliver(sent)
+    return await probe.at_world(sent, reply)
+
+
+@behaviour(
+    "relay/forward/keeps-a-copy-{where}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"where": ("here", "outside")},
+)
+async def forward_keeps(probe: Probe, where: str) -> Observation:
+    """A letter to a user who forwards and keeps a copy: the copy {where}
+
+    Forwarded mail is lost {where}.
+
+    Mailu docs, "Web administration" (forwards); SRS for the envelope
+    """
+    sent = probe.letter(to=KEEPS.address)
+    reply = await probe.deliver(sent)
+    return await (probe.in_mailbox(sent, KEEPS, reply) if where == "here" else probe.at_world(sent, reply))
+
+
+@behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def forward_passes(probe: Probe) -> Observation:
+    """A letter to a user who forwards everything and keeps nothing
+
+    Forwarded mail is lost.
+
+    Mailu docs, "Web administration" (forwards)
+    """
+    sent = probe.letter(to=PASSES.address)
+    reply = await probe.deliver(sent)
+    return await probe.at_world(sent, reply)
+
+
+@behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def alias_outside(probe: Probe) -> Observation:
+    """A letter to an alias that leads to another domain
+
+    Mail to such aliases is lost.
+
+    Mailu docs, "Web administration" (aliases)
+    """
+    sent = probe.letter(to=OUTSIDE.address)
+    reply = await probe.deliver(sent)
+    return await probe.at_world(sent, reply)
+
+
+@behaviour("relay/relayhost/login-and-tls", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+async def relay_host(probe: Probe) -> Observation:
+    """A user's letter to another domain through a relay host that wants TLS and a login
+
+    Whoever sends through a provider's relay cannot send at all.
+
+    Mailu docs, "Configuration reference" (RELAYHOST, RELAYUSER, RELAYPASSWORD, OUTBOUND_TLS_LEVEL)
+    """
+    return await _submitted(probe, SUBMISSIONS_465)
+
+
+@behaviour("relay/mx/by-mx", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def by_mx(probe: Probe) -> Observation:
+    """A user's letter to another domain without a relay host, by that domain's MX
+
+    Nobody can write to anybody outside.
+
+    RFC 5321 section 5.1
+    """
+    return await _submitted(probe, SUBMISSIONS_465)
+
+
+async def _submitted(probe: Probe, way: Way) -> Observation:
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.submit(sent, way, ALICE)
+    return await probe.at_world(sent, reply)

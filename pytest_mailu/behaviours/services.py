@@ -1,0 +1,32 @@
+"""That every service starts and stays up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.probe import Probe
+from pytest_mailu.releases import CORE_SERVICES
+
+
+@behaviour(
+    "services/{service}/stays-up",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"service": CORE_SERVICES},
+    alone=True,
+    last=True,
+)
+async def stays_up(probe: Probe, service: str) -> Observation:
+    """The service {service} starts and stays up
+
+    Without {service} there is no mail server.
+
+    Mailu's setup/flavors/compose/docker-compose.yml: every service is `restart: always`, so one that ends comes up
+    again and again
+    """
+    words, lines = await probe.ended(service)
+    if words:
+        return replace(probe.seen(Outcome.UNANSWERED, Stage.SETTINGS, Reply(text=words)), transcript=lines)
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS)

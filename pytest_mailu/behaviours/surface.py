@@ -1,0 +1,171 @@
+"""What there is to connect to, and what it says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Tls, Vantage
+from pytest_mailu.population import ALICE, ELSEWHERE
+from pytest_mailu.probe import FRONT, Probe
+from pytest_mailu.ways import (
+    IMAP,
+    POP3,
+    PORTS,
+    SIEVE_4190,
+    SMTP_25,
+    SMTP_25_PLAIN,
+    SUBMISSION,
+    SUBMISSION_587,
+    SUBMISSIONS_465,
+    Way,
+)
+from pytest_mailu.wire.ends import Stopped
+
+SMTP = (SMTP_25, *SUBMISSION)
+
+
+@behaviour("surface/{port}/served", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"port": PORTS})
+async def served(probe: Probe, port: int) -> Observation:
+    """Port {port} takes connections
+
+    Programs that are set to port {port} find nobody there.
+
+    Mailu docs, "Configuration reference" (PORTS); the EXPOSE line of core/nginx/Dockerfile, 1.9 to master
+    """
+    connection = await probe.door.connect(FRONT, port, Vantage.STRANGER)
+    connection.close()
+    return probe.seen(Outcome.ACCEPTED, Stage.CONNECT)
+
+
+@behaviour("surface/{way}/smtp", severity=Severity.MINOR, each={"way": SMTP})
+async def smtp(probe: Probe, way: Way) -> Observation:
+    """What SMTP on {way.words} says of itself: greeting, keywords, login mechanisms
+
+    Programs that depend on a keyword (PIPELINING, DSN, SMTPUTF8 …) behave differently.
+
+    RFC 5321 section 4.1.1.1; RFC 6409 section 7
+    """
+    async with probe.smtp(way) as session:
+        facts = {"greeting": session.greeting.text, "keywords": dict(session.offered)}
+        return probe.seen(Outcome.ACCEPTED, Stage.EHLO, session.greeting, **facts)
+
+
+@behaviour("surface/{way}/smtp-after-login", severity=Severity.MINOR, each={"way": SUBMISSION})
+async def smtp_after_login(probe: Probe, way: Way) -> Observation:
+    """The SMTP keywords after a login on {way.words}
+
+    Programs that depend on a keyword (SIZE, SMTPUTF8, DSN …) behave differently.
+
+    RFC 4954 section 4: a client may ask EHLO again after AUTH
+    """
+    async with probe.smtp(way) as session:
+        await session.login(ALICE.address, ALICE.password)
+        return probe.seen(Outcome.ACCEPTED, Stage.EHLO, keywords=await session.ehlo())
+
+
+@behaviour("surface/{way}/imap", severity=Severity.MINOR, each={"way": IMAP})
+async def imap(probe: Probe, way: Way) -> Observation:
+    """What IMAP on {way.words} says of itself, before and after the login
+
+    Programs that depend on a capability (IDLE, MOVE, SORT …) behave differently.
+
+    RFC 9051 section 6.1.1
+    """
+    async with probe.imap(way) as session:
+        facts: dict[str, Any] = {"greeting": session.greeting.text, "before_login": sorted(session.offered)}
+        await session.login(ALICE.address, ALICE.password)
+        facts["after_login"] = sorted(await session.capability())
+        return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
+
+
+@behaviour("surface/{way}/pop3", severity=Severity.MINOR, each={"way": POP3})
+async def pop3(probe: Probe, way: Way) -> Observation:
+    """What POP3 on {way.words} says of itself, before and after the login
+
+    Programs that depend on a capability (UIDL, TOP …) behave differently.
+
+    RFC 2449 section 5
+    """
+    async with probe.pop3(way) as session:
+        facts: dict[str, Any] = {"before_login": dict(session.offered)}
+        await session.login(ALICE.address, ALICE.password)
+        facts["after_login"] = await session.capa()
+        return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
+
+
+@behaviour("surface/{way}/managesieve", severity=Severity.MINOR, each={"way": (SIEVE_4190,)})
+async def managesieve(probe: Probe, way: Way) -> Observation:
+    """What ManageSieve on {way.words} says of itself, before and after TLS
+
+    Filter editors that depend on an extension behave differently.
+
+    RFC 5804 section 1.7
+    """
+    async with probe.sieve(way) as session:
+        return probe.seen(Outcome.ACCEPTED, Stage.TLS, capabilities=session.capabilities)
+
+
+@behaviour(
+    "surface/25-plain/verb-{verb}",
+    severity=Severity.MINOR,
+    each={"verb": ("VRFY", "EXPN", "ETRN", "NOOP", "RSET", "HELP", "BOGUS")},
+)
+async def verb(probe: Probe, verb: str) -> Observation:
+    """What port 25 answers to {verb}
+
+    Monitoring that uses {verb}, and spammers who look for addresses, get another answer.
+
+    RFC 5321 section 4.1.1; section 7.3 for what VRFY and EXPN give away
+    """
+    argument = {"VRFY": f" {ALICE.address}", "EXPN": " team", "ETRN": f" {ELSEWHERE}"}.get(verb, "")
+    async with probe.smtp(SMTP_25_PLAIN) as session:
+        reply = await session.command(verb + argument)
+    return probe.seen(Outcome.ACCEPTED if reply.code.startswith("2") else Outcome.REFUSED, Stage.COMMAND, reply)
+
+
+@behaviour("surface/client-setup/sending", severity=Severity.CRITICAL, wanted=Outcome.DELIVERED)
+async def client_setup(probe: Probe) -> Observation:
+    """A mail program that tries 587, then 465, then 25, and sends the first way that takes it
+
+    Programs that look for the server's ports by themselves end up with settings that cannot send.
+
+    RFC 6186 section 4; the automatic set-up of common mail programs
+    """
+    tried = {}
+    for way in (SUBMISSION_587, SUBMISSIONS_465, SMTP_25):
+        sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+        try:
+            async with probe.smtp(way) as smtp:
+                if "AUTH" in smtp.offered:
+                    await smtp.login(ALICE.address, ALICE.password)
+                done = await smtp.send(sent.sender, sent.recipients, sent.content)
+        except Stopped as end:
+            tried[str(way)] = f"{end.outcome} at {end.stage}"
+            continue
+        seen = await probe.at_world(sent, done.reply)
+        tried[str(way)] = str(seen.outcome)
+        return probe.seen(Outcome.DELIVERED, seen.stage, done.reply, tried=tried)
+    return probe.seen(Outcome.REFUSED, Stage.RCPT, tried=tried)
+
+
+@behaviour("surface/client-setup/fallback-to-25", severity=Severity.CRITICAL, wanted=Outcome.DELIVERED)
+async def fallback_to_25(probe: Probe) -> Observation:
+    """A mail program set to 587 that falls back to 25 without a login when 587 is closed
+
+    Such programs say "Relay access denied": nothing can be sent, although reading mail still works.
+
+    RFC 6409 section 3.1; Mailu never offers AUTH on 25 (core/nginx/conf/nginx.conf, 1.9 to master)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    try:
+        async with probe.smtp(SUBMISSION_587) as smtp:
+            await smtp.login(ALICE.address, ALICE.password)
+            done = await smtp.send(sent.sender, sent.recipients, sent.content)
+            return await probe.at_world(sent, done.reply)
+    except Stopped as end:
+        if end.stage is not Stage.CONNECT:
+            raise
+    async with probe.smtp(Way(25, Tls.STARTTLS)) as smtp:
+        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+    return await probe.at_world(sent, done.reply)

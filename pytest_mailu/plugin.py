@@ -1,0 +1,59 @@
+"""The entry point: registers the options, and goes to work (`active`) only where they say so."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mailu import hookspecs
+from pytest_mailu.options import OPTIONS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register every option twice: for the command line and, with underscores, for the ini file."""
+    group = parser.getgroup("mailu", "comparing two Mailu releases")
+    for option in OPTIONS:
+        if option.kind == "flag":
+            group.addoption(option.flag, action="store_true", default=None, help=option.help)
+        else:
+            group.addoption(
+                option.flag, metavar=option.metavar, choices=option.choices or None, default=None, help=option.help
+            )
+        if option.ini:
+            parser.addini(option.dest, option.help, "bool" if option.kind == "flag" else "string", default=None)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer the hooks of `hookspecs`."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Do what needs no session: print the plan, or sweep up."""
+    if not (config.option.mailu_plan or config.option.mailu_sweep):
+        return None
+    from pytest_mailu.configured import plan_of, usage_errors
+    from pytest_mailu.errands import print_plan, sweep
+
+    with usage_errors():
+        return sweep() if config.option.mailu_sweep else print_plan(plan_of(config))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Go to work where two sides were named; otherwise stay out of the way."""
+    config.addinivalue_line("markers", "mailu(family, severity, variant): set on every behaviour of the Mailu matrix")
+    if not any(config.getoption(name) or config.getini(name) for name in ("mailu_from", "mailu_to")):
+        for arg in config.args:
+            if "mailu::" in arg:
+                raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")
+        return
+    # Everything behind these imports takes its time, and other people's test runs must not pay for it.
+    from pytest_mailu.active import Controller, Worker
+    from pytest_mailu.configured import plan_of, usage_errors
+
+    with usage_errors():
+        part = (
+            Worker(config, plan_of(config)) if hasattr(config, "workerinput") else Controller(config, plan_of(config))
+        )
+        config.pluginmanager.register(part, "mailu-active")

@@ -1,0 +1,99 @@
+"""Who lives on the mail server under test, and who writes to it from outside: one declaration for both sides.
+
+`stack.accounts` provisions it, `stack.world` serves the zones, and the behaviours name people by the constants below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOMAIN = "post.example"
+"""Mailu's main domain. Not under `.test`: the web login refuses such addresses (Mailu 2.0, email validator)."""
+HOSTNAME = "mail.post.example"
+ALTERNATIVE = "alternative.example"
+"""An alternative domain of `DOMAIN`: every address of it stands for the same local part at `DOMAIN`."""
+RELAYED = "relayed.example"
+"""A domain that Mailu relays to a host of the world."""
+UNKNOWN_DOMAIN = "nowhere-here.example"
+"""A domain that exists in the world but that Mailu does not serve; for relay attempts use `ELSEWHERE`."""
+
+ELSEWHERE = "elsewhere.example"
+"""A well-kept domain of the world: MX, SPF, DKIM and DMARC are in order, and its hosts have names."""
+FORGED = "forged.example"
+"""A domain of the world whose SPF record names nobody (`-all`) and whose DMARC policy is `reject`."""
+
+MX_HOST = "mx.elsewhere.example"
+RELAY_HOST = "relay.elsewhere.example"
+RELAY_USER = "relay-login"
+RELAY_PASSWORD = "relay-secret"  # noqa: S105 - it opens nothing but the test's own relay host
+
+STRANGER_HOST = "client.elsewhere.example"
+OTHER_STRANGER_HOST = "client.other.example"
+RELAYNET_HOST = "printer.relaynet.example"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A mailbox. `spam` is False where the filter must not look at its mail."""
+
+    name: str
+    password: str
+    domain: str = DOMAIN
+    enabled: bool = True
+    imap: bool = True
+    pop3: bool = True
+    quota_bytes: int = 1_000_000_000
+    forward: tuple[str, ...] = ()
+    keep: bool = True
+    reply: str = ""
+    spoof: bool = False
+
+    @property
+    def address(self) -> str:
+        return f"{self.name}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that stands for others; `wildcard` takes `%` as "any text" (Mailu docs, webadministration)."""
+
+    name: str
+    destinations: tuple[str, ...]
+    domain: str = DOMAIN
+    wildcard: bool = False
+
+    @property
+    def address(self) -> str:
+        return f"{self.name}@{self.domain}"
+
+
+ADMIN = User("admin", "admin-secret-1")
+ALICE = User("alice", "alice-secret-1")
+BOB = User("bob", "bob-secret-1")
+CAROL = User("carol", "carol-secret-1")
+DISABLED = User("disabled", "disabled-secret-1", enabled=False)
+NO_IMAP = User("noimap", "noimap-secret-1", imap=False)
+NO_POP3 = User("nopop3", "nopop3-secret-1", pop3=False)
+UMLAUT = User("umlaut", "Grüße-€-пароль-1")
+RESERVED = User("reserved", "a%b:c&d=e+f#g?h/i")
+QUOTES = User("quotes", 'sp ace "quote" \\back{3}')
+LONG = User("long", "long-" + "x" * 180)
+FULL = User("full", "full-secret-1", quota_bytes=1_000)
+AWAY = User("away", "away-secret-1", reply="I am away.")
+KEEPS = User("keeps", "keeps-secret-1", forward=("forwarded-kept@elsewhere.example",))
+PASSES = User("passes", "passes-secret-1", forward=("forwarded-only@elsewhere.example",), keep=False)
+SPOOFER = User("spoofer", "spoofer-secret-1", spoof=True)
+POOL = tuple(User(f"user{n:02}", f"user{n:02}-secret-1") for n in range(1, 41))
+"""Mailboxes for behaviours that want one of their own (Mailu allows 20 IMAP sessions per user and address)."""
+
+USERS = (
+    *(ADMIN, ALICE, BOB, CAROL, DISABLED, NO_IMAP, NO_POP3, UMLAUT, RESERVED, QUOTES, LONG, FULL, AWAY, KEEPS, PASSES),
+    SPOOFER,
+    *POOL,
+)
+
+SALES = Alias("sales", (ALICE.address,))
+TEAM = Alias("team", (ALICE.address, BOB.address))
+WILDCARD = Alias("wild-%", (CAROL.address,), wildcard=True)
+OUTSIDE = Alias("outside", (f"someone@{ELSEWHERE}",))
+ALIASES = (SALES, TEAM, WILDCARD, OUTSIDE)

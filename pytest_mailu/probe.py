@@ -1,0 +1,300 @@
+"""What a behaviour works with: one side's server, reached from where it wants, and the proof of what became of things."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from testinfra.host import Host
+
+from pytest_mailu.letters import Letter, header_names, letter
+from pytest_mailu.model import Facts, Observation, Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.population import ELSEWHERE, User
+from pytest_mailu.releases import Release
+from pytest_mailu.stack.signatures import sign
+from pytest_mailu.stack.world import Arrival, World
+from pytest_mailu.ways import SMTP_25, Way
+from pytest_mailu.wire.door import Door
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.imap import ImapSession
+from pytest_mailu.wire.pop3 import Pop3Session
+from pytest_mailu.wire.sieve import SieveSession
+from pytest_mailu.wire.smtp import SmtpSession
+from pytest_mailu.wire.transcript import Transcript
+
+Value = TypeVar("Value")
+
+ARRIVAL_SECONDS = 12.0
+"""How long a letter may take to where it belongs. Both sides of a run share the machine; Rspamd alone may take seconds."""
+REPLY_SECONDS = 15.0
+"""How long a server may take for one reply. Dovecot delays a failed login by 2 s and more, Mailu's limiter as well."""
+FRONT = "front"
+
+
+class Ran(Protocol):
+    """A command that ended inside a container."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def output(self) -> str: ...
+    @property
+    def errors(self) -> str: ...
+
+
+class Ground(Protocol):
+    """What a side gives to those who ask it."""
+
+    @property
+    def release(self) -> Release: ...
+    @property
+    def door(self) -> Door: ...
+    @property
+    def world(self) -> World: ...
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Addresses of this stack by what they are called in observations: `198.18.4.10` is `stranger`."""
+
+    async def run(self, service: str, *command: str) -> Ran:
+        """Run a command in a service's container."""
+
+    async def host(self, service: str) -> Host:
+        """A service's container as testinfra sees it."""
+
+    async def log(self, service: str, since: float) -> list[str]:
+        """The lines a service has logged since a moment (seconds since the epoch)."""
+
+    async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
+        """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
+
+
+class Probe:
+    """Asks one behaviour of one side, once. Everything said on its connections ends up in one transcript."""
+
+    def __init__(self, ground: Ground, started: float) -> None:
+        self._ground = ground
+        self._started = started
+        self._tokens: list[str] = []
+        self.transcript = Transcript()
+
+    @property
+    def release(self) -> Release:
+        return self._ground.release
+
+    @property
+    def world(self) -> World:
+        """The world's control: scripted replies, arrivals, DNS."""
+        return self._ground.world
+
+    @property
+    def door(self) -> Door:
+        """For the functions of `wire` that are no session, such as `wire.tls.handshake`."""
+        return self._ground.door
+
+    def address(self, vantage: Vantage) -> str:
+        """The address of the world that a client with this vantage comes from."""
+        return next(address for address, name in self._ground.places.items() if name == vantage)
+
+    # Sessions ----------------------------------------------------------------------------------------------------
+
+    def smtp(
+        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+    ) -> AbstractAsyncContextManager[SmtpSession]:
+        """An SMTP session that has said EHLO and, where `way` has it, begun TLS."""
+        return SmtpSession.open(self.door, host, way.port, **self._common(way, vantage), **more)
+
+    def imap(
+        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+    ) -> AbstractAsyncContextManager[ImapSession]:
+        """An IMAP session before its login."""
+        return ImapSession.open(self.door, host, way.port, **self._common(way, vantage), **more)
+
+    def pop3(
+        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+    ) -> AbstractAsyncContextManager[Pop3Session]:
+        """A POP3 session before its login."""
+        return Pop3Session.open(self.door, host, way.port, **self._common(way, vantage), **more)
+
+    def sieve(
+        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+    ) -> AbstractAsyncContextManager[SieveSession]:
+        """A ManageSieve session before its login."""
+        return SieveSession.open(self.door, host, way.port, **self._common(way, vantage), **more)
+
+    @asynccontextmanager
+    async def mailbox(self, user: User) -> AsyncIterator[ImapSession]:
+        """The user's mailbox at the `imap` service itself, logged in: what is in it, whatever ports `front` serves.
+
+        Dovecot there believes whoever comes from `SUBNET`, since only `front` does; the password does not matter
+        (Mailu core/dovecot/conf/auth.conf, 1.9 to master).
+        """
+        async with self.imap(Way(143, Tls.NONE), Vantage.INSIDE, host="imap") as session:
+            await session.login(user.address, "from-inside")
+            yield session
+
+    def _common(self, way: Way, vantage: Vantage) -> dict[str, Any]:
+        return {"tls": way.tls, "vantage": vantage, "transcript": self.transcript, "timeout": REPLY_SECONDS}
+
+    # Letters -----------------------------------------------------------------------------------------------------
+
+    def letter(self, *, signed: bool = True, **how: Any) -> Letter:
+        """A letter as `letters.letter` makes it; one from `ELSEWHERE` bears that domain's DKIM signature if `signed`."""
+        made = letter(**how)
+        self._tokens.append(made.token)
+        if signed and made.message_id.endswith(f"@{ELSEWHERE}>"):
+            made = replace(made, content=sign(made.content, ELSEWHERE))
+        return made
+
+    def word(self) -> str:
+        """A word that nothing else has, for what a behaviour makes and names; observations show it as `<token>`."""
+        word = secrets.token_hex(6)
+        self._tokens.append(word)
+        return word
+
+    async def submit(self, sent: Letter, way: Way, user: User) -> Reply:
+        """Log in as `user` and send, as a mail program does; the reply to DATA. Raises Stopped where it gets stuck."""
+        async with self.smtp(way) as smtp:
+            await smtp.login(user.address, user.password)
+            return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
+
+    async def deliver(self, sent: Letter, way: Way = SMTP_25, vantage: Vantage = Vantage.STRANGER) -> Reply:
+        """Send without a login, as another mail server does; the reply to DATA. Raises Stopped where it gets stuck."""
+        async with self.smtp(way, vantage) as smtp:
+            return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
+
+    async def at_world(self, sent: Letter, reply: Reply | None, *, wait: float = ARRIVAL_SECONDS) -> Observation:
+        """What became of a letter that has to arrive at a mail server of the world."""
+        arrivals = await self.world.arrivals(token=sent.token, wait=wait)
+        if not arrivals:
+            return await self._not_arrived(sent, reply)
+        return self.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, arrival=self.arrival_facts(arrivals[0], sent))
+
+    async def in_mailbox(
+        self, sent: Letter, user: User, reply: Reply | None, *, wait: float = ARRIVAL_SECONDS
+    ) -> Observation:
+        """What became of a letter that has to arrive in a mailbox: in which folder, with which headers, unaltered?"""
+        async with self.mailbox(user) as mailbox:
+            found = await mailbox.wait_for_message(sent.message_id, wait)
+        if not found:
+            return await self._not_arrived(sent, reply)
+        message = found[0]
+        whole = message.content.partition(b"\r\n\r\n")[2] == sent.body
+        facts = {
+            "copies": len(found),
+            "folder": message.folder,
+            "flags": sorted(flag for flag in message.flags if flag != "\\Recent"),
+            "headers": header_names(message.content),
+        }
+        return self.seen(Outcome.DELIVERED if whole else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
+
+    def arrival_facts(self, arrival: Arrival, sent: Letter) -> Facts:
+        """What the world saw of a letter that is worth comparing."""
+        content = arrival.content or b""
+        return {
+            "listener": arrival.listener,
+            "tls": bool(arrival.tls),
+            "login": arrival.user,
+            "helo": arrival.helo,
+            "sender": arrival.sender,
+            "recipients": [recipient.address for recipient in arrival.recipients],
+            "headers": header_names(content),
+            "body_kept": content.partition(b"\r\n\r\n")[2] == sent.body,
+        }
+
+    async def _not_arrived(self, sent: Letter, reply: Reply | None) -> Observation:
+        """Still in the queue is deferred, with the reason that Postfix gives (postqueue(1)); nowhere is lost."""
+        ran = await self._ground.run("smtp", "postqueue", "-j")
+        for line in ran.output.splitlines():
+            entry = json.loads(line)
+            if entry["sender"] == sent.sender and entry["arrival_time"] >= self._started - 2:
+                reasons = [to.get("delay_reason", "") for to in entry["recipients"]]
+                words = Reply(text=next(filter(None, reasons), f"in the {entry['queue_name']} queue"))
+                return self.seen(Outcome.DEFERRED, Stage.DELIVERY, words)
+        return self.seen(Outcome.LOST, Stage.DELIVERY, reply)
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    async def run(self, service: str, *command: str) -> Ran:
+        """Run a command in a service's container."""
+        return await self._ground.run(service, *command)
+
+    async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
+        """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
+        return await self._ground.ended(service)
+
+    async def testinfra(self, service: str, look: Callable[[Host], Value]) -> Value:
+        """What `look` sees of a service's container through testinfra; it may block."""
+        host = await self._ground.host(service)
+        return await asyncio.to_thread(look, host)
+
+    async def client_seen_by_postfix(self, word: str) -> str:
+        """The client address in the line of Postfix's log that has `word` in it, by the name of its vantage.
+
+        `word` has to be unique to this probe, such as a letter's token. Raises Trouble where no such line turns up.
+        """
+        pattern = re.compile(r"from [^\s\[]*\[([0-9a-f.:]+)\]")
+
+        async def find() -> str | None:
+            for line in await self._ground.log("smtp", self._started - 1):
+                if word in line and (match := pattern.search(line)):
+                    return match[1]
+            return None
+
+        address = await until(find, 5.0, f"Postfix logged no line with {word}")
+        return self._ground.places.get(address, address)
+
+    async def from_vantage(self, vantage: Vantage, word: str) -> str:
+        """Make sure that Postfix saw this client where it is meant to stand, since all else would prove nothing.
+
+        Gives the name of the vantage; raises Trouble where it was seen elsewhere.
+        """
+        seen = await self.client_seen_by_postfix(word)
+        if seen != vantage:
+            raise Trouble(f"Mailu saw this client as {seen}, which is not {vantage}")
+        return seen
+
+    # Observations ------------------------------------------------------------------------------------------------
+
+    def seen(self, outcome: Outcome, stage: Stage, reply: Reply | None = None, **facts: Any) -> Observation:
+        """An observation of what this probe was asked. What is this stack's or this letter's own gets a common name."""
+        settled = None if reply is None else replace(reply, text=self.settle(reply.text))
+        return Observation(outcome, stage, settled, self.settle(facts))
+
+    def stopped(self, end: Stopped) -> Observation:
+        """The observation that a server's refusal, or its silence, amounts to."""
+        return self.seen(end.outcome, end.stage, end.reply)
+
+    def settle(self, value: Any) -> Any:
+        """The value with this stack's addresses and this probe's tokens under the names that both sides share."""
+        if isinstance(value, str):
+            for address, name in self._ground.places.items():
+                value = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d]|\.\d)", f"<{name}>", value)
+            for token in self._tokens:
+                value = value.replace(token, "<token>")
+            return value
+        if isinstance(value, Mapping):
+            return {str(self.settle(key)): self.settle(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.settle(inner) for inner in value]
+        return value
+
+
+async def until(condition: Callable[[], Awaitable[Value | None]], seconds: float, reason: str) -> Value:
+    """The first value that `condition` gives; raises Trouble with `reason` when there is none after `seconds`."""
+    pause = 0.05
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                value = await condition()
+                if value is not None:
+                    return value
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+    except TimeoutError:
+        raise Trouble(f"{reason} within {seconds:g} s") from None

@@ -1,0 +1,151 @@
+"""Findings of one root, told as one, with a headline that a person understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_mailu.model import Advice, Finding, Observation, Outcome, Severity, Stage, Verdict
+from pytest_mailu.places import ports
+from pytest_mailu.reports import words
+
+_PHRASES = {
+    Outcome.NOT_OFFERED: "Not offered",
+    Outcome.UNREACHABLE: "Out of reach",
+    Outcome.UNANSWERED: "No answer",
+    Outcome.REFUSED: "Refused",
+    Outcome.DEFERRED: "Put off",
+    Outcome.LOST: "Accepted, then lost",
+    Outcome.ALTERED: "Arrives altered",
+    Outcome.AUTH_FAILED: "Login fails",
+    Outcome.TLS_FAILED: "TLS fails",
+    Outcome.ACCEPTED: "Accepted",
+    Outcome.DELIVERED: "Delivered",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings that share a root; the first one is the worst."""
+
+    root: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def lead(self) -> Finding:
+        """The finding that speaks for all."""
+        return self.findings[0]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict."""
+        return self.lead.verdict
+
+    @property
+    def severity(self) -> Severity:
+        """The worst severity among the findings of the worst verdict."""
+        order = list(Severity)
+        return min((finding.severity for finding in self.findings if finding.verdict is self.verdict), key=order.index)
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """Everything advised for one of the findings, once."""
+        found = {advice.id: advice for finding in self.findings for advice in finding.advice}
+        return tuple(found.values())
+
+    @property
+    def hit(self) -> tuple[str, ...]:
+        """Who loses what, each said once; the worst first."""
+        return tuple(dict.fromkeys(finding.breaks for finding in self.findings if finding.verdict is self.verdict))
+
+    @property
+    def counts(self) -> str:
+        """`14 regressed, 2 changed`."""
+        by = {verdict: sum(finding.verdict is verdict for finding in self.findings) for verdict in words.VERDICTS}
+        return ", ".join(f"{number} {verdict}" for verdict, number in by.items() if number)
+
+    @property
+    def headline(self) -> str:
+        """The root in people's words."""
+        side, _, reason = (
+            self.lead.why.partition(": ") if self.lead.why[:4] in ("old:", "new:") else ("", "", self.lead.why)
+        )
+        why = f"{f' on the {side} side' if side else ''}: {words.safe(reason) or 'no reason given'}"
+        closed = _closed(self.lead.new)
+        match self.verdict:
+            case Verdict.INCONCLUSIVE:
+                text = f"Could not be asked{why}"
+            case Verdict.UNSTABLE:
+                text = f"No steady answer{why}"
+            case Verdict.GAINED:
+                text = self._gained()
+            case Verdict.CHANGED if not closed:
+                text = self._changed()
+            case verdict:
+                text = self._ended(self.lead.new, "on both sides" if verdict is Verdict.BROKEN else "on the new side")
+        return text
+
+    def _places(self) -> str:
+        found = ports(finding.behaviour for finding in self.findings if finding.verdict is self.verdict)
+        if not found:
+            return ""
+        return f"port{'s' if len(found) > 1 else ''} {words.listing(found)}"
+
+    def _ended(self, observation: Observation | None, where: str) -> str:
+        places = self._places()
+        if observation is None or observation.outcome is None:
+            return f"Could not be asked {where}"
+        if _closed(observation):
+            if not places:
+                return f"A port is closed {where}"
+            return f"{places.capitalize()} {'are' if ' and ' in places else 'is'} closed {where}"
+        stage = words.STAGES.get(observation.stage, observation.stage)
+        on = f" on {places}" if places else ""
+        text = f"{_PHRASES[observation.outcome]} at {stage}{on} {where}"
+        said = words.reply(observation.reply)
+        return f"{text}: {said}" if said and len(self.findings) == 1 else f"{text}{_codes(observation)}"
+
+    def _gained(self) -> str:
+        places = self._places()
+        if _closed(self.lead.old) and places:
+            return f"{places.capitalize()} {'are' if ' and ' in places else 'is'} newly served"
+        return f"Works now{f' on {places}' if places else ''}; old: {words.end(self.lead.old)}"
+
+    def _changed(self) -> str:
+        found = dict.fromkeys(
+            words.path(difference.path.partition("[")[0])
+            for finding in self.findings
+            for difference in finding.differences
+        )
+        names = list(found)
+        shown = words.listing([*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names)
+        verb = "differs" if len(names) == 1 else "differ"
+        return f"{words.safe(self.lead.family).capitalize()}: {shown or 'details'} {verb}"
+
+
+def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
+    """Findings by root, in the order they come in (worst first, as `pytest_mailu.findings` sorts them)."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.root, []).append(finding)
+    return tuple(Group(root, tuple(members)) for root, members in found.items())
+
+
+def firsts(findings: Sequence[Finding], number: int) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings to tell in full, at most `number`: one for everybody who is hit; and all the others."""
+    hit: dict[str, Finding] = {}
+    for finding in findings:
+        hit.setdefault(finding.breaks, finding)
+    told = tuple(hit.values())[:number]
+    shown = {finding.behaviour for finding in told}
+    return told, tuple(finding for finding in findings if finding.behaviour not in shown)
+
+
+def _closed(observation: Observation | None) -> bool:
+    return observation is not None and observation.outcome is Outcome.UNREACHABLE and observation.stage is Stage.CONNECT
+
+
+def _codes(observation: Observation) -> str:
+    said = observation.reply
+    codes = f"{said.code} {said.enhanced}".strip() if said is not None else ""
+    return f": {words.safe(codes)}" if codes else ""

@@ -1,0 +1,123 @@
+"""A report as one HTML file that needs nothing else, runs nothing a server said, and can be printed.
+
+Jinja2 escapes every value; the page's own style and script are let through by their hashes
+(Content Security Policy Level 3, section 2.3.1), so that nothing else could run even if it got in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_mailu.model import Comparison, Finding, Report, SideInfo
+from pytest_mailu.reports import atlas, sidebyside, words
+from pytest_mailu.reports.groups import Group, groups
+from pytest_mailu.waivers import entry_for
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of both sides; None where a side does not have it. `replaced`: the user had something else."""
+
+    name: str
+    old: str | None
+    new: str | None
+    replaced: bool
+
+
+def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
+    """The page. The map shows everything asked with `comparisons`, and the findings alone without."""
+    style, script = _static("report.css"), _static("report.js")
+    told = groups(report.findings)
+    stops = words.stopping(report)
+    asked = atlas.spots(comparisons, report.findings)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy=_policy(style, script),
+            words=words,
+            atlas=atlas,
+            groups=told,
+            stopping=[group for group in told if _open(group, stops)],
+            numbers={finding.behaviour: number for number, finding in enumerate(report.findings, 1)},
+            entry=lambda finding: entry_for(finding, report.old.release, report.new.release),
+            talk=_talk,
+            replies=_replies,
+            beyond=words.beyond,
+            linked=words.linked,
+            whole=bool(comparisons),
+            spots=asked,
+            services=sorted({*report.old.images, *report.new.images}),
+            settings=_settings(report.old, report.new),
+        )
+    )
+
+
+def _open(group: Group, stops: frozenset[object]) -> bool:
+    return any(finding.waiver is None and finding.verdict in stops for finding in group.findings)
+
+
+def _talk(finding: Finding) -> tuple[sidebyside.Row, ...]:
+    old = finding.old.transcript if finding.old is not None else ()
+    new = finding.new.transcript if finding.new is not None else ()
+    return sidebyside.rows(old, new)
+
+
+def _replies(finding: Finding) -> tuple[sidebyside.Marked, sidebyside.Marked]:
+    old, new = (words.reply(side.reply) if side is not None else "" for side in (finding.old, finding.new))
+    return sidebyside.marked(old, new)
+
+
+def _settings(old: SideInfo, new: SideInfo) -> list[Setting]:
+    names = sorted({*old.settings, *new.settings, *old.replaced, *new.replaced})
+    return [
+        Setting(
+            name,
+            old.replaced.get(name, old.settings.get(name)),
+            new.replaced.get(name, new.settings.get(name)),
+            name in old.replaced or name in new.replaced,
+        )
+        for name in names
+    ]
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing from anywhere, but the one style and the one script of the page itself."""
+
+    def digest(text: str) -> str:
+        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+    return (
+        f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _static(name: str) -> str:
+    return (files("pytest_mailu.reports") / "template" / name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pytest_mailu.reports", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["safely"] = words.safe
+    environment.filters["visible"] = words.visible
+    return environment

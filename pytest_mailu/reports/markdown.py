@@ -1,0 +1,178 @@
+"""A report for a pull request: the decision, what stops and what cures it, and the rest folded away.
+
+What a server said must not become markup, leave its table cell, or call anybody: every character that Markdown or HTML
+could take for its own is written as an entity, which both take for text (CommonMark 0.31 section 2.5), and stands in
+`<code>`, where the big forges look for no names, issues or addresses.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_mailu.model import Finding, Report
+from pytest_mailu.reports import words
+from pytest_mailu.reports.groups import Group, firsts, groups
+from pytest_mailu.reports.textwidth import clip
+from pytest_mailu.waivers import entry_for
+
+COMMENT_LIMIT = 65_000
+"""Characters that a comment on GitHub may have, with a margin (65536)."""
+LONGEST = 300
+"""Characters of one text; what is longer is in report.html whole."""
+GROUPS = 12
+NOTES = 12
+
+_MARKUP = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]")
+_CALL = re.compile(r"(?<!\w)@(?=\w)|(?<=[#!&%])(?=\d)|(?<=://)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How much is told: rows of a table, ids of further behaviours, and whether waivers are."""
+
+    rows: int
+    ids: int
+    entries: bool
+
+
+_SHAPES = (_Shape(8, 400, entries=True), _Shape(8, 40, entries=False), _Shape(3, 0, entries=False))
+
+
+def render(report: Report, limit: int = COMMENT_LIMIT) -> str:
+    """The report in GitHub's Markdown, at most `limit` characters: told shorter rather than cut off."""
+    text = ""
+    for shape in _SHAPES:
+        text = "\n".join(_page(report, shape)) + "\n"
+        if len(text) <= limit:
+            return text
+    return text[: text.rfind("\n\n", 0, limit) + 1]
+
+
+def prose(text: str) -> str:
+    """Text between markup, taken literally; nobody is called by it, nothing is linked."""
+    apart = _CALL.sub(lambda found: f"{found[0]}\u200b", clip(words.safe(text), LONGEST))
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(apart, quote=False))
+
+
+def code(text: str) -> str:
+    """Text as code, in a table or anywhere else in a line."""
+    shown = clip(words.safe(text), LONGEST)
+    return f"<code>{_MARKUP.sub(lambda found: f'&#{ord(found[0])};', html.escape(shown, quote=False))}</code>"
+
+
+def block(lines: Iterable[str], language: str = "") -> str:
+    """Lines as a code block, whose fence is longer than any in them (CommonMark 0.31 section 4.5)."""
+    shown = [words.visible(line) for line in lines]
+    longest = max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join((f"{fence}{language}", *shown, fence))
+
+
+def _page(report: Report, shape: _Shape) -> Iterator[str]:
+    old, new = prose(report.old.release), prose(report.new.release)
+    stops = words.stopping(report)
+    yield f"## {words.DECISIONS[report.decision]}: Mailu {old} → {new}"
+    yield ""
+    yield f"**{prose(words.sentence(report))}**"
+    yield ""
+    asked = words.count(sum(report.counts.values()), "behaviour")
+    took = f" in {words.duration(report.seconds)}" if report.seconds else ""
+    yield f"{asked} asked{took}{': ' if report.counts else ''}{' · '.join(words.counts(report))}"
+    told = groups(finding for finding in report.findings if finding.waiver is None)
+    stopping = [group for group in told if group.verdict in stops]
+    for number, group in enumerate(stopping[:GROUPS], 1):
+        yield from _group(report, number, group, shape)
+    yield from _brief("More that stops", stopping[GROUPS:])
+    yield from _waived([finding for finding in report.findings if finding.waiver is not None], shape)
+    yield from _brief("Also different", [group for group in told if group.verdict not in stops])
+    for note in report.notes[:NOTES]:
+        yield ""
+        yield f"> {prose(note)}"
+
+
+def _group(report: Report, number: int, group: Group, shape: _Shape) -> Iterator[str]:
+    yield ""
+    yield f"### {number}. {prose(group.headline)}"
+    yield ""
+    yield f"{prose(group.counts)} · {group.severity}"
+    for advice in group.advice:
+        yield ""
+        yield f"**Why:** {_linked(advice.cause)}<br>"
+        yield f"**Do:** {_linked(advice.remedy)}<br>"
+        yield f"**See:** {_linked(advice.source)}"
+    yield ""
+    yield f"| who is hit | {prose(report.old.release)} | {prose(report.new.release)} |"
+    yield "|---|---|---|"
+    told, rest = firsts(group.findings, shape.rows)
+    for finding in told:
+        what = f"**{prose(finding.title)}**<br>{prose(finding.breaks)}<br>{code('mailu::' + finding.behaviour)}"
+        yield f"| {what} | {_side(finding, new=False)} | {_side(finding, new=True)} |"
+    yield ""
+    ids = [f"mailu::{finding.behaviour}  {finding.verdict}" for finding in rest[: shape.ids]]
+    yield from _folded(f"{len(rest)} more of this cause", ids, "text")
+    yield from _more(len(rest) - shape.ids)
+    yield from _folded("By hand", [finding.reproduce for finding in told], "sh")
+    if shape.entries:
+        entries = [entry_for(finding, report.old.release, report.new.release) for finding in group.findings]
+        yield from _folded("Waivers ready to paste into mailu-waivers.toml", entries, "toml")
+
+
+def _side(finding: Finding, *, new: bool) -> str:
+    observation = finding.new if new else finding.old
+    said = words.reply(observation.reply) if observation is not None else ""
+    return prose(words.end(observation)) + (f"<br>{code(said)}" if said else "")
+
+
+def _folded(title: str, texts: Sequence[str], language: str) -> Iterator[str]:
+    lines = [line for text in dict.fromkeys(texts) if text for line in text.split("\n")]
+    if not lines:
+        return
+    while lines[-1] == "":
+        lines.pop()
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    yield block(lines, language)
+    yield ""
+    yield "</details>"
+
+
+def _waived(waived: Sequence[Finding], shape: _Shape) -> Iterator[str]:
+    if not waived:
+        return
+    yield from ("", "### Waived", "", "| behaviour | verdict | reason |", "|---|---|---|")
+    for finding in waived[: shape.rows]:
+        waiver = finding.waiver
+        assert waiver is not None  # noqa: S101 - chosen so
+        until = f", until {waiver.expires}" if waiver.expires else ""
+        by = f", {waiver.by}" if waiver.by else ""
+        yield f"| {code('mailu::' + finding.behaviour)} | {finding.verdict} | {prose(f'{waiver.reason}{by}{until}')} |"
+    yield from _more(len(waived) - shape.rows)
+
+
+def _brief(title: str, told: Sequence[Group]) -> Iterator[str]:
+    if not told:
+        return
+    yield from ("", f"<details><summary>{title} ({sum(len(group.findings) for group in told)})</summary>", "")
+    yield from ("| verdict | findings | what |", "|---|---|---|")
+    for group in told[: 2 * GROUPS]:
+        lead = group.lead
+        what = prose(group.headline)
+        if len(group.findings) == 1:
+            what = f"{prose(lead.title)}: {code(words.in_brief(lead))}<br>{code('mailu::' + lead.behaviour)}"
+        yield f"| {group.verdict} | {len(group.findings)} | {what} |"
+    yield from _more(len(told) - 2 * GROUPS)
+    yield from ("", "</details>")
+
+
+def _more(number: int) -> Iterator[str]:
+    if number > 0:
+        yield ""
+        yield f"… and {number} more in report.html"
+
+
+def _linked(text: str) -> str:
+    """Our own text, with addresses that can be followed."""
+    return "".join(f"<{piece}>" if address else prose(piece) for piece, address in words.linked(text))

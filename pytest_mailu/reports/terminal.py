@@ -1,0 +1,252 @@
+"""A report for somebody at a terminal: the decision, then what is lost by its cause, then the rest in short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from pytest_mailu.model import Decision, Finding, Outcome, Report, Severity, Verdict
+from pytest_mailu.reports import words
+from pytest_mailu.reports.groups import Group, firsts, groups
+from pytest_mailu.reports.textwidth import cells, clip, pad, wrap
+
+Style: TypeAlias = tuple[str, ...]
+
+
+class Span(NamedTuple):
+    """Text in one style; the words of `style` are those of pytest's TerminalWriter (`red`, `bold` …)."""
+
+    text: str
+    style: Style = ()
+
+
+Line: TypeAlias = tuple[Span, ...]
+
+FULL = 10
+"""Roots that are told in full; the others in one line each."""
+SHOWN = 4
+"""Behaviours of one kind that are told in full, one for everybody who is hit; the others by id."""
+IDS = 8
+"""Further ids; the others are counted."""
+BRIEF = 12
+"""Roots of one section that are told in one line each; the others are counted."""
+
+LONGEST = 240
+"""Columns of what one server said; report.html has all of it."""
+
+DECISION_STYLES: dict[Decision, Style] = {
+    Decision.GO: ("green", "bold"),
+    Decision.GO_WITH_WAIVERS: ("yellow", "bold"),
+    Decision.NO_GO: ("red", "bold"),
+    Decision.CANNOT_TELL: ("yellow", "bold"),
+}
+VERDICT_STYLES: dict[str, Style] = {
+    Verdict.REGRESSED: ("red",),
+    Verdict.UNSTABLE: ("yellow",),
+    Verdict.INCONCLUSIVE: ("yellow",),
+    Verdict.CHANGED: ("cyan",),
+    Verdict.GAINED: ("green",),
+}
+DIM: Style = ("light",)
+BOLD: Style = ("bold",)
+
+
+def lines(report: Report, width: int = 80, directory: str = "") -> list[Line]:
+    """The report as lines of at most `width` columns (at least 40 are taken).
+
+    `directory` is where the other reports were written, or "" where they were not.
+    """
+    return list(_Page(report, max(width, 40), directory).lines())
+
+
+class _Page:
+    def __init__(self, report: Report, width: int, directory: str) -> None:
+        self.report = report
+        self.width = width
+        self.directory = directory
+        self.stops = words.stopping(report)
+
+    def lines(self) -> Iterator[Line]:
+        yield from self.decision()
+        told = groups(finding for finding in self.report.findings if finding.waiver is None)
+        stopping = [group for group in told if group.verdict in self.stops]
+        for number, group in enumerate(stopping[:FULL], 1):
+            yield ()
+            yield from self.group(number, group)
+        yield from self.brief("More that stops", stopping[FULL:])
+        yield from self.waived()
+        yield from self.brief("Also different", [group for group in told if group not in stopping])
+        yield from self.closing()
+
+    def decision(self) -> Iterator[Line]:
+        report = self.report
+        style = DECISION_STYLES[report.decision]
+        word = words.DECISIONS[report.decision]
+        sides = f"{words.safe(report.old.release)} → {words.safe(report.new.release)}"
+        yield (Span(word, style), Span("  "), Span(clip(sides, self.width - len(word) - 2), BOLD))
+        yield from self.text(words.sentence(report))
+        numbers = " · ".join(words.counts(report))
+        asked = words.count(sum(report.counts.values()), "behaviour")
+        took = f" in {words.duration(report.seconds)}" if report.seconds else ""
+        yield from self.text(f"{asked} asked{took}{': ' if numbers else ''}{numbers}", style=DIM)
+
+    def group(self, number: int, group: Group) -> Iterator[Line]:
+        style = VERDICT_STYLES.get(group.verdict, ())
+        yield from self.text(group.headline, label=f"{number}. ", style=(*style, "bold"))
+        yield from self.text(f"{group.counts} · {group.severity}", indent=3, style=DIM)
+        for advice in group.advice:
+            yield from self.labelled("why", advice.cause)
+            yield from self.labelled("do", advice.remedy, BOLD)
+            yield from self.labelled("see", advice.source, DIM)
+        for kind in _kinds(finding for finding in group.findings if finding.verdict in self.stops):
+            yield ()
+            yield from self.kind(kind, told_why=group.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE))
+        also = [finding for finding in group.findings if finding.verdict not in self.stops]
+        if also:
+            yield ()
+            ids = words.listing([finding.behaviour for finding in also[:2]])
+            more = f" and {len(also) - 2} more" if len(also) > 2 else ""
+            yield from self.text(f"also different: {ids}{more}", indent=3, style=DIM)
+
+    def kind(self, kind: Sequence[Finding], *, told_why: bool) -> Iterator[Line]:
+        """Findings that ended alike on both sides: who is hit by each, and how they ended once."""
+        told, rest = firsts(kind, SHOWN)
+        for finding in told:
+            yield from self.text(finding.title, indent=3, style=BOLD)
+            yield from self.identity(finding)
+            yield from self.text(finding.breaks, indent=3)
+        if rest:
+            yield from self.text("and alike", indent=3, style=DIM)
+        for finding in rest[:IDS]:
+            yield from self.identity(finding)
+        yield from self.more(len(rest) - IDS, indent=3)
+        lead = kind[0]
+        yield from self.sides(lead)
+        if lead.why and not told_why:
+            yield from self.labelled("why", lead.why)
+        yield from self.labelled("diff", clip(_short(lead), LONGEST), DIM)
+        yield from self.labelled("try", lead.reproduce, DIM)
+
+    def identity(self, finding: Finding) -> Iterator[Line]:
+        name = f"mailu::{words.safe(finding.behaviour)}"
+        word = str(finding.verdict).upper()
+        severity = str(finding.severity)
+        gap = self.width - 3 - cells(name) - len(word) - len(severity) - 1
+        severity_style: Style = BOLD if finding.severity is Severity.CRITICAL else ()
+        style = VERDICT_STYLES.get(finding.verdict, ())
+        if gap >= 2:
+            yield (
+                Span(" " * 3),
+                Span(name),
+                Span(" " * gap),
+                Span(word, style),
+                Span(" "),
+                Span(severity, severity_style),
+            )
+            return
+        yield from self.text(name, indent=3)
+        yield (Span(" " * 3), Span(word, style), Span(" "), Span(severity, severity_style))
+
+    def sides(self, finding: Finding) -> Iterator[Line]:
+        """Old and new beside each other where there is room, below each other where there is not."""
+        texts = []
+        for info, observation in ((self.report.old, finding.old), (self.report.new, finding.new)):
+            said = words.reply(observation.reply) if observation is not None else ""
+            texts.append((words.safe(info.release), clip(words.end(observation), LONGEST), clip(said, LONGEST)))
+        if self.width < 72:
+            for release, ended, said in texts:
+                yield from self.text(f"{ended}{': ' if said else ''}{said}", indent=5, label=f"{release}: ")
+            return
+        room = (self.width - 5 - 3) // 2
+        columns = [
+            [(line, BOLD) for line in wrap(f"{release}: {ended}", room)]
+            + [(line, ()) for line in wrap(said, room) if line]
+            for release, ended, said in texts
+        ]
+        for index in range(max(map(len, columns))):
+            left, right = (column[index] if index < len(column) else ("", ()) for column in columns)
+            yield (Span(" " * 5), Span(pad(left[0], room), left[1]), Span(" │ ", DIM), Span(*right))
+
+    def waived(self) -> Iterator[Line]:
+        waived = [finding for finding in self.report.findings if finding.waiver is not None]
+        if not waived:
+            return
+        yield ()
+        yield (Span("Waived", BOLD),)
+        for finding in waived[:BRIEF]:
+            waiver = finding.waiver
+            assert waiver is not None  # noqa: S101 - filtered above
+            by = f", {waiver.by}" if waiver.by else ""
+            until = f", until {waiver.expires}" if waiver.expires else ""
+            name = f"mailu::{finding.behaviour} "
+            yield from self.text(f"{name}{finding.verdict}: {waiver.reason}{by}{until}", indent=3, label="- ")
+        yield from self.more(len(waived) - BRIEF, indent=3)
+
+    def brief(self, title: str, rest: Sequence[Group]) -> Iterator[Line]:
+        """One line for each root."""
+        if not rest:
+            return
+        yield ()
+        yield (Span(title, BOLD),)
+        for group in rest[:BRIEF]:
+            word = f"{str(group.verdict).upper():<13}"
+            number = f"{len(group.findings):>3}  "
+            room = self.width - 3 - len(word) - len(number)
+            alone = f"mailu::{group.lead.behaviour}: {words.in_brief(group.lead)}"
+            text = alone if len(group.findings) == 1 else group.headline
+            style = VERDICT_STYLES.get(group.verdict, ())
+            yield (Span(" " * 3), Span(word, style), Span(number), Span(clip(words.safe(text), room)))
+        yield from self.more(len(rest) - BRIEF, indent=3)
+
+    def closing(self) -> Iterator[Line]:
+        if self.report.notes:
+            yield ()
+        for note in self.report.notes:
+            yield from self.text(note, label="note: ", style=("yellow",))
+        if self.directory:
+            yield ()
+            text = f"{self.directory}/report.html has transcripts and logs, report.md waivers ready to paste."
+            yield from self.text(text, style=DIM)
+        elif self.report.findings:
+            yield ()
+            yield from self.text("--mailu-report DIR writes transcripts, logs and waivers ready to paste.", style=DIM)
+
+    def more(self, number: int, indent: int) -> Iterator[Line]:
+        if number > 0:
+            where = "see report.html" if self.directory else "--mailu-report DIR tells them"
+            yield from self.text(f"… and {number} more, {where}", indent=indent, style=DIM)
+
+    def labelled(self, label: str, text: str, style: Style = ()) -> Iterator[Line]:
+        if text:
+            yield from self.text(text, indent=3, label=f"{label:<5}", style=style)
+
+    def text(self, text: str, *, indent: int = 0, label: str = "", style: Style = ()) -> Iterator[Line]:
+        """Wrapped text, made safe; the lines after the first stand below the first one's text, not below its label."""
+        text = words.safe(text)
+        label = clip(words.visible(label), self.width // 2)
+        margin = " " * indent
+        for index, line in enumerate(wrap(text, self.width - indent - len(label))):
+            yield (Span(margin + (label if index == 0 else " " * len(label)), DIM), Span(line, style))
+
+
+def _kinds(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings that ended alike and answered alike, together."""
+    kinds: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        key = (finding.verdict, words.end(finding.old), words.end(finding.new), _short(finding))
+        kinds.setdefault(key, []).append(finding)
+    return list(kinds.values())
+
+
+def _beyond(finding: Finding) -> tuple[str, ...]:
+    """What differs beyond how it ended; nothing where one side has nothing to be compared with."""
+    gone = {Outcome.UNREACHABLE, Outcome.NOT_OFFERED}
+    if any(side is None or side.outcome is None or side.outcome in gone for side in (finding.old, finding.new)):
+        return ()
+    return words.differences(words.beyond(finding.differences))
+
+
+def _short(finding: Finding, limit: int = 3) -> str:
+    found = _beyond(finding)
+    more = f" · {len(found) - limit} more" if len(found) > limit else ""
+    return " · ".join(found[:limit]) + more

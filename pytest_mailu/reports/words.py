@@ -1,0 +1,200 @@
+"""The same words in every report: what an observation, a difference, a decision means to a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pytest_mailu.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
+
+DECISIONS = {
+    Decision.GO: "GO",
+    Decision.GO_WITH_WAIVERS: "GO WITH WAIVERS",
+    Decision.NO_GO: "NO-GO",
+    Decision.CANNOT_TELL: "CANNOT TELL",
+}
+
+STAGES = {
+    Stage.TLS: "TLS",
+    Stage.AUTH: "login",
+    Stage.EHLO: "EHLO",
+    Stage.MAIL: "MAIL",
+    Stage.RCPT: "RCPT",
+    Stage.DATA: "DATA",
+}
+"""Stages whose name in a conversation differs from their name in JSON."""
+
+VERDICTS = (
+    Verdict.REGRESSED,
+    Verdict.UNSTABLE,
+    Verdict.INCONCLUSIVE,
+    Verdict.CHANGED,
+    Verdict.GAINED,
+    Verdict.BROKEN,
+    Verdict.SAME,
+    Verdict.ABSENT,
+)
+"""Worst first."""
+
+
+def safe(text: object) -> str:
+    """One line of printable text: what a server said must neither move a cursor nor turn the reading direction."""
+    return visible(" ".join(str(text).split()))
+
+
+def visible(text: str) -> str:
+    """The text with its spaces, and everything that cannot be printed as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+_ADDRESS = re.compile(r"(https://[^\s<>\"'()\\]+[^\s<>\"'()\\.,;:])")
+
+
+def linked(text: str) -> tuple[tuple[str, bool], ...]:
+    """A text in pieces, True where a piece is an address that may be followed: https alone."""
+    return tuple((piece, index % 2 == 1) for index, piece in enumerate(_ADDRESS.split(safe(text))) if piece)
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """`1 finding`, `2 findings`."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listing(words: Sequence[object]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *most, last = [str(word) for word in words] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `3 min 12 s`, `1 h 2 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def reply(said: Reply | None) -> str:
+    """A reply as the server wrote it, on one line."""
+    if said is None:
+        return ""
+    enhanced = said.enhanced
+    if enhanced and not enhanced[0].isdigit():
+        enhanced = f"[{enhanced}]"
+    text = said.text.removeprefix(said.enhanced).strip() if said.enhanced else said.text
+    return safe(" ".join(part for part in (said.code, enhanced, text) if part))
+
+
+def end(observation: Observation | None) -> str:
+    """What one side did, in a few words: `refused at RCPT`."""
+    if observation is None:
+        return "not recorded"
+    outcome, stage = observation.outcome, observation.stage
+    if outcome is None:
+        return safe(f"could not be asked: {observation.trouble}" if observation.trouble else "could not be asked")
+    if stage is Stage.CONNECT and outcome is Outcome.UNREACHABLE:
+        return "port closed"
+    words = str(outcome).replace("-", " ")
+    if (outcome, stage) in {(Outcome.DELIVERED, Stage.DELIVERY), (Outcome.AUTH_FAILED, Stage.AUTH)}:
+        return words
+    return f"{words} at {STAGES.get(stage, stage)}"
+
+
+def value(what: Any) -> str:
+    """One value of a fact."""
+    if what is True:
+        return "yes"
+    if what is False:
+        return "no"
+    return "nothing" if what is None or what == "" else safe(what)
+
+
+def path(of: str) -> str:
+    """A difference's path as people say it: `facts.reply_text` is `reply text`."""
+    return safe(of.removeprefix("facts.").replace("_", " ").replace("reply.", "reply "))
+
+
+def differences(found: Iterable[Difference]) -> tuple[str, ...]:
+    """Differences in short, members of one list together: `ehlo: −ETRN +BURL`, `greeting: a → b`."""
+    lists: dict[str, list[str]] = {}
+    plain: list[str] = []
+    for difference in found:
+        base, bracket, member = difference.path.partition("[")
+        if bracket and member.endswith("]") and difference.kind in ("added", "removed"):
+            sign = "+" if difference.kind == "added" else "−"
+            lists.setdefault(path(base), []).append(f"{sign}{safe(member[:-1])}")
+        elif difference.kind == "added":
+            plain.append(f"{path(difference.path)}: new, {value(difference.new)}")
+        elif difference.kind == "removed":
+            plain.append(f"{path(difference.path)}: gone, was {value(difference.old)}")
+        else:
+            plain.append(f"{path(difference.path)}: {value(difference.old)} → {value(difference.new)}")
+    return (*plain, *(f"{name}: {' '.join(members)}" for name, members in lists.items()))
+
+
+def beyond(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences that the outcome, the stage and the reply do not show already."""
+    shown = {"outcome", "stage", "reply.code", "reply.enhanced", "reply.text"}
+    return tuple(difference for difference in found if difference.path not in shown)
+
+
+def in_brief(finding: Finding) -> str:
+    """What became of one finding's behaviour, on one line."""
+    old, new = end(finding.old), end(finding.new)
+    if finding.verdict is Verdict.BROKEN:
+        return f"{new} on both sides" if old == new else f"{old} → {new}"
+    if finding.verdict is Verdict.INCONCLUSIVE and finding.why:
+        return safe(finding.why)
+    if old != new:
+        return f"{old} → {new}"
+    return " · ".join(differences(finding.differences)) or safe(finding.why)
+
+
+def stopping(report: Report) -> frozenset[Verdict]:
+    """The verdicts that stop this upgrade: a report does not say which gate it went through, but its decision does."""
+    usual = {Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNSTABLE}
+    lost = any(finding.verdict is Verdict.REGRESSED and finding.waiver is None for finding in report.findings)
+    gated = report.decision is Decision.NO_GO and not lost
+    return frozenset(usual | {Verdict.CHANGED} if gated else usual)
+
+
+def sentence(report: Report) -> str:
+    """The decision in one sentence, for somebody who reads nothing else."""
+    stops = stopping(report)
+    open_ = [finding for finding in report.findings if finding.waiver is None and finding.verdict in stops]
+    lost = sum(finding.verdict is Verdict.REGRESSED for finding in open_)
+    unclear = sum(finding.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE) for finding in open_)
+    differing = len(open_) - lost - unclear
+    waived = sum(finding.waiver is not None and finding.verdict in stops for finding in report.findings)
+    old, new = safe(report.old.release), safe(report.new.release)
+    match report.decision:
+        case Decision.GO:
+            text = f"Everything asked that works on {old} works on {new}."
+        case Decision.GO_WITH_WAIVERS:
+            accepted = count(waived, "finding") if waived else "what differs"
+            text = f"What {new} loses has been accepted: {accepted} waived, nothing else stops."
+        case Decision.NO_GO if lost:
+            text = (
+                f"{count(lost, 'thing')} people rely on {'works' if lost == 1 else 'work'} on {old} and not on {new}."
+            )
+        case Decision.NO_GO:
+            text = f"{count(differing, 'behaviour')} {'answers' if differing == 1 else 'answer'} differently on {new}."
+        case Decision.CANNOT_TELL if unclear:
+            text = f"{count(unclear, 'behaviour')} could not be asked or gave no steady answer; nothing seen was lost."
+        case Decision.CANNOT_TELL if sum(report.counts.values()):
+            text = "The run ended before everything was asked; nothing seen so far was lost."
+        case Decision.CANNOT_TELL:
+            text = "Nothing was observed, so nothing can be said."
+    return text
+
+
+def counts(report: Report) -> tuple[str, ...]:
+    """`9 regressed (1 waived)` and so on: the verdicts that occurred, worst first."""
+    told = []
+    for verdict in VERDICTS:
+        waived = sum(finding.verdict is verdict and finding.waiver is not None for finding in report.findings)
+        if number := report.counts.get(verdict, 0):
+            told.append(f"{number} {verdict}{f' ({waived} waived)' if waived else ''}")
+    return tuple(told)

@@ -1,0 +1,67 @@
+"""A side that answers from a recording: no Docker, no network, the same answers every time."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pytest_mailu.behaviours.registry import Behaviour
+from pytest_mailu.errors import UsageError
+from pytest_mailu.jsonio import read_recording
+from pytest_mailu.model import Observation, Recording, SideInfo
+
+PREFIX = "recorded:"
+
+
+class RecordingSide:
+    """Answers with what was observed when the recording was made, attempt by attempt."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @property
+    def info(self) -> SideInfo:
+        """The side the recording was made from, its provenance kept."""
+        return self._recording.side
+
+    async def open(self) -> None:
+        """Nothing to do: a recording is always ready."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def prepare(self, variant: str) -> None:
+        """Nothing to do: every variant that was asked is in the recording."""
+
+    def held(self, behaviour: Behaviour) -> int:
+        """How many attempts were recorded."""
+        return len(self._recording.observations.get(behaviour.id, ()))
+
+    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+        """The attempt as recorded; None beyond the last one, or where the behaviour was not recorded."""
+        attempts = self._recording.observations.get(behaviour.id, ())
+        return attempts[attempt] if attempt < len(attempts) else None
+
+
+def shipped() -> dict[str, Traversable]:
+    """The recordings that come with the package, by release."""
+    package = files("pytest_mailu")
+    folder = package / "_recordings"
+    if not folder.is_dir():  # an editable install: the folder stands beside the package
+        folder = Path(str(package)).parent / "recordings"
+    return {entry.name.removesuffix(".json"): entry for entry in folder.iterdir() if entry.name.endswith(".json")}
+
+
+def load(text: str) -> Recording:
+    """The recording that `recorded:RELEASE` or a path names; raises UsageError where there is none."""
+    if not text.startswith(PREFIX):
+        return read_recording(Path(text))
+    release = text.removeprefix(PREFIX)
+    available = shipped()
+    if release not in available:
+        raise UsageError(
+            f"no recording of {release} comes with this package",
+            f"Choose one of {', '.join(sorted(available)) or '(none)'}, or name the path of a recording of your own.",
+        )
+    return read_recording(Path(str(available[release])))

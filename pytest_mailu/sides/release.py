@@ -1,0 +1,210 @@
+"""A side that is a running stack: asks it through its world, and tells trouble from behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from testinfra.host import Host
+
+from pytest_mailu.behaviours.registry import Behaviour
+from pytest_mailu.errors import StackError
+from pytest_mailu.judge import met
+from pytest_mailu.model import Observation, SideInfo, Stage, Vantage
+from pytest_mailu.plan import Plan
+from pytest_mailu.probe import Probe
+from pytest_mailu.releases import Release
+from pytest_mailu.sides.machine import Machine
+from pytest_mailu.stack.evidence import Ran
+from pytest_mailu.stack.images import Pull
+from pytest_mailu.stack.settings import read_env
+from pytest_mailu.stack.stack import Stack, StackPlan
+from pytest_mailu.stack.variants import VARIANTS
+from pytest_mailu.stack.world import World
+from pytest_mailu.wire.door import Door, SocksDoor
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+_VARIANTS = {variant.name: variant for variant in VARIANTS}
+
+
+class ReleaseSide:
+    """One release under test. It is also the ground that its probes stand on (`probe.Ground`).
+
+    Raises UsageError for settings that cannot be read.
+    """
+
+    def __init__(self, label: str, release: Release, plan: Plan, machine: Machine, tell: Callable[[str], None]) -> None:
+        self.release = release
+        self._label = label
+        self._plan = plan
+        self._machine = machine
+        self._tell = tell
+        self._stack: Stack | None = None
+        self._failure: StackError | None = None
+        self._info = SideInfo(str(release))
+        files = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
+        self._user: dict[str, str] = {}
+        for path in files:
+            self._user |= read_env(path)
+
+    # The side ----------------------------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> SideInfo:
+        """What is known of it so far; images and version once it is up."""
+        return self._info
+
+    async def open(self) -> None:
+        """Start the stack. A StackError with `own_doing` is an observation as well: the side goes on answering."""
+        await self._machine.prepare()
+        machine = self._machine
+        stack = Stack(
+            StackPlan(
+                self._label,
+                self.release,
+                user=self._user,
+                overrides=self._plan.overrides,
+                pull=Pull(self._plan.pull),
+                seconds=self._plan.timeout,
+            ),
+            machine.labels,
+            machine.engine,
+            machine.compose,
+            machine.subnets,
+            self._tell,
+        )
+        started = time.monotonic()
+        try:
+            await stack.up()
+        except StackError as error:
+            self._failure = error
+            raise
+        self._stack = stack
+        self._info = stack.info()
+        self._tell(f"ready after {time.monotonic() - started:.1f} s")
+
+    async def close(self) -> None:
+        """Remove the stack, unless it is to be kept."""
+        stack, self._stack = self._stack, None
+        if stack is None:
+            return
+        if self._plan.keep:
+            self._tell(f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.door} smtp://front:25")
+            self._tell(f"kept. Remove it with: docker compose -p {stack.project} down -v -t 0")
+        else:
+            await stack.down()
+
+    async def prepare(self, variant: str) -> None:
+        """Make the services anew that the variant is about. Where that fails, all further answers say so."""
+        if self._stack is None or self._failure is not None:
+            return
+        try:
+            await self._stack.apply(_VARIANTS[variant])
+        except StackError as error:
+            self._failure = error
+
+    def held(self, behaviour: Behaviour) -> int:
+        """Nothing is held: it can be asked any time."""
+        return 0
+
+    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation:
+        """Ask once. An exception is data: what the server did is an outcome, all else is trouble."""
+        probe = Probe(self, time.time())
+        clock = time.monotonic()
+        started = time.time()
+        try:
+            async with asyncio.timeout(behaviour.timeout):
+                seen = await behaviour.ask(probe)
+        except Stopped as end:
+            seen = probe.stopped(end)
+        except Trouble as trouble:
+            seen = _trouble(trouble.reason)
+        except StackError as error:
+            seen = _trouble(error.cause)
+        except TimeoutError:
+            seen = _trouble(f"not done within {behaviour.timeout:g} s")
+        except Exception as error:  # noqa: BLE001 - a mistake in one behaviour must not end the run
+            seen = _trouble(f"the behaviour itself failed: {error!r}", *traceback.format_exc().splitlines())
+        if seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
+            seen = await self._explained(seen)
+        return replace(
+            seen,
+            transcript=seen.transcript or probe.transcript.lines,
+            started=started,
+            seconds=round(time.monotonic() - clock, 3),
+        )
+
+    async def _explained(self, seen: Observation) -> Observation:
+        """The observation, or trouble where something happened to the stack that no behaviour is to blame for."""
+        if self._stack is None or seen.stage is Stage.SETTINGS:
+            return seen
+        if taint := await self._stack.taint():
+            return replace(seen, outcome=None, trouble=f"the stack was disturbed: {taint}")
+        try:
+            await self._stack.check_alive()
+        except StackError as error:
+            return replace(seen, outcome=None, trouble=error.cause)
+        return seen
+
+    # The ground --------------------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Stack:
+        if self._failure is not None:
+            raise Trouble(self._failure.cause)
+        if self._stack is None:
+            raise Trouble("the stack is not running")
+        return self._stack
+
+    @property
+    def door(self) -> Door:
+        """The way in."""
+        return SocksDoor(self._running.door)
+
+    @property
+    def world(self) -> World:
+        """The world's control."""
+        return self._running.world
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Addresses by what both sides call them."""
+        layout = self._running.layout
+        return {
+            **{str(layout.segment(vantage).client): str(vantage) for vantage in Vantage},
+            **{str(layout.segment(vantage).front): "front" for vantage in Vantage},
+            **{str(layout.service(name)): name for name in ("admin", "imap", "smtp", "antispam", "redis")},
+        }
+
+    async def run(self, service: str, *command: str) -> Ran:
+        """Run a command in a service's container."""
+        return await self._running.exec(service, *command)
+
+    async def host(self, service: str) -> Host:
+        """The service as testinfra sees it."""
+        return self._running.testinfra(service)
+
+    async def log(self, service: str, since: float) -> list[str]:
+        """Log lines of a service since a moment."""
+        return list(await self._running.logs(service, since))
+
+    async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
+        """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
+        error = self._failure
+        if error is None:
+            try:
+                await self._running.check_alive()
+            except StackError as death:
+                error = death
+        if error is not None and error.own_doing and error.service == service:
+            return error.cause, error.details
+        if self._failure is not None:
+            raise Trouble(self._failure.cause)
+        return "", ()
+
+
+def _trouble(reason: str, *transcript: str) -> Observation:
+    return Observation(None, Stage.CONNECT, trouble=reason, transcript=transcript)

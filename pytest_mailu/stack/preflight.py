@@ -1,0 +1,98 @@
+"""What must be so before anything is started: engine, compose, memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from pytest_mailu.errors import StackError
+from pytest_mailu.stack.compose import Compose, parse_version
+from pytest_mailu.stack.engine import Engine
+
+OLDEST_ENGINE = Version("20.10")
+MEMORY_PER_STACK = 1_500_000_000
+"""Bytes. A stack of 2024.06.24 without antivirus uses about half of that when it is busy."""
+DISK_PER_STACK = 500_000_000
+"""Bytes for containers and volumes; images come on top when they must be pulled."""
+_DNS_BROKEN_SINCE, _DNS_MENDED_IN = Version("25.0.5"), Version("26.1.3")
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What was measured. None where it cannot be known from here (a remote engine)."""
+
+    engine: str
+    memory: int | None
+    disk: int | None
+    data_root: str = ""
+
+
+def check(readings: Readings, stacks: int, *, pull: bool) -> None:
+    """StackError for the first thing that will not do. Pure."""
+    version = parse_version(readings.engine)
+    if version is not None and version < OLDEST_ENGINE:
+        raise StackError(
+            f"the Docker engine is {readings.engine}, too old for pytest-mailu",
+            f"upgrade it to {OLDEST_ENGINE} or later",
+        )
+    if version is not None and _DNS_BROKEN_SINCE <= version < _DNS_MENDED_IN:
+        raise StackError(
+            f"Docker {readings.engine} does not forward DNS from internal networks to the world's server",
+            f"upgrade the engine to {_DNS_MENDED_IN} or later (moby 47589 and what followed CVE-2024-29018)",
+        )
+    need = stacks * MEMORY_PER_STACK
+    if readings.memory is not None and readings.memory < need:
+        raise StackError(
+            f"{_gib(readings.memory)} of memory are available, and {stacks} stacks need about {_gib(need)}",
+            "stop something else, or compare with a recording: --mailu-from recorded:2.0.43 needs one stack only",
+        )
+    room = stacks * DISK_PER_STACK * (4 if pull else 1)
+    if readings.disk is not None and readings.disk < room:
+        raise StackError(
+            f"{_gib(readings.disk)} are free under {readings.data_root}, and {stacks} stacks need about {_gib(room)}",
+            "free some space: docker system df, docker system prune",
+        )
+
+
+async def measure(engine: Engine) -> Readings:
+    """Asks the engine, and this machine where the engine runs on it."""
+    info: Mapping[str, Any] = await engine.call(engine.client.info)
+    root = str(info.get("DockerRootDir", ""))
+    local = _is_here(str(info.get("Name")), root)
+    return Readings(
+        engine=str(info.get("ServerVersion", "")),
+        memory=(available_memory() if local else None) or info.get("MemTotal"),
+        disk=shutil.disk_usage(root).free if local else None,
+        data_root=root,
+    )
+
+
+def _is_here(name: str, root: str) -> bool:
+    """Whether the engine runs on this machine, so that what is measured here counts."""
+    return name == socket.gethostname() and Path(root).is_dir()
+
+
+async def preflight(engine: Engine, stacks: int, *, pull: bool = False) -> Compose:
+    """Everything at once; gives the compose command to use."""
+    compose = await Compose.find(engine.environ)
+    check(await measure(engine), stacks, pull=pull)
+    return compose
+
+
+def available_memory() -> int | None:
+    """Bytes that can be used without swapping (proc(5), MemAvailable), or None where /proc does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

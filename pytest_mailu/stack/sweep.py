@@ -1,0 +1,123 @@
+"""Clean-up by label: what a run created goes, whether or not compose, or the run itself, is still there.
+
+Plain functions without asyncio: signal handlers and atexit call them, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker.errors import APIError, DockerException
+
+from pytest_mailu.stack.engine import Engine
+from pytest_mailu.stack.labels import KEPT, RUN, SIDE, abandoned
+
+_ROUNDS = 3
+"""A container that is just being created may appear after the first look."""
+
+
+@dataclass(slots=True)
+class Removed:
+    """What went, by kind, and what would not go and why."""
+
+    containers: int = 0
+    networks: int = 0
+    volumes: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.containers} containers, {self.networks} networks, {self.volumes} volumes"
+
+    def __bool__(self) -> bool:
+        return bool(self.containers or self.networks or self.volumes)
+
+
+def remove(engine: Engine, run_id: str, side: str = "") -> Removed:
+    """Removes everything of a run, or of one of its sides. Never raises: what stays is in `failures`."""
+    labels = (f"{RUN}={run_id}", *([f"{SIDE}={side}"] if side else []))
+    removed = Removed()
+    for _ in range(_ROUNDS):
+        removed.failures.clear()
+        try:
+            found = _remove_once(engine, labels, removed)
+        except (DockerException, OSError) as error:
+            removed.failures.append(str(error))
+            break
+        if not found or (not removed.failures and not _anything(engine, labels)):
+            break
+    return removed
+
+
+def sweep(engine: Engine) -> Removed:
+    """Removes what dead runs left. Spares runs that are alive, that cannot be looked at, and kept stacks."""
+    removed = Removed()
+    for run_id in sorted(_runs(engine, abandoned)):
+        gone = remove(engine, run_id)
+        removed.containers += gone.containers
+        removed.networks += gone.networks
+        removed.volumes += gone.volumes
+        removed.failures += gone.failures
+    return removed
+
+
+def kept(engine: Engine) -> list[str]:
+    """The ids of runs whose stacks were kept."""
+    return sorted(_runs(engine, lambda labels: labels.get(KEPT) == "yes"))
+
+
+def _runs(engine: Engine, wanted: Callable[[dict[str, str]], bool]) -> set[str]:
+    labelled: list[dict[str, str]] = [
+        *(item.get("Labels") or {} for item in engine.client.api.containers(all=True, filters={"label": RUN})),
+        *(item.get("Labels") or {} for item in engine.networks_now(RUN)),
+        *(item.get("Labels") or {} for item in engine.volumes_now(RUN)),
+    ]
+    return {labels[RUN] for labels in labelled if wanted(labels)}
+
+
+def _anything(engine: Engine, labels: Iterable[str]) -> bool:
+    return bool(
+        engine.client.api.containers(all=True, quiet=True, filters={"label": list(labels)})
+        or engine.networks_now(*labels)
+        or engine.volumes_now(*labels)
+    )
+
+
+def _remove_once(engine: Engine, labels: tuple[str, ...], removed: Removed) -> bool:
+    api = engine.client.api
+    containers = api.containers(all=True, quiet=True, filters={"label": list(labels)})
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        removed.containers += _each(
+            pool, containers, lambda c: api.remove_container(c["Id"], v=True, force=True), removed
+        )
+        networks = engine.networks_now(*labels)
+        volumes = engine.volumes_now(*labels)
+        removed.networks += _each(pool, networks, lambda n: api.remove_network(n["Id"]), removed)
+        removed.volumes += _each(pool, volumes, lambda v: api.remove_volume(v["Name"], force=True), removed)
+    return bool(containers or networks or volumes)
+
+
+def _each(
+    pool: ThreadPoolExecutor, items: list[dict[str, Any]], action: Callable[[dict[str, Any]], object], removed: Removed
+) -> int:
+    """Runs `action` on all items at once; returns how many went."""
+
+    def attempt(item: dict[str, Any]) -> bool:
+        try:
+            action(item)
+        except APIError as error:
+            # 404: gone already; 409: another thread or the engine is removing it at this moment.
+            if error.status_code not in (404, 409):
+                removed.failures.append(str(error.explanation or error))
+            return False
+        return True
+
+    gone = 0
+    with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: no new threads
+        return sum(pool.map(attempt, items))
+    for item in items:
+        gone += attempt(item)
+    return gone

@@ -1,0 +1,128 @@
+"""The control channel: one JSON object a line, one answer a line; `ok` tells whether it was done.
+
+| `do` | takes | gives |
+|---|---|---|
+| `ping` | | `last` (a mark for `since`), `ports` |
+| `arrivals` | conditions (below), `count`, `wait` in seconds | `arrivals`, `complete` |
+| `script` | a rule (see `scripts.Rule`) | `id` |
+| `unscript` | `id` | `found` |
+| `scripts` | | `scripts` |
+| `queries` | `name` (glob), `type`, `client` | `queries` |
+| `records` | `replace`: records, `remove`: `[name, type]` pairs | `records`: all of them afterwards |
+| `forget` | `what`: any of `arrivals`, `scripts`, `queries`; conditions | `forgotten`: how many arrivals |
+
+Conditions on arrivals: `message_id`, `recipient` and `sender` (globs), `token`, `listener`, `accepted`, `since`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from fnmatch import fnmatchcase
+from typing import Any, Dict, Mapping
+
+from .dns import Dns, resource
+from .journal import Journal
+from .plan import PlanError, plain_name, read_record
+from .scripts import Scripts
+
+log = logging.getLogger("world.control")
+_LINE_LIMIT = 16 * 1024 * 1024
+_MAX_WAIT = 600.0
+
+
+class Control:
+    """Does what it is asked to. `ports` maps what listens to its bound port and is filled in by the starter."""
+
+    def __init__(self, journal: Journal, scripts: Scripts, dns: Dns) -> None:
+        self._journal = journal
+        self._scripts = scripts
+        self._dns = dns
+        self.ports: Dict[str, int] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests until the client is done."""
+        while True:
+            line = await _read_line(reader)
+            if not line:
+                return
+            writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
+            await writer.drain()
+
+    async def answer(self, line: bytes) -> Dict[str, Any]:
+        """The answer to one request; never raises for what the request says."""
+        try:
+            request = json.loads(line)
+            verb = getattr(self, f"_do_{request['do']}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": f"not a request: {type(error).__name__}: {error}"}
+        try:
+            return {"ok": True, **await verb(request)}
+        except (PlanError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
+        except Exception as error:
+            log.exception("trouble with %r", request)
+            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
+
+    async def _do_ping(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"last": self._journal.last, "ports": self.ports}
+
+    async def _do_arrivals(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        count = int(request.get("count", 1))
+        arrivals = await self._journal.wait(request, count, min(float(request.get("wait") or 0), _MAX_WAIT))
+        return {"arrivals": arrivals, "complete": len(arrivals) >= count}
+
+    async def _do_script(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"id": self._scripts.add({name: value for name, value in request.items() if name != "do"})}
+
+    async def _do_unscript(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"found": self._scripts.remove(int(request["id"]))}
+
+    async def _do_scripts(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"scripts": self._scripts.all()}
+
+    async def _do_queries(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        name = plain_name(str(request.get("name") or "*"))
+        kind, client = request.get("type"), request.get("client")
+        return {
+            "queries": [
+                query
+                for query in self._dns.queries.all()
+                if fnmatchcase(query["name"], name)
+                and (not kind or query["type"] == kind)
+                and (not client or query["client"] == client)
+            ]
+        }
+
+    async def _do_records(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        fresh = [read_record(record) for record in request.get("replace", ())]
+        gone = [(plain_name(str(name)), str(kind).upper()) for name, kind in request.get("remove", ())]
+        for record in fresh:
+            resource(record)  # a record that cannot be sent must not get in
+        self._dns.zones.remove(gone)
+        self._dns.zones.replace(fresh)
+        return {"records": self._dns.records()}
+
+    async def _do_forget(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        what = request.get("what") or ["arrivals", "scripts", "queries"]
+        forgotten = self._journal.forget(request) if "arrivals" in what else 0
+        if "scripts" in what:
+            self._scripts.clear()
+        if "queries" in what:
+            self._dns.queries.clear()
+        return {"forgotten": forgotten}
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes:
+    """One line of any length up to a limit (StreamReader's own limit is too small for some); empty at the end."""
+    line = b""
+    while True:
+        try:
+            return line + await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as end:
+            return line + end.partial if (line + end.partial).strip() else b""
+        except asyncio.LimitOverrunError as more:
+            line += await reader.readexactly(more.consumed)
+            if len(line) > _LINE_LIMIT:
+                raise ConnectionError("a request without end") from None

@@ -1,0 +1,119 @@
+"""What reached the mail servers: every message and every attempt that was turned away, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+_MESSAGE_ID = re.compile(rb"^message-id:\s*<?([^>\s]+)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message that was taken, or one attempt that was not.
+
+    `stage` is where it ended: `auth`, `mail`, `rcpt` or `data`. `recipients` pairs each address with its parameters;
+    for an attempt at RCPT the refused one stands last. `time` is seconds since the epoch; `tls` the version or "".
+    """
+
+    listener: str
+    peer: str
+    helo: str
+    tls: str
+    cipher: str
+    user: str
+    sender: str
+    sender_params: Tuple[str, ...]
+    recipients: Tuple[Tuple[str, Tuple[str, ...]], ...]
+    stage: str
+    reply: str
+    accepted: bool
+    content: Optional[bytes] = None
+    time: float = field(default_factory=time.time)
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID of the content without its angle brackets, or ""."""
+        header, _, _ = (self.content or b"").partition(b"\r\n\r\n")
+        found = _MESSAGE_ID.search(header)
+        return found.group(1).decode("utf-8", "replace") if found else ""
+
+    def matches(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether every given condition holds: see `control` for their names."""
+        token = str(wanted.get("token") or "")
+        return (
+            (wanted.get("accepted") is None or self.accepted == bool(wanted["accepted"]))
+            and (not wanted.get("listener") or self.listener == wanted["listener"])
+            and (not wanted.get("message_id") or self.message_id == str(wanted["message_id"]).strip("<>"))
+            and (not wanted.get("sender") or _like(self.sender, wanted["sender"]))
+            and (not wanted.get("recipient") or any(_like(to, wanted["recipient"]) for to, _ in self.recipients))
+            and (not token or self._mentions(token))
+        )
+
+    def _mentions(self, token: str) -> bool:
+        if token.encode() in (self.content or b""):
+            return True
+        return any(token.lower() in address.lower() for address in (self.sender, *(to for to, _ in self.recipients)))
+
+    def as_json(self, number: int) -> Dict[str, Any]:
+        """The entry as the control channel tells it; the content in base64."""
+        return {
+            **{name: value for name, value in self.__dict__.items() if name not in ("content", "recipients")},
+            "id": number,
+            "recipients": [{"address": to, "params": params} for to, params in self.recipients],
+            "content": None if self.content is None else base64.b64encode(self.content).decode(),
+        }
+
+
+def _like(address: str, pattern: Any) -> bool:
+    return fnmatchcase(address.lower(), str(pattern).lower())
+
+
+class Journal:
+    """The entries, and a way to wait for more. Numbers start at 1 and are never used twice."""
+
+    def __init__(self) -> None:
+        self._entries: Dict[int, Entry] = {}
+        self._last = 0
+        self._changed = asyncio.Condition()
+
+    async def add(self, entry: Entry) -> None:
+        """Write down, and wake those who wait."""
+        async with self._changed:
+            self._last += 1
+            self._entries[self._last] = entry
+            self._changed.notify_all()
+
+    async def wait(self, wanted: Mapping[str, Any], count: int, seconds: float) -> List[Dict[str, Any]]:
+        """The matching entries, as soon as there are `count` of them, or what there is after `seconds`."""
+        since = int(wanted.get("since") or 0)
+
+        def found() -> List[int]:
+            return [n for n, entry in self._entries.items() if n > since and entry.matches(wanted)]
+
+        async def enough() -> None:
+            async with self._changed:
+                await self._changed.wait_for(lambda: len(found()) >= count)
+
+        if len(found()) < count and seconds > 0:
+            with suppress(asyncio.TimeoutError):  # the caller sees by their number that these are not all
+                await asyncio.wait_for(enough(), seconds)
+        return [self._entries[number].as_json(number) for number in found()]
+
+    @property
+    def last(self) -> int:
+        """The number of the newest entry: a mark for `since`."""
+        return self._last
+
+    def forget(self, wanted: Mapping[str, Any]) -> int:
+        """Drop the matching entries; how many they were."""
+        gone = [number for number, entry in self._entries.items() if entry.matches(wanted)]
+        for number in gone:
+            del self._entries[number]
+        return len(gone)

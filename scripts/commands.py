@@ -1,0 +1,56 @@
+"""Commands that end in an orderly way when the run is cut short, and signals that cut it short."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+GRACE_SECONDS = 60
+"""For a command to clean up after itself."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(command: Sequence[str | Path], environ: Mapping[str, str] = os.environ, output: IO[bytes] | None = None) -> int:
+    """Run a command to its end and return its exit status. Whatever it prints goes to `output`, or where ours goes.
+
+    When this run is cut short meanwhile, the command sees a Ctrl-C and gets time to clean up.
+    """
+    process = subprocess.Popen(
+        command,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        process_group=0,
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+@contextmanager
+def first_signal_ends_the_run() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the run; once it is cleaning up, more of them do not get in the way."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        print(f"\n== {signal.Signals(number).name}: cleaning up", flush=True)
+        raise SystemExit(128 + number)
+
+    for each in ENDING:
+        signal.signal(each, end)
+    yield

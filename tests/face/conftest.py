@@ -1,0 +1,159 @@
+"""pytest in processes of its own, in folders of its own, over synthetic recordings of the whole matrix."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mailu.behaviours import built_in
+from pytest_mailu.jsonio import SCHEMA, dumps
+from pytest_mailu.model import Observation, Outcome, Recording, Reply, SideInfo, Stage
+
+EXTERNAL_587 = "submission/587-starttls/external"
+EXTERNAL_465 = "submission/465-tls/external"
+LOCAL_465 = "submission/465-tls/local"
+ALIAS_465 = "submission/465-tls/own-alias"
+STRANGER_465 = "submission/465-tls/without-login"
+LOCAL_587 = "submission/587-starttls/local"
+
+CLOSED = Observation(Outcome.UNREACHABLE, Stage.CONNECT, Reply(text="connection refused"))
+LOST = Observation(Outcome.LOST, Stage.DELIVERY, Reply("250", "2.0.0", "Ok"))
+
+Attempts = tuple[Observation, ...]
+
+
+def met(behaviour: Any, text: str = "Ok: queued as AAA") -> Observation:
+    wanted = behaviour.question.wanted or Outcome.ACCEPTED
+    return Observation(wanted, Stage.COMMAND, Reply("250", "2.0.0", text), {"words": ["a", "b"]})
+
+
+def recording(release: str, change: Callable[[str, Attempts], Attempts] = lambda _, attempts: attempts) -> str:
+    """The text of a recording where everything is as it should be, but for what `change` makes of it."""
+    observations = {made.id: change(made.id, (met(made),)) for made in built_in()}
+    return dumps(Recording(SCHEMA, "0", SideInfo(release, release), {k: v for k, v in observations.items() if v}))
+
+
+def without_587(id_: str, attempts: Attempts) -> Attempts:
+    return (CLOSED,) if "/587" in id_ else attempts
+
+
+def every_verdict(id_: str, attempts: Attempts) -> Attempts:
+    """What makes of old.json one verdict each; the rest is the same."""
+    (good,) = attempts
+    return {
+        EXTERNAL_587: (CLOSED,),
+        EXTERNAL_465: (),
+        LOCAL_465: (good, LOST),
+        STRANGER_465: (Observation(good.outcome, good.stage, Reply("554", "5.7.1", "Other words"), good.facts),),
+        LOCAL_587: (LOST,),
+    }.get(id_, attempts)
+
+
+def old_for_every_verdict(id_: str, attempts: Attempts) -> Attempts:
+    return {LOCAL_587: (LOST,), ALIAS_465: (CLOSED,)}.get(id_, attempts)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A pytest that has ended."""
+
+    status: int
+    out: str
+    errors: str
+
+    @property
+    def lines(self) -> pytest.LineMatcher:
+        return pytest.LineMatcher(self.out.splitlines())
+
+    @property
+    def items(self) -> list[str]:
+        """The ids that `--collect-only -q` printed."""
+        return [line for line in self.out.splitlines() if "::" in line]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Somewhere to run pytest in; `sides` are what it compares when nothing else is said."""
+
+    path: Path
+    sides: tuple[str, ...] = field(default=("old.json", "new.json"))
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).write_text(text, "utf-8")
+
+    def command(self, *args: str, sides: Sequence[str] | None = None) -> list[str]:
+        given = self.sides if sides is None else sides
+        named = [f"{option}={side}" for option, side in zip(("--mailu-from", "--mailu-to"), given, strict=False)]
+        return [sys.executable, "-m", "pytest", *named, *args]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment without what the outer pytest, or the person who started it, put there for pytest."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "MAILU"))}
+        return {**kept, "PY_COLORS": "0", "COLUMNS": "120"}
+
+    def run(self, *args: str, sides: Sequence[str] | None = None, below: str = ".") -> Done:
+        done = subprocess.run(
+            self.command(*args, sides=sides),
+            cwd=self.path / below,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def json(self, name: str) -> Any:
+        return json.loads((self.path / name).read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def recordings() -> dict[str, str]:
+    """Recordings by file name: `new.json` has lost 587, and the others say by their names what they are for."""
+    return {
+        "old.json": recording("2.0.43"),
+        "new.json": recording("2024.06.24", without_587),
+        "same.json": recording("2.0.44"),
+        "words.json": recording("2.0.44", lambda id_, found: (met_otherwise(found),) if id_ == EXTERNAL_465 else found),
+        "verdicts-old.json": recording("2.0.43", old_for_every_verdict),
+        "verdicts-new.json": recording("2024.06.24", every_verdict),
+        "nothing.json": recording("2024.06.24", lambda *_: ()),
+    }
+
+
+def met_otherwise(attempts: Attempts) -> Observation:
+    (good,) = attempts
+    return Observation(good.outcome, good.stage, Reply("250", "2.0.0", "Fine"), good.facts)
+
+
+@pytest.fixture(scope="session")
+def make_folder(recordings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Folder]:
+    def make() -> Folder:
+        folder = Folder(tmp_path_factory.mktemp("face"))
+        folder.write(recordings)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def folder(make_folder: Callable[[], Folder]) -> Folder:
+    """A folder with the recordings and nothing else."""
+    return make_folder()
+
+
+@pytest.fixture(scope="session")
+def ids() -> list[str]:
+    """Every behaviour of the package, as pytest prints it."""
+    return [f"mailu::{made.id}" for made in built_in()]

@@ -1,0 +1,123 @@
+"""One run in a folder with nothing but recordings, looked at from all sides; and the same again in other ways."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+EXTERNAL_587 = "submission/587-starttls/external"
+STRANGER_587 = "submission/587-starttls/without-login"
+
+
+@pytest.fixture(scope="module")
+def place(make_folder: Callable[[], Any]) -> Any:
+    return make_folder()
+
+
+@pytest.fixture(scope="module")
+def done(place: Any) -> Any:
+    """2.0.43 → 2024.06.24 as an administrator meets it: 587 is gone."""
+    return place.run("-v", "-p", "no:randomly", "--mailu-report=out", "--junitxml=junit.xml")
+
+
+@pytest.fixture(scope="module")
+def report(place: Any, done: Any) -> Any:
+    assert done.out
+    return place.json("out/report.json")
+
+
+def test_a_regression_ends_with_status_1(done: Any) -> None:
+    assert (done.status, done.errors) == (1, "")
+
+
+def test_every_behaviour_is_an_item_in_the_order_of_the_matrix(done: Any, ids: list[str]) -> None:
+    told = [line.split()[0] for line in done.out.splitlines() if line.startswith("mailu::") and line.endswith("%]")]
+    assert told == ids
+
+
+def test_the_verdict_is_the_word_of_its_item(done: Any) -> None:
+    done.lines.fnmatch_lines_random(
+        [
+            f"mailu::{EXTERNAL_587} REGRESSED*",
+            f"mailu::{STRANGER_587} CHANGED*",
+            "mailu::submission/465-tls/external PASSED*",
+        ]
+    )
+
+
+def test_a_failure_says_what_breaks_and_what_to_do_and_shows_no_traceback(done: Any) -> None:
+    section = done.out.partition("= FAILURES =")[2].partition("= Mailu =")[0]
+    assert EXTERNAL_587 in section
+    assert "cannot write to anybody outside" in section
+    assert "old: delivered" in section
+    assert "new: port closed" in section
+    assert "Set PORTS=" in section
+    assert ".py" not in section.replace("configuration.py", "")
+
+
+def test_the_terminal_begins_with_the_decision_and_names_the_root_once(done: Any) -> None:
+    section = done.out.partition("= Mailu =")[2].partition("= short test summary")[0]
+    assert section.split("\n")[1].startswith("NO-GO  2.0.43 → 2024.06.24")
+    assert section.count("Port 587 is closed on the new side") == 1
+
+
+def test_the_summary_counts_as_pytest_does(done: Any, report: Any) -> None:
+    lost = report["counts"]["regressed"]
+    done.lines.fnmatch_lines([f"REGRESSED mailu::{EXTERNAL_587} - *", f"*= {lost} failed, * passed in *"])
+
+
+def test_the_report_has_the_decision_the_counts_and_the_findings(report: Any, ids: list[str]) -> None:
+    assert report["decision"] == "no-go"
+    assert sum(report["counts"].values()) == len(ids)
+    closed = [id_.removeprefix("mailu::") for id_ in ids if "/587" in id_]
+    assert sorted(found["behaviour"] for found in report["findings"]) == sorted(closed)
+    assert {found["root"] for found in report["findings"]} == {"port closed"}
+
+
+def test_junit_carries_verdict_and_severity_as_properties(place: Any, done: Any, ids: list[str]) -> None:
+    assert done.out
+    cases = {case.get("name"): case for case in ET.parse(place.path / "junit.xml").iter("testcase")}
+    assert len(cases) == len(ids)
+    lost = cases[EXTERNAL_587]
+    properties = {entry.get("name"): entry.get("value") for entry in lost.iter("property")}
+    assert properties == {"mailu_verdict": "regressed", "mailu_severity": "critical"}
+    failure = lost.find("failure")
+    assert failure is not None
+    assert "port closed" in (failure.text or "")
+    kept = {entry.get("value") for entry in cases["submission/465-tls/external"].iter("property")}
+    assert kept == {"same"}
+
+
+def test_the_recordings_of_a_run_give_the_same_findings_again(place: Any, report: Any) -> None:
+    again = place.run("-q", "--mailu-report=again", sides=("out/old.json", "out/new.json"))
+    assert again.status == 1
+    second = place.json("again/report.json")
+    for key in ("decision", "old", "new", "counts", "findings", "notes"):
+        assert second[key] == report[key], key
+    for name in ("old.json", "new.json"):
+        assert place.json(f"again/{name}") == place.json(f"out/{name}")
+
+
+def test_last_failed_asks_only_what_failed(place: Any, done: Any, report: Any) -> None:
+    again = place.run("--lf", "--collect-only", "-q")
+    regressed = [found["behaviour"] for found in report["findings"] if found["verdict"] == "regressed"]
+    assert sorted(again.items) == sorted(f"mailu::{id_}" for id_ in regressed)
+
+
+def test_xdist_gives_the_same_report(place: Any, done: Any, report: Any) -> None:
+    spread = place.run("-n2", "--mailu-report=spread", "--junitxml=spread.xml", "-v")
+    assert spread.status == done.status
+    second = place.json("spread/report.json")
+    for key in ("decision", "old", "new", "counts", "findings", "notes"):
+        assert second[key] == report[key], key
+    for name in ("old.json", "new.json"):
+        assert place.json(f"spread/{name}") == place.json(f"out/{name}")
+    spread.lines.fnmatch_lines_random([f"*REGRESSED mailu::{EXTERNAL_587}*", "NO-GO  2.0.43 → 2024.06.24"])
+    verdicts = {
+        case.get("name"): [entry.get("value") for entry in case.iter("property")]
+        for case in ET.parse(place.path / "spread.xml").iter("testcase")
+    }
+    assert verdicts[EXTERNAL_587] == ["regressed", "critical"]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_mailu.model import Comparison, Finding, Report, Verdict
+from pytest_mailu.places import Place, place
+from pytest_mailu.reports import atlas, words
+from pytest_mailu.reports.atlas import State
+from pytest_mailu.reports.groups import groups
+from pytest_mailu.reports.sidebyside import rows
+
+
+def headlines(report: Report) -> list[str]:
+    return [group.headline for group in groups(report.findings)]
+
+
+def test_headlines_are_in_peoples_words(report: Report) -> None:
+    assert headlines(report) == [
+        "Ports 110, 143 and 587 are closed on the new side",
+        "Refused at RCPT on port 25 on the new side: 550 5.1.1",
+        "No steady answer on the new side: delivered at delivery, then deferred at data",
+        "Could not be asked on the new side: the world's door did not answer within 30 s",
+        "Access: hung up and reply text differ",
+        "Surface: ehlo and reply text differ",
+        "Port 4190 is newly served",
+    ]
+
+
+def test_a_single_finding_quotes_the_reply(report: Report) -> None:
+    (alias,) = [finding for finding in report.findings if finding.behaviour == "inbound/25-plain/alias"]
+    assert groups([alias])[0].headline.endswith(": 550 5.1.1 <sales@post.example>: User unknown")
+
+
+def test_what_is_broken_on_both_sides_is_said_to_be(report: Report) -> None:
+    (broken,) = [finding for finding in report.findings if finding.verdict is Verdict.BROKEN]
+    assert "on both sides" in groups([broken])[0].headline
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        ("submission/587-starttls/external", Place(587, "starttls", "external")),
+        ("access/993-tls/login/umlaut", Place(993, "tls", "login/umlaut")),
+        ("relay/25/stranger", Place(25, "", "stranger")),
+        ("surface/465", Place(465, "tls", "")),
+        ("surface/greeting/4190-plain", Place(4190, "plain", "greeting")),
+        ("web/admin", Place(0, "", "admin")),
+        ("submission/465-tls/8bitmime", Place(465, "tls", "8bitmime")),
+        ("web/1.5-x", Place(0, "", "1.5-x")),
+        ("odd", Place(0, "", "")),
+    ],
+)
+def test_an_id_tells_the_place(behaviour: str, expected: Place) -> None:
+    assert place(behaviour) == expected
+
+
+def test_differences_of_a_list_are_told_together(report: Report) -> None:
+    (greeting,) = [finding for finding in report.findings if finding.behaviour == "surface/465-tls/greeting"]
+    assert words.differences(greeting.differences)[-1] == "ehlo: +BURL imap +CHUNKING −ETRN"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (192.4, "3 min 12 s"), (3725, "1 h 2 min")]
+)
+def test_durations_are_told_as_people_do(seconds: float, told: str) -> None:
+    assert words.duration(seconds) == told
+
+
+def test_the_map_has_every_behaviour_once_with_old_and_new(report: Report, comparisons: list[Comparison]) -> None:
+    spots = atlas.spots(comparisons, report.findings)
+    shown = [spot for sheet in atlas.sheets(spots) for row in sheet.rows for cell in row.cells for spot in cell]
+    assert sorted(spot.behaviour for spot in shown) == sorted(comparison.question.id for comparison in comparisons)
+    states = {spot.behaviour: spot.states for spot in shown}
+    assert states["submission/587-starttls/external"] == (State.WORKS, State.FAILS)
+    assert states["sieve/4190-starttls/upload"] == (State.ABSENT, State.WORKS)
+    assert states["inbound/25-plain/mailbox"] == (State.WORKS, State.WORKS)
+    assert states["access/995-starttls/login"] == (State.ABSENT, State.ABSENT)
+    assert states["submission/587-starttls/stranger"] == (State.WORKS, State.ABSENT)
+    assert states["web/443-tls/webmail"] == (State.ANSWERED, State.UNKNOWN)
+    assert states["inbound/25-plain/greylisted"] == (State.ANSWERED, State.UNSTEADY)
+    assert states["relay/25-plain/srs"] == (State.FAILS, State.FAILS)
+
+
+def test_ports_are_open_closed_or_unknown_on_each_side(report: Report, comparisons: list[Comparison]) -> None:
+    gates = {gate.port: (gate.old, gate.new) for gate in atlas.gates(atlas.spots(comparisons, report.findings))}
+    assert gates[587] == ("open", "closed")
+    assert gates[4190] == ("closed", "open")
+    assert gates[995] == ("closed", "closed")
+    assert gates[443] == ("open", "unknown")
+
+
+def test_the_map_is_made_from_findings_where_there_is_nothing_else(report: Report) -> None:
+    findings: list[Finding] = [replace(finding) for finding in report.findings]
+    assert len(atlas.spots((), findings)) == len(findings)
+
+
+def test_transcripts_are_aligned_and_what_differs_is_marked() -> None:
+    old = ("S: 220 host ESMTP ready", "C: EHLO x", "S: 250-DSN", "S: 250 ETRN", "C: QUIT")
+    new = ("S: 220 host Dovecot ready", "C: EHLO x", "S: 250 DSN", "C: QUIT")
+    aligned = rows(old, new)
+    assert [row.differs for row in aligned] == [True, False, True, True, False]
+    assert ("ESMTP", True) in aligned[0].old
+    assert ("Dovecot", True) in aligned[0].new
+    assert "".join(text for row in aligned for text, _ in row.old) == "".join(old)
+    assert "".join(text for row in aligned for text, _ in row.new) == "".join(new)

@@ -6,8 +6,10 @@ Without xdist, and in its controlling process, `Controller` owns the run. `Worke
 from __future__ import annotations
 
 import atexit
+import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
@@ -17,20 +19,20 @@ from typing import Any, Protocol, TypeAlias
 import pytest
 
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in, declared_in
-from pytest_mailu.book import Book, write_json
+from pytest_mailu.book import Book
 from pytest_mailu.channel import ResultClient, ResultServer
 from pytest_mailu.configured import usage_errors
-from pytest_mailu.errors import MailuError
+from pytest_mailu.errors import MailuError, UsageError
 from pytest_mailu.items import ROOT, WORDS, BehaviourItem, Disagreement, MatrixCollector
 from pytest_mailu.jsonio import plain, structured
 from pytest_mailu.model import Comparison, Decision, FailOn, Finding, Report, SideInfo, Verdict
 from pytest_mailu.plan import Plan
-from pytest_mailu.reports import terminal
+from pytest_mailu.reports import github, terminal
+from pytest_mailu.reports.folder import write
 from pytest_mailu.run import Run
 
 ID = re.compile(rf"(?:[^:]*/)?{ROOT}::(?P<id>.+)")
 """An id as pytest prints it: seen from another folder than the root folder, the way there stands in front."""
-SIGTERM_STATUS = 128 + signal.SIGTERM
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 """What `signal.signal` takes and gives."""
@@ -134,6 +136,10 @@ class Worker(_Face):
         told = structured(comparison, Comparison)
         return told, self.book.finding(told, structured(old, SideInfo), structured(new, SideInfo))
 
+    def opened_run(self) -> Run:
+        """For the fixtures: there is none here."""
+        pytest.fail("the fixtures mailu_old and mailu_new need the process that owns the stacks: run without -n", pytrace=False)
+
     def pytest_sessionfinish(self) -> None:
         """Hang up."""
         if self._client is not None:
@@ -165,7 +171,7 @@ class Controller(_Face):
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """CI cancels with SIGTERM and waits only seconds; pytest itself would just die."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        pytest.exit("terminated (SIGTERM)", returncode=SIGTERM_STATUS)
+        pytest.exit("terminated (SIGTERM)", returncode=pytest.ExitCode.INTERRUPTED)
 
     def _tell(self, words: str) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
@@ -183,9 +189,20 @@ class Controller(_Face):
         self._begun = True
         try:
             self.run.open()
+        except UsageError:
+            self._begun = False
+            raise
         except MailuError as error:
             self._trouble = error
         return self._trouble is None
+
+    def opened_run(self) -> Run:
+        """For the fixtures: the run, with both sides ready even where nothing of the matrix was selected."""
+        if not self._begun:
+            self._open()
+        if self._trouble is not None:
+            pytest.fail(str(self._trouble), pytrace=False)
+        return self.run
 
     def _ask(self, ids: Iterable[str]) -> None:
         if not self._asked:
@@ -203,7 +220,9 @@ class Controller(_Face):
         chosen = [item.behaviour.id for item in session.items if isinstance(item, BehaviourItem)]
         if self._server is not None or option.collectonly or stopped or not chosen:
             return None
-        if not self._open():
+        with usage_errors():
+            opened = self._open()
+        if not opened:
             return True
         self._ask(chosen)
         return None
@@ -215,7 +234,8 @@ class Controller(_Face):
         if self.config.pluginmanager.has_plugin("dsession"):
             with usage_errors():
                 self.fill_matrix()
-            if not self._open():
+                opened = self._open()
+            if not opened:
                 self._conclude()
                 pytest.exit(str(self._trouble), returncode=pytest.ExitCode.TESTS_FAILED)
             self._server = ResultServer(self._serve)
@@ -276,6 +296,9 @@ class Controller(_Face):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _conclude(self) -> Report:
+        if self._trouble is None:
+            for comparison in self.run.evidence(self.book.loud):
+                self.book.enter(comparison)
         self.run.close()
         old, new = self.run.old.info, self.run.new.info
         whole = self._trouble is None and self._asked and len(self.book.comparisons) >= len(self._selected)
@@ -289,11 +312,10 @@ class Controller(_Face):
         self.report = self.book.report(old, new, notes=notes, seconds=self.run.seconds, whole=whole)
         if self.plan.report is not None:
             try:
-                write_json(self.plan.report, self.report, self.book.recordings(old, new))
-            except OSError as error:
+                write(self.plan.report, self.report, self.book.comparisons, self.book.recordings(old, new))
+            except MailuError as error:
                 self._unwritten = True
-                note = f"The reports could not be written to {self.plan.report}: {error.strerror}"
-                self.report = replace(self.report, notes=(*self.report.notes, note))
+                self.report = replace(self.report, notes=(*self.report.notes, error.cause))
         return self.report
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -306,6 +328,7 @@ class Controller(_Face):
             for span in line:
                 writer.write(span.text, **dict.fromkeys(span.style, True))
             writer.line()
+        github.write(self.report, os.environ, sys.stdout)
 
     def pytest_unconfigure(self) -> None:
         """Whatever way the session ended: there is a report, and nothing of ours stays."""

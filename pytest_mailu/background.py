@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -42,13 +44,9 @@ class Background:
         return self.submit(work).result()
 
     def finish_undisturbed(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """The same, but Ctrl-C does not end the waiting: for the work that cleans up."""
-        future = self.submit(work)
-        while True:
-            try:
-                return future.result()
-            except KeyboardInterrupt:
-                continue
+        """The same, but Ctrl-C does not end the waiting: for the work that cleans up, in programs it starts as well."""
+        with _deaf_to_ctrl_c():
+            return self.finish(work)
 
     @property
     def stopped(self) -> bool:
@@ -62,6 +60,18 @@ class Background:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # the signal does not reach other threads
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _cancel_others() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from pytest_mailu import __version__, jsonio
 from pytest_mailu.advice import Advisor
 from pytest_mailu.behaviours import Matrix
 from pytest_mailu.findings import findings
-from pytest_mailu.judge import decide
+from pytest_mailu.judge import QUIET, decide
 from pytest_mailu.model import (
     Advice,
     Comparison,
@@ -54,6 +53,11 @@ class Book:
             for attempt in (*comparison.old, *comparison.new)
         )
 
+    @property
+    def loud(self) -> tuple[Comparison, ...]:
+        """Those that are findings."""
+        return tuple(comparison for comparison in self.comparisons if comparison.verdict not in QUIET)
+
     def enter(self, comparison: Comparison) -> None:
         """Keep a comparison; a later one of the same behaviour takes its place."""
         self._comparisons[comparison.question.id] = comparison
@@ -66,10 +70,13 @@ class Book:
         def advise(comparison: Comparison) -> tuple[Advice, ...]:
             return self._advisor.advise(comparison, old.release, new.release)
 
+        def cause(comparison: Comparison) -> str:
+            return self._advisor.root(comparison, old.release, new.release)
+
         def waive(finding: Finding) -> Waiver | None:
             return self._waivers.match(finding, old.release, new.release, self._today)
 
-        return findings(comparisons, advise, waive, reproduce)
+        return findings(comparisons, advise, waive, reproduce, cause)
 
     def report(
         self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, whole: bool = True
@@ -102,11 +109,3 @@ class Book:
             recording(old, {comparison.question.id: comparison.old for comparison in self.comparisons}),
             recording(new, {comparison.question.id: comparison.new for comparison in self.comparisons}),
         )
-
-
-def write_json(folder: Path, report: Report, recordings: tuple[Recording, Recording]) -> None:
-    """Write `report.json`, `old.json` and `new.json`; the folder is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, value in (("report", report), ("old", recordings[0]), ("new", recordings[1])):
-        # What UTF-8 cannot carry (half a surrogate pair) is written as JSON's own escape.
-        (folder / f"{name}.json").write_text(jsonio.dumps(value), "utf-8", "backslashreplace")

@@ -32,6 +32,8 @@ VOLATILE = (
     Volatile("facts.*.text", re.compile(r"(?<=queued as )[0-9A-Za-z]+"), "queue id"),
     # Dovecot's session id behind LMTP and login replies.
     Volatile("reply.text", re.compile(r"\b[A-Za-z0-9+/]{16,}(?= (?:Saved|<))"), "session id"),
+    # Dovecot's imap says how long a command took: "(0.001 + 0.000 + 0.012 secs)" (imap_client_command_sync).
+    Volatile("*text", re.compile(r"\(\d+\.\d+ \+ \d+\.\d+(?: \+ \d+\.\d+)? secs\)"), "time taken"),
     # RFC 1939 section 7: an APOP banner carries process id and clock.
     Volatile("*text", re.compile(r"<[0-9a-f]+\.[0-9a-f.]+@[^<> ]+>"), "apop stamp"),
     # Rspamd's anti-spoofing names the tests that failed, in any order (Mailu 2.0 core/rspamd/conf/composites.conf).

@@ -61,17 +61,17 @@ def plan_of(config: pytest.Config) -> Plan:
 def _value(config: pytest.Config, option: Option) -> object:
     """Command line before ini file before default; a path of the ini file is relative to that file."""
     given = config.getoption(option.dest)
-    folder = Path.cwd()
-    if given is None:
-        given = config.getini(option.dest) or option.default
-        folder = folder if config.inipath is None else config.inipath.parent
-        if option.choices and given not in option.choices:
-            raise UsageError(f"{option.dest} = {given} in the ini file", f"Choose one of {', '.join(option.choices)}.")
-    if option.kind == "path" and given is not None:
+    if given is not None:
+        return Path(given).absolute() if option.kind == "path" else given
+    given = config.getini(option.dest)
+    if not given:
+        return option.default
+    if option.choices and given not in option.choices:
+        raise UsageError(f"{option.dest} = {given} in the ini file", f"Choose one of {', '.join(option.choices)}.")
+    folder = Path.cwd() if config.inipath is None else config.inipath.parent
+    if option.kind == "path":
         return folder / given
-    if option.kind == "side" and given is not None and is_path(given):
-        return str(folder / given)
-    return given
+    return str(folder / given) if option.kind == "side" and is_path(given) else given
 
 
 def _path(given: object) -> Path | None:

@@ -11,6 +11,8 @@ from pytest_mailu.judge import QUIET, UNCERTAIN, severity
 from pytest_mailu.model import Advice, Comparison, Finding, Observation, Outcome, Severity, Stage, Verdict, Waiver
 
 Advise: TypeAlias = Callable[[Comparison], tuple[Advice, ...]]
+Cause: TypeAlias = Callable[[Comparison], str]
+"""The words for the known cause of a comparison, or empty."""
 Waive: TypeAlias = Callable[[Finding], Waiver | None]
 Reproduce: TypeAlias = Callable[[Comparison], str]
 
@@ -29,10 +31,16 @@ def findings(
     advise: Advise = lambda _: (),
     waive: Waive = lambda _: None,
     reproduce: Reproduce = lambda _: "",
+    cause: Cause = lambda _: "",
 ) -> tuple[Finding, ...]:
-    """The comparisons that are worth telling, worst first, those of one root together."""
+    """The comparisons that are worth telling, worst first, those of one root together.
+
+    A known `cause` takes the place of the root that the observations alone suggest.
+    """
     told = [
-        _finding(comparison, advise, waive, reproduce) for comparison in comparisons if comparison.verdict not in QUIET
+        _finding(comparison, advise, waive, reproduce, cause)
+        for comparison in comparisons
+        if comparison.verdict not in QUIET
     ]
     severities = list(Severity)
     worst: dict[str, tuple[int, int]] = {}
@@ -97,7 +105,7 @@ def _last(attempts: Sequence[Observation]) -> Observation | None:
     return attempts[-1] if attempts else None
 
 
-def _finding(comparison: Comparison, advise: Advise, waive: Waive, reproduce: Reproduce) -> Finding:
+def _finding(comparison: Comparison, advise: Advise, waive: Waive, reproduce: Reproduce, cause: Cause) -> Finding:
     question = comparison.question
     uncertain = comparison.verdict in UNCERTAIN
     advice = () if uncertain else advise(comparison)
@@ -109,7 +117,7 @@ def _finding(comparison: Comparison, advise: Advise, waive: Waive, reproduce: Re
         source=question.source,
         verdict=comparison.verdict,
         severity=severity(comparison),
-        root=root(comparison),
+        root=("" if uncertain else cause(comparison)) or root(comparison),
         old=_last(comparison.old),
         new=_last(comparison.new),
         differences=comparison.differences,

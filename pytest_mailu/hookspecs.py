@@ -31,6 +31,6 @@ def pytest_mailu_matrix(matrix: Matrix) -> None:
 
 
         def pytest_mailu_matrix(matrix):
-            matrix.drop("surface/110/greeting")
+            matrix.drop("surface/110/served")
             matrix.regrade("access/143-starttls/login", severity=Severity.MINOR)
     """

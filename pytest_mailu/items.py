@@ -79,8 +79,11 @@ class BehaviourItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """There is no file behind a behaviour; its place is the matrix."""
-        return self.session.path / ROOT, None, self.name
+        """There is no file behind a behaviour; its place is the matrix.
+
+        What heads a failure must not be the end of the id: pytest would print the id with `::` for its dots.
+        """
+        return self.session.path / ROOT, None, f"{self.name} ({self.behaviour.question.severity})"
 
 
 WORDS = {

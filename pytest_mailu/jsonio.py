@@ -26,6 +26,8 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(StrEnum, lambda value, kind: kind(value))
+    # cattrs takes them for text, and what carries xdist's messages then refuses them.
+    converter.register_unstructure_hook(StrEnum, lambda value: value.value)
     # `from` is a word of Python but the right name in JSON and TOML.
     rename = override(rename="from")
     converter.register_unstructure_hook(Waiver, make_dict_unstructure_fn(Waiver, converter, from_=rename))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -29,6 +29,20 @@ class Letter:
     @property
     def body(self) -> bytes:
         return self.content.partition(b"\r\n\r\n")[2]
+
+    def with_body(self, body: bytes) -> Letter:
+        """The same head over these very bytes and a last line with the token (see `letter` why)."""
+        head = self.content.partition(b"\r\n\r\n")[0]
+        return replace(self, content=head + b"\r\n\r\n" + body + self.token.encode() + b"\r\n")
+
+    def of_size(self, size: int) -> Letter:
+        """The same head over lines of text, so that the whole has `size` bytes (the head and a line at least)."""
+        line = b"0123456789" * 7 + b"\r\n"
+        missing = max(size - len(self.with_body(b"").content), 0)
+        lines, rest = divmod(missing, len(line))
+        if rest == 1:  # no line is that short: the last two share what is left
+            lines, rest = lines - 1, rest + len(line)
+        return self.with_body(line * max(lines, 0) + (b"x" * (rest - 2) + b"\r\n" if rest else b""))
 
 
 def letter(

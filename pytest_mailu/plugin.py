@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mailu import hookspecs
+from pytest_mailu.fixtures import mailu_new, mailu_old  # noqa: F401
 from pytest_mailu.options import OPTIONS
 
 

@@ -96,4 +96,6 @@ SALES = Alias("sales", (ALICE.address,))
 TEAM = Alias("team", (ALICE.address, BOB.address))
 WILDCARD = Alias("wild-%", (CAROL.address,), wildcard=True)
 OUTSIDE = Alias("outside", (f"someone@{ELSEWHERE}",))
-ALIASES = (SALES, TEAM, WILDCARD, OUTSIDE)
+REFUSED_OUTSIDE = Alias("refused-outside", (f"rcpt-550-outside@{ELSEWHERE}",))
+"""Leads to an address that the world's server refuses (`worldapp.scripts`)."""
+ALIASES = (SALES, TEAM, WILDCARD, OUTSIDE, REFUSED_OUTSIDE)

@@ -15,12 +15,12 @@ from testinfra.host import Host
 
 from pytest_mailu.letters import Letter, header_names, letter
 from pytest_mailu.model import Facts, Observation, Outcome, Reply, Stage, Tls, Vantage
-from pytest_mailu.population import ELSEWHERE, User
+from pytest_mailu.population import ELSEWHERE, HOSTNAME, User
 from pytest_mailu.releases import Release
 from pytest_mailu.stack.signatures import sign
 from pytest_mailu.stack.world import Arrival, World
 from pytest_mailu.ways import SMTP_25, Way
-from pytest_mailu.wire.door import Door
+from pytest_mailu.wire.door import AnnouncingDoor, Door
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.imap import ImapSession
 from pytest_mailu.wire.pop3 import Pop3Session
@@ -70,8 +70,14 @@ class Ground(Protocol):
     async def log(self, service: str, since: float) -> list[str]:
         """The lines a service has logged since a moment (seconds since the epoch)."""
 
+    async def log_at_start(self, service: str) -> list[str]:
+        """The lines a service had logged when the stack was ready and nobody had asked anything."""
+
     async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
         """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
+
+    def without(self, service: str, *, gone: bool = False) -> AbstractAsyncContextManager[None]:
+        """Hold a service still, or with `gone` stop it, and bring it back at the end."""
 
 
 class Probe:
@@ -134,12 +140,32 @@ class Probe:
         Dovecot there believes whoever comes from `SUBNET`, since only `front` does; the password does not matter
         (Mailu core/dovecot/conf/auth.conf, 1.9 to master).
         """
-        async with self.imap(Way(143, Tls.NONE), Vantage.INSIDE, host="imap") as session:
+        # A conversation of ours and not of the behaviour: it stays out of the transcript.
+        async with ImapSession.open(self._door_to_imap, "imap", 143, **self._own(Transcript())) as session:
             await session.login(user.address, "from-inside")
+            self.transcript.note(f"looking into the mailbox of {user.address}")
             yield session
 
+    @asynccontextmanager
+    async def filters(self, user: User) -> AsyncIterator[SieveSession]:
+        """The user's filters at the `imap` service itself, logged in as for `mailbox`, whatever `front` serves."""
+        async with SieveSession.open(self._door_to_imap, "imap", 4190, **self._own(self.transcript)) as session:
+            await session.authenticate(user.address, "from-inside")
+            yield session
+
+    @property
+    def _door_to_imap(self) -> Door:
+        if not self.release.mailboxes_want_proxy_protocol:
+            return self.door
+        return AnnouncingDoor(self.door, self.address(Vantage.INSIDE))
+
+    @staticmethod
+    def _own(transcript: Transcript) -> dict[str, Any]:
+        return {"tls": Tls.NONE, "vantage": Vantage.INSIDE, "transcript": transcript, "timeout": REPLY_SECONDS}
+
     def _common(self, way: Way, vantage: Vantage) -> dict[str, Any]:
-        return {"tls": way.tls, "vantage": vantage, "transcript": self.transcript, "timeout": REPLY_SECONDS}
+        common = {"tls": way.tls, "vantage": vantage, "transcript": self.transcript, "timeout": REPLY_SECONDS}
+        return common | {"sni": HOSTNAME}
 
     # Letters -----------------------------------------------------------------------------------------------------
 
@@ -147,6 +173,7 @@ class Probe:
         """A letter as `letters.letter` makes it; one from `ELSEWHERE` bears that domain's DKIM signature if `signed`."""
         made = letter(**how)
         self._tokens.append(made.token)
+        self.transcript.note(f"letter {made.message_id}")
         if signed and made.message_id.endswith(f"@{ELSEWHERE}>"):
             made = replace(made, content=sign(made.content, ELSEWHERE))
         return made
@@ -193,6 +220,27 @@ class Probe:
         }
         return self.seen(Outcome.DELIVERED if whole else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
 
+    async def notice(self, sent: Letter, user: User, *, wait: float = ARRIVAL_SECONDS) -> bytes | None:
+        """What a mail server wrote into a mailbox about a letter (it holds the letter's token), or None after `wait`.
+
+        Reads the whole mailbox again and again: for users that few others write to.
+        """
+        found: list[bytes] = []
+
+        async def look() -> bool:
+            async with self.mailbox(user) as mailbox:
+                for folder in ("INBOX", "Junk"):
+                    await mailbox.select(folder, read_only=True)
+                    for message in (await mailbox.fetch("1:*", "(UID BODY.PEEK[])")).values():
+                        content = message.get("BODY[]") or b""
+                        head = content.partition(b"\r\n\r\n")[0]
+                        if sent.token.encode() in content and sent.message_id.encode() not in head:
+                            found.append(content)
+            return bool(found)
+
+        await eventually(look, wait)
+        return found[0] if found else None
+
     def arrival_facts(self, arrival: Arrival, sent: Letter) -> Facts:
         """What the world saw of a letter that is worth comparing."""
         content = arrival.content or b""
@@ -201,7 +249,7 @@ class Probe:
             "tls": bool(arrival.tls),
             "login": arrival.user,
             "helo": arrival.helo,
-            "sender": arrival.sender,
+            "sender": settled_srs(arrival.sender),
             "recipients": [recipient.address for recipient in arrival.recipients],
             "headers": header_names(content),
             "body_kept": content.partition(b"\r\n\r\n")[2] == sent.body,
@@ -209,14 +257,26 @@ class Probe:
 
     async def _not_arrived(self, sent: Letter, reply: Reply | None) -> Observation:
         """Still in the queue is deferred, with the reason that Postfix gives (postqueue(1)); nowhere is lost."""
+        entry = await self.queued(sent, reply)
+        if entry is None:
+            return self.seen(Outcome.LOST, Stage.DELIVERY, reply)
+        reasons = [to.get("delay_reason", "") for to in entry["recipients"]]
+        words = Reply(text=next(filter(None, reasons), f"in the {entry['queue_name']} queue"))
+        return self.seen(Outcome.DEFERRED, Stage.DELIVERY, words)
+
+    async def queued(self, sent: Letter, reply: Reply | None) -> dict[str, Any] | None:
+        """The entry of Postfix's queue (postqueue(1), -j) that holds the letter, or None.
+
+        It is known by the queue id in the reply to DATA where there is one, or else by sender and time.
+        """
+        number = re.search(r"queued as (\w+)", reply.text if reply else "")
         ran = await self._ground.run("smtp", "postqueue", "-j")
         for line in ran.output.splitlines():
-            entry = json.loads(line)
-            if entry["sender"] == sent.sender and entry["arrival_time"] >= self._started - 2:
-                reasons = [to.get("delay_reason", "") for to in entry["recipients"]]
-                words = Reply(text=next(filter(None, reasons), f"in the {entry['queue_name']} queue"))
-                return self.seen(Outcome.DEFERRED, Stage.DELIVERY, words)
-        return self.seen(Outcome.LOST, Stage.DELIVERY, reply)
+            entry: dict[str, Any] = json.loads(line)
+            ours = entry["sender"] == sent.sender and entry["arrival_time"] >= self._started - 2
+            if entry["queue_id"] == number[1] if number else ours:
+                return entry
+        return None
 
     # Inside ------------------------------------------------------------------------------------------------------
 
@@ -227,6 +287,14 @@ class Probe:
     async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
         """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
         return await self._ground.ended(service)
+
+    def without(self, service: str, *, gone: bool = False) -> AbstractAsyncContextManager[None]:
+        """Hold a service still while the block runs: its name and address stay, and nobody answers.
+
+        With `gone` it is stopped, and its name leaves the engine's DNS. It is back and ready when the block is over.
+        Only for behaviours that are asked `alone`.
+        """
+        return self._ground.without(service, gone=gone)
 
     async def testinfra(self, service: str, look: Callable[[Host], Value]) -> Value:
         """What `look` sees of a service's container through testinfra; it may block."""
@@ -249,6 +317,26 @@ class Probe:
         address = await until(find, 5.0, f"Postfix logged no line with {word}")
         return self._ground.places.get(address, address)
 
+    async def log(self, service: str, since: float) -> list[str]:
+        """The lines a service has logged since a moment (seconds since the epoch)."""
+        return await self._ground.log(service, since)
+
+    async def log_at_start(self, service: str) -> list[str]:
+        """The lines a service had logged when the stack was ready and nobody had asked anything."""
+        return await self._ground.log_at_start(service)
+
+    async def logged(self, service: str, *words: str, seconds: float = ARRIVAL_SECONDS) -> bool:
+        """Whether a service logs a line with all these words, within so many seconds from now."""
+
+        async def find() -> bool | None:
+            lines = await self._ground.log(service, self._started - 1)
+            return True if any(all(word in line for word in words) for line in lines) else None
+
+        try:
+            return await until(find, seconds, "not logged")
+        except Trouble:
+            return False
+
     async def from_vantage(self, vantage: Vantage, word: str) -> str:
         """Make sure that Postfix saw this client where it is meant to stand, since all else would prove nothing.
 
@@ -265,6 +353,10 @@ class Probe:
         """An observation of what this probe was asked. What is this stack's or this letter's own gets a common name."""
         settled = None if reply is None else replace(reply, text=self.settle(reply.text))
         return Observation(outcome, stage, settled, self.settle(facts))
+
+    def with_facts(self, seen: Observation, **facts: Any) -> Observation:
+        """The observation with more facts."""
+        return replace(seen, facts={**seen.facts, **self.settle(facts)})
 
     def stopped(self, end: Stopped) -> Observation:
         """The observation that a server's refusal, or its silence, amounts to."""
@@ -283,6 +375,24 @@ class Probe:
         if isinstance(value, list | tuple):
             return [self.settle(inner) for inner in value]
         return value
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = ARRIVAL_SECONDS) -> bool:
+    """Whether a condition is met within `seconds`; it is looked at again and again, and once at the end."""
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + seconds, 0.1
+    while not await condition():
+        left = deadline - loop.time()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 2, 1.0)
+    return True
+
+
+def settled_srs(sender: str) -> str:
+    """An envelope sender without the hash and the day that SRS puts in (Mailu core/admin, srslib): its form remains."""
+    return re.sub(r"(?i)^(SRS[01][=+-])[^=@]+=[^=@]+=", r"\1<hash>=<day>=", sender)
 
 
 async def until(condition: Callable[[], Awaitable[Value | None]], seconds: float, reason: str) -> Value:

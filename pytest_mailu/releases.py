@@ -106,6 +106,11 @@ class Release:
         return self.since("2024.06")
 
     @property
+    def mailboxes_want_proxy_protocol(self) -> bool:
+        """Whether `imap` expects a PROXY line on 143 and 110 (2.0.43: `haproxy = yes` in dovecot.conf)."""
+        return self.series == "2.0"
+
+    @property
     def has_api(self) -> bool:
         """Whether `admin` has a REST interface (2.0: `API` in core/admin/mailu/configuration.py)."""
         return self.since("2.0")

@@ -23,9 +23,11 @@ OPENSSL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 4190: "sieve"}
 """What `openssl s_client -starttls` calls the protocol of a port (openssl-s_client(1))."""
 CURL = {110: "pop3", 143: "imap", 993: "imaps", 995: "pop3s"}
 """Port → scheme of the addresses curl takes."""
-USUAL = {"inbound": 25, "relay": 25, "web": 443, "api": 443}
-"""Where families ask whose ids name no port."""
+USUAL = {"inbound": 25, "web": 443, "api": 443}
+"""Where families ask when neither an id nor a transcript names the port."""
 
+_CONNECTED = re.compile(r"-- connecting to \S+:(\d+) as ")
+_STARTTLS = re.compile(r"C: (?:\S+ )?(?:STARTTLS|STLS)$", re.IGNORECASE)
 _MAIL = re.compile(r"C: MAIL FROM:\s*<([^>]*)>", re.IGNORECASE)
 _RCPT = re.compile(r"C: RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
 _SMTP_AUTH = re.compile(r"C: AUTH ([A-Z0-9-]+)", re.IGNORECASE)
@@ -42,27 +44,38 @@ def reproduce(comparison: Comparison) -> str:
 def by_hand(behaviour: str, talk: Sequence[str] = ()) -> str:
     """The line for a behaviour id and what was said (`C: …`, `S: …`)."""
     family = behaviour.partition("/")[0]
-    asked = place(behaviour)
-    port = asked.port or USUAL.get(family, 0)
+    port, tls = _way(place(behaviour), family, talk)
     commands = [line for line in talk if line.startswith("C: ")]
+    if family == "tls" and tls != Tls.NONE and port:
+        return _openssl(port, tls)
     if port in (80, 443):
         return _web(port, commands)
-    if family == "tls" and asked.tls != Tls.NONE and port:
-        return _openssl(port, asked.tls)
     if port in SMTP:
-        return _swaks(port, asked, family, commands)
+        return _swaks(port, tls, family, commands)
     if port in CURL and (any(map(_LOGIN.match, commands)) or (not commands and family != "surface")):
-        return _curl(port, asked.tls)
+        return _curl(port, tls)
     if port == 0:
         return ""
-    return _openssl(port, asked.tls) if asked.tls in (Tls.STARTTLS, Tls.IMPLICIT) else f"curl -v telnet://{HOST}:{port}"
+    return _openssl(port, tls) if tls in (Tls.STARTTLS, Tls.IMPLICIT) else f"curl -v telnet://{HOST}:{port}"
 
 
-def _swaks(port: int, asked: Place, family: str, commands: Sequence[str]) -> str:
+def _way(asked: Place, family: str, talk: Sequence[str]) -> tuple[int, str]:
+    """The port and the kind of TLS, from the id, else from what was done, else what is usual."""
+    connected = next(iter(_all(_CONNECTED, talk)), "0")
+    port = asked.port or int(connected) or USUAL.get(family, 0)
+    if asked.tls:
+        return port, asked.tls
+    if port in IMPLICIT:
+        return port, Tls.IMPLICIT
+    # ManageSieve takes no login before STARTTLS (RFC 5804 section 2.1).
+    return port, Tls.STARTTLS if port == 4190 or any(map(_STARTTLS.match, talk)) else ""
+
+
+def _swaks(port: int, tls: str, family: str, commands: Sequence[str]) -> str:
     words = ["swaks", "--server", HOST, "--port", str(port)]
-    if asked.tls == Tls.STARTTLS:
+    if tls == Tls.STARTTLS:
         words.append("--tls")
-    elif asked.tls == Tls.IMPLICIT or port in IMPLICIT:
+    elif tls == Tls.IMPLICIT:
         words.append("--tls-on-connect")
     mechanisms = _all(_SMTP_AUTH, commands)
     if not commands and family in ("submission", "access"):
@@ -70,7 +83,8 @@ def _swaks(port: int, asked: Place, family: str, commands: Sequence[str]) -> str
     senders, recipients = _all(_MAIL, commands), _all(_RCPT, commands)
     if mechanisms:
         words += ["--auth", mechanisms[0].upper(), "--auth-user", YOU]
-    if (commands and not (senders or recipients)) or (not commands and family == "access"):
+    letter = bool(senders or recipients) if commands else family not in ("access", "surface")
+    if not letter:
         return shlex.join([*words, "--quit-after", "AUTH" if mechanisms else "EHLO"])
     inbound = family == "inbound"
     sender = senders[0] if senders else (SOMEONE if inbound or not mechanisms else YOU)

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from typing import TypeAlias
 
 from pytest_mailu.background import Background
 from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.errors import StackError
-from pytest_mailu.model import Comparison
+from pytest_mailu.model import Comparison, Observation, Stage
 from pytest_mailu.plan import Plan, RecordedSpec, SideSpec
 from pytest_mailu.runner import Runner
 from pytest_mailu.sides.base import Side
@@ -91,6 +92,37 @@ class Run:
     def result(self, id: str) -> Comparison:
         """Wait for the comparison of a behaviour that `ask` was given."""
         return self._results[id].result()
+
+    def ask_once(self, side: Side, behaviour: Behaviour) -> Observation:
+        """What one side does, once, beside everything else that is going on."""
+        seen = self._background.finish(side.observe(behaviour, 0))
+        return seen or Observation(None, Stage.CONNECT, trouble="not recorded")
+
+    def evidence(self, comparisons: Iterable[Comparison]) -> list[Comparison]:
+        """The comparisons with the servers' log lines in the last attempt of each side; before `close`."""
+        chosen = list(comparisons)
+        if self._background.stopped:
+            return chosen
+        try:
+            return self._background.finish(self._evidence(chosen))
+        except Exception as error:  # the report stands without it, and has to be written
+            self._tell(f"the servers' logs could not be read: {error}")
+            return chosen
+
+    async def _evidence(self, comparisons: list[Comparison]) -> list[Comparison]:
+        old, new = await asyncio.gather(
+            self.old.evidence([one.old[-1] for one in comparisons if one.old]),
+            self.new.evidence([one.new[-1] for one in comparisons if one.new]),
+        )
+        before, after = iter(old), iter(new)
+        return [
+            replace(
+                one,
+                old=(*one.old[:-1], next(before)) if one.old else (),
+                new=(*one.new[:-1], next(after)) if one.new else (),
+            )
+            for one in comparisons
+        ]
 
     def close(self) -> None:
         """Stop asking and leave nothing behind (or, with `keep`, the stacks). Harmless when called again."""

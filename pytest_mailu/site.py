@@ -65,9 +65,7 @@ class Site:
 
 
 @asynccontextmanager
-async def browser(
-    probe: Probe, port: int = HTTPS, vantage: Vantage = Vantage.STRANGER
-) -> AsyncIterator[HttpSession]:
+async def browser(probe: Probe, port: int = HTTPS, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[HttpSession]:
     """A browser's session with the web server, under Mailu's own host name."""
     tls = Tls.NONE if port == HTTP else Tls.IMPLICIT
     async with HttpSession.open(

@@ -25,6 +25,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 PROGRAMS = (
     Program("mmdebstrap", "mmdebstrap", "the images of the test lab are made with it"),
     Program("chromium", "chromium", "the HTML report is looked at with it"),
+    Program("chromedriver", "chromium-driver", "Chromium is driven with it"),
 )
 NO_TESTS = 5
 """pytest's exit status when it has collected nothing."""
@@ -60,7 +61,7 @@ def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
         environments = ",".join(f"py{version.replace('.', '')}" for version in others)
         check(
             f"pytest on Python {' and '.join(others)}",
-            ["tox", "run", "--quiet", "-e", environments],
+            ["tox", "run-parallel", "--quiet", "--parallel-no-spinner", "-e", environments],
             {**environ, "PATH": path},
         )
     status = tool("pytest", ["pytest", *pytest_arguments], environ)

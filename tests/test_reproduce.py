@@ -4,7 +4,9 @@ import shlex
 
 import pytest
 
+from pytest_mailu.behaviours import built_in
 from pytest_mailu.model import Comparison, Observation, Outcome, Question, Severity, Stage, Verdict
+from pytest_mailu.places import place
 from pytest_mailu.population import USERS
 from pytest_mailu.reproduce import by_hand, reproduce
 
@@ -39,6 +41,12 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
             STRANGER,
             "swaks --server mail.example.org --port 25 --from '<>' --to sales@example.org --quit-after RCPT",
         ),
+        ("surface/25/served", (), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
+        (
+            "tls/443-tls/versions",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:443 -servername mail.example.org",
+        ),
         ("surface/25/ehlo", ("C: EHLO x",), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
         ("access/143-starttls/login", (), "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/"),
         (
@@ -65,7 +73,24 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
             ("C: POST /api/v1/user",),
             'curl -v --request POST https://mail.example.org/api/v1/user --header "Authorization: Bearer $API_TOKEN"',
         ),
-        ("inside/postconf", (), ""),
+        (
+            "relay/relayhost/login-and-tls",
+            ("-- connecting to mail.post.example:587 as stranger", "C: EHLO x", "C: STARTTLS", *LETTER),
+            "swaks --server mail.example.org --port 587 --tls --auth PLAIN --auth-user you@example.org "
+            "--from you@example.org --to someone@elsewhere.example",
+        ),
+        (
+            "mailbox/143/append",
+            ("C: a1 STARTTLS", "C: a2 LOGIN alice ****"),
+            "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/",
+        ),
+        (
+            "sieve/4190/manage",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:4190 -servername mail.example.org -starttls sieve",
+        ),
+        ("relay/mx/by-mx", (), ""),
+        ("inside/smtp/postconf", (), ""),
     ],
 )
 def test_the_line_asks_the_same_question(behaviour: str, talk: tuple[str, ...], expected: str) -> None:
@@ -106,3 +131,9 @@ def test_what_a_client_said_is_quoted_for_the_shell() -> None:
     web = by_hand("web/443-tls/x", ("C: GET /?a=$(reboot);b",))
     assert shlex.split(web)[-1] == "https://mail.example.org/?a=$(reboot);b"
     assert "'" in web
+
+
+def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line() -> None:
+    ids = [behaviour.id for behaviour in built_in()]
+    without = {id_.partition("/")[0] for id_ in ids if place(id_).port and not by_hand(id_)}
+    assert without == set()

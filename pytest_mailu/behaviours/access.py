@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
 from pytest_mailu.population import (
     ALICE,
     DISABLED,
@@ -25,20 +25,20 @@ EVERYWHERE = (*SUBMISSION, *IMAP, *POP3, SIEVE_4190)
 SPECIAL = {"umlaut": UMLAUT, "reserved": RESERVED, "quotes": QUOTES, "long": LONG}
 
 
-async def log_in(probe: Probe, way: Way, user: str, password: str) -> Reply:
+async def log_in(probe: Probe, way: Way, user: str, password: str, vantage: Vantage = Vantage.STRANGER) -> Reply:
     """Log in on any port in the way that is usual there; raises Stopped where that fails."""
     match way.port:
         case 25 | 465 | 587:
-            async with probe.smtp(way) as smtp:
+            async with probe.smtp(way, vantage) as smtp:
                 return await smtp.login(user, password)
         case 143 | 993:
-            async with probe.imap(way) as imap:
+            async with probe.imap(way, vantage) as imap:
                 return (await imap.login(user, password)).reply
         case 110 | 995:
-            async with probe.pop3(way) as pop3:
+            async with probe.pop3(way, vantage) as pop3:
                 return await pop3.login(user, password)
         case _:
-            async with probe.sieve(way) as sieve:
+            async with probe.sieve(way, vantage) as sieve:
                 return await sieve.authenticate(user, password)
 
 

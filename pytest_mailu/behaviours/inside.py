@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from testinfra.host import Host
 
@@ -11,52 +12,183 @@ from pytest_mailu.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.probe import Probe
 
 SERVICES = ("front", "admin", "imap", "smtp", "antispam")
+PROGRAMS = {
+    "front": {"nginx": "nginx -v 2>&1", "dovecot": "dovecot --version"},
+    "admin": {
+        "python": "python3 --version",
+        "flask": "python3 -c 'import importlib.metadata as m; print(m.version(\"flask\"))'",
+    },
+    "imap": {
+        "dovecot": "dovecot --version",
+        "pigeonhole": "doveconf -h | head -3 | grep -o 'Pigeonhole version [^ ]*'",
+    },
+    "smtp": {"postfix": "postconf -h mail_version"},
+    "antispam": {"rspamd": "rspamd --version | head -1"},
+}
+MASTERS = frozenset({"master", "dovecot"})
+"""Postfix's and Dovecot's: what they start comes and goes with the work."""
+OURS = frozenset({"cat", "sh"})
+
+_NETWORK = re.compile(r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}")
+_STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
+
+
+def settled(text: str) -> str:
+    """Settings without the networks of this stack."""
+    return _NETWORK.sub("<network>", text)
 
 
 @behaviour("inside/smtp/postconf", severity=Severity.INFO)
 async def postconf(probe: Probe) -> Observation:
     """Postfix's settings that are not its defaults
 
-    Own overrides may meet other settings than before.
+    Own overrides (overrides/postfix/postfix.cf) meet other settings than before.
 
     postconf(1), `postconf -n`
     """
-    text = await probe.testinfra("smtp", lambda host: str(host.check_output("postconf -n")))
-    settings = dict(re.findall(r"(?m)^(\w+) = ?(.*)$", text))
+    text = await probe.testinfra("smtp", lambda host: str(host.check_output("postconf -n 2>/dev/null")))
+    settings = dict(re.findall(r"(?m)^(\w+) = ?(.*)$", settled(text)))
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=settings)
+
+
+@behaviour("inside/smtp/services", severity=Severity.INFO)
+async def master_services(probe: Probe) -> Observation:
+    """The services of Postfix's master.cf
+
+    Own overrides (overrides/postfix/postfix.master) name services that are not there any more.
+
+    postconf(1), `postconf -M`; master(5)
+    """
+    text = await probe.testinfra("smtp", lambda host: str(host.check_output("postconf -M 2>/dev/null")))
+    # Where a service goes on over several lines, those are its options.
+    services = {" ".join(line.split()[:2]): " ".join(line.split()[2:]) for line in _joined(settled(text))}
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, services=services)
+
+
+@behaviour(
+    "inside/{service}/doveconf",
+    severity=Severity.INFO,
+    each={"service": ("imap", "front")},
+    # As many as the machine has processors.
+    volatile=("facts.settings.*process_limit", "facts.settings.*process_min_avail"),
+)
+async def doveconf(probe: Probe, service: str) -> Observation:
+    """Dovecot's settings in {service} that are not its defaults
+
+    Own overrides (overrides/dovecot) meet other settings than before.
+
+    doveconf(1), `doveconf -n`; a Dovecot in front since 2024.06 (core/nginx/dovecot/proxy.conf)
+    """
+
+    def look(host: Host) -> str | None:
+        config = next((path for path in CONFIGS[service] if host.file(path).exists), None)
+        # Comments go to whoever reads: versions and host names of the day.
+        return None if config is None else str(host.check_output(f"doveconf -n -c {config} 2>/dev/null"))
+
+    text = await probe.testinfra(service, look)
+    if text is None:
+        return probe.seen(Outcome.NOT_OFFERED, Stage.SETTINGS)
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=dict(blocks(settled(text))))
+
+
+CONFIGS = {"imap": ("/etc/dovecot/dovecot.conf",), "front": ("/etc/dovecot/proxy.conf",)}
 
 
 @behaviour("inside/{service}/sockets", severity=Severity.INFO, each={"service": SERVICES})
 async def sockets(probe: Probe, service: str) -> Observation:
     """The TCP ports that {service} listens on
 
-    What speaks to {service} inside the compose network may find nobody there.
+    What speaks to {service} inside the compose network finds nobody there.
 
     proc(5), /proc/net/tcp: busybox has no ss
     """
 
-    def listening(host: Host) -> list[int]:
-        tables = host.check_output("cat /proc/net/tcp /proc/net/tcp6")
-        local = re.findall(r"(?m)^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", tables)
-        # 127.0.0.11 is the engine's own resolver, on a port of the day.
-        return sorted({int(port, 16) for address, port in local if address != "0B00007F"})
+    def listening(host: Host) -> str:
+        return str(host.check_output("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true"))
 
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, ports=await probe.testinfra(service, listening))
+    everywhere, loopback = ports(await probe.testinfra(service, listening))
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, ports=everywhere, loopback=loopback)
 
 
-@behaviour(
-    "inside/{service}/processes", severity=Severity.INFO, each={"service": SERVICES}, volatile=("facts.processes*",)
-)
+@behaviour("inside/{service}/processes", severity=Severity.INFO, each={"service": SERVICES})
 async def processes(probe: Probe, service: str) -> Observation:
-    """The programs that run in {service}
+    """The programs that always run in {service}
 
-    Monitoring that looks for a program may not find it.
+    Monitoring that looks for a program does not find it.
 
-    proc(5), /proc/pid/comm: busybox's ps is not everywhere
+    proc(5), /proc/pid/stat: busybox's ps is not everywhere
     """
 
-    def running(host: Host) -> list[str]:
-        names = host.check_output("cat /proc/[0-9]*/comm 2>/dev/null || true")
-        return sorted(set(names.split("\n")) - {"", "cat", "sh"})
+    def running(host: Host) -> str:
+        return str(host.check_output("cat /proc/[0-9]*/stat 2>/dev/null || true"))
 
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=await probe.testinfra(service, running))
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(await probe.testinfra(service, running)))
+
+
+@behaviour("inside/{service}/versions", severity=Severity.INFO, each={"service": SERVICES})
+async def versions(probe: Probe, service: str) -> Observation:
+    """The versions of what {service} is made of
+
+    Known faults and needed updates concern other versions than before.
+
+    Mailu's Dockerfiles (core/*/Dockerfile, core/base/Dockerfile); os-release(5)
+    """
+
+    def look(host: Host) -> dict[str, str]:
+        found = {"system": host.run('. /etc/os-release; echo "$PRETTY_NAME"')}
+        found |= {name: host.run(f"({command}) 2>/dev/null") for name, command in PROGRAMS[service].items()}
+        return {name: ran.stdout.strip() for name, ran in found.items() if ran.stdout.strip()}
+
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, versions=await probe.testinfra(service, look))
+
+
+def ports(tables: str) -> tuple[list[int], list[int]]:
+    """The ports that are listened on, out of /proc/net/tcp and tcp6: from everywhere, and from the container alone."""
+    listening = re.findall(r"(?m)^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", tables)
+    # 127.0.0.11 is the engine's own resolver, on a port of the day.
+    found = {
+        (address.endswith("7F") or address.endswith("01000000"), int(port, 16))
+        for address, port in listening
+        if address != "0B00007F"
+    }
+    everywhere = sorted(port for local, port in found if not local)
+    return everywhere, sorted(port for local, port in found if local and port not in everywhere)
+
+
+def lasting(stats: str) -> list[str]:
+    """The names of programs out of /proc/*/stat, without what `MASTERS` have started, and without ourselves."""
+    parents = {int(pid): (name, int(parent)) for pid, name, parent in _STAT.findall(stats)}
+
+    def below_master(pid: int) -> bool:
+        _, parent = parents.get(pid, ("", 0))
+        return parent in parents and (parents[parent][0] in MASTERS or below_master(parent))
+
+    return sorted({name for pid, (name, _) in parents.items() if not below_master(pid)} - OURS)
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Dovecot's settings by path: `protocol imap / mail_plugins`."""
+    path: list[str] = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line == "}":
+            path.pop()
+        elif line.endswith("{"):
+            path.append(line[:-1].strip())
+        elif line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            yield " / ".join([*path, name.strip()]), value.strip()
+
+
+def _joined(text: str) -> Iterator[str]:
+    """Lines of master.cf, each with those that go on from it."""
+    whole = ""
+    for line in text.splitlines():
+        if line[:1].isspace():
+            whole += " " + line.strip()
+            continue
+        if whole:
+            yield whole
+        whole = line
+    if whole:
+        yield whole

@@ -1,69 +1,152 @@
-"""Filters: managed over ManageSieve, and taking effect on delivery."""
+"""Filters, managed over ManageSieve as mail programs do it. All scripts have names of their own, but one is active."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ELSEWHERE, POOL
+from pytest_mailu.population import POOL
 from pytest_mailu.probe import Probe
 from pytest_mailu.ways import SIEVE_4190
+from pytest_mailu.wire.sieve import SieveReply, SieveSession
 
-MANAGER, FILER, REDIRECTOR = POOL[10:13]
+MANAGER = POOL[9]
+ACTIVE = POOL[0]
+"""Whose active script nobody else touches."""
+
+SCRIPT = 'require ["fileinto"];\r\nif header :contains "Subject" "größe" {\r\n  fileinto "Junk";\r\n}\r\n'
+BROKEN = 'require ["fileinto"];\r\nif header :contains "Subject" { fileinto "Junk"\r\n'
+UNKNOWN = 'require ["no-such-extension"];\r\nkeep;\r\n'
 
 
-@behaviour("sieve/4190/manage", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
-async def manage(probe: Probe) -> Observation:
-    """A script is checked, uploaded, listed, activated, read back and deleted
-
-    People cannot manage their filters with their mail program.
-
-    RFC 5804 section 2
-    """
-    script = 'require ["fileinto"];\r\nif header :contains "Subject" "x" { fileinto "Junk"; }\r\n'
+@asynccontextmanager
+async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
+    """A session on 4190, logged in, and a name for a script; the script goes afterwards."""
     async with probe.sieve(SIEVE_4190) as sieve:
         await sieve.authenticate(MANAGER.address, MANAGER.password)
-        await sieve.checkscript(script)
-        await sieve.putscript("probe", script)
-        await sieve.setactive("probe")
+        name = f"probe {probe.word()}"
+        yield sieve, name
+        await sieve.command(f'DELETESCRIPT "{name}"')
+
+
+def _answer(probe: Probe, answer: SieveReply, **facts: object) -> Observation:
+    """What a command amounts to whose refusal is the question. Where in a script a mistake is stays out of it."""
+    outcome = Outcome.ACCEPTED if answer.ok else Outcome.REFUSED
+    return probe.seen(outcome, Stage.COMMAND, answer.reply, **facts)
+
+
+@behaviour("sieve/4190/upload", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def upload(probe: Probe) -> Observation:
+    """A script is checked, uploaded, listed, and comes back as it was
+
+    People cannot write filters with their mail program, or lose what they wrote.
+
+    RFC 5804 sections 2.5 to 2.9 and 2.12
+    """
+    async with managing(probe) as (sieve, name):
+        await sieve.checkscript(SCRIPT)
+        before = name in await sieve.listscripts()
+        await sieve.putscript(name, SCRIPT)
         listed = await sieve.listscripts()
-        same = (await sieve.getscript("probe")) == script
+        same = (await sieve.getscript(name)) == SCRIPT
+    right = same and not before and listed.get(name) is False
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, same=same, listed=name in listed)
+
+
+@behaviour("sieve/4190/activate", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def activate(probe: Probe) -> Observation:
+    """A script is made the active one, cannot be deleted while it is, and is put out of force again
+
+    People cannot switch their filters on or off, or delete the one that sorts their mail by mistake.
+
+    RFC 5804 sections 2.8 (SETACTIVE) and 2.10 (DELETESCRIPT refuses the active one)
+    """
+    async with probe.sieve(SIEVE_4190) as sieve:
+        await sieve.authenticate(ACTIVE.address, ACTIVE.password)
+        name = f"probe {probe.word()}"
+        await sieve.putscript(name, "keep;\r\n")
+        await sieve.setactive(name)
+        states = [(await sieve.listscripts()).get(name)]
+        refusal = (await sieve.command(f'DELETESCRIPT "{name}"')).reply
         await sieve.setactive("")
-        await sieve.deletescript("probe")
-    kept = listed.get("probe") is True and same
-    return probe.seen(Outcome.ACCEPTED if kept else Outcome.ALTERED, Stage.COMMAND)
+        states.append((await sieve.listscripts()).get(name))
+        await sieve.deletescript(name)
+    right = states == [True, False] and refusal.code == "NO"
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, refusal, states=states)
 
 
-@behaviour("sieve/4190/fileinto", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
-async def fileinto(probe: Probe) -> Observation:
-    """An uploaded filter that sorts mail into a folder takes effect
+@behaviour("sieve/4190/rename", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def rename(probe: Probe) -> Observation:
+    """A script is renamed, to a name outside ASCII, and deleted
 
-    Filters are stored, but mail stays unsorted.
+    People cannot keep order among their filters.
 
-    RFC 5228 section 4.1
+    RFC 5804 sections 1.6, 2.10 and 2.11
     """
-    script = 'require ["fileinto", "mailbox"];\r\nfileinto :create "Sorted";\r\n'
-    async with probe.sieve(SIEVE_4190) as sieve:
-        await sieve.authenticate(FILER.address, FILER.password)
-        await sieve.putscript("sort", script)
-        await sieve.setactive("sort")
-    sent = probe.letter(to=FILER.address)
-    seen = await probe.in_mailbox(sent, FILER, await probe.deliver(sent))
-    if seen.outcome is Outcome.DELIVERED and seen.facts["folder"] != "Sorted":
-        return probe.seen(Outcome.ALTERED, Stage.DELIVERY, seen.reply, folder=seen.facts["folder"])
-    return seen
+    async with managing(probe) as (sieve, name):
+        to = f"Größe {probe.word()}"
+        await sieve.putscript(name, SCRIPT)
+        await sieve.renamescript(name, to)
+        between = await sieve.listscripts()
+        same = (await sieve.getscript(to)) == SCRIPT
+        await sieve.deletescript(to)
+        after = await sieve.listscripts()
+    right = to in between and name not in between and same and to not in after
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, same=same)
 
 
-@behaviour("sieve/4190/redirect", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
-async def redirect(probe: Probe) -> Observation:
-    """An uploaded filter that sends mail on to another domain takes effect
+@behaviour(
+    "sieve/4190/refuses-{what}",
+    wanted=Outcome.REFUSED,
+    severity=Severity.MINOR,
+    each={"what": ("broken-check", "broken-upload", "unknown-extension", "missing", "taken-name")},
+)
+async def refuses(probe: Probe, what: str) -> Observation:
+    """What cannot be done with scripts is refused, with a reason: {what}
 
-    Mail that people have sent on by a filter is lost.
+    A filter with a mistake is stored and never works, or people are not told what is wrong with it.
 
-    RFC 5228 section 4.2
+    RFC 5804 section 1.3 (response codes), 2.6, 2.9, 2.11 and 2.12
     """
-    async with probe.sieve(SIEVE_4190) as sieve:
-        await sieve.authenticate(REDIRECTOR.address, REDIRECTOR.password)
-        await sieve.putscript("on", f'redirect "someone@{ELSEWHERE}";\r\n')
-        await sieve.setactive("on")
-    sent = probe.letter(to=REDIRECTOR.address)
-    return await probe.at_world(sent, await probe.deliver(sent))
+    async with managing(probe) as (sieve, name):
+        match what:
+            case "broken-check":
+                answer = await sieve.command("CHECKSCRIPT ", BROKEN.encode())
+            case "broken-upload":
+                answer = await sieve.command(f'PUTSCRIPT "{name}" ', BROKEN.encode())
+            case "unknown-extension":
+                answer = await sieve.command("CHECKSCRIPT ", UNKNOWN.encode())
+            case "missing":
+                answer = await sieve.command(f'GETSCRIPT "{name}"')
+            case _:
+                for one in (name, f"{name} 2"):
+                    await sieve.putscript(one, SCRIPT)
+                answer = await sieve.command(f'RENAMESCRIPT "{name} 2" "{name}"')
+                await sieve.command(f'DELETESCRIPT "{name} 2"')
+        kept = name in await sieve.listscripts()
+    return _answer(probe, answer, kept=kept)
+
+
+@behaviour("sieve/4190/space", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def space(probe: Probe) -> Observation:
+    """The server says whether there is room for a script, and takes one of 64 KB
+
+    Long filters, as web mails write them, cannot be stored.
+
+    RFC 5804 section 2.5 (HAVESPACE)
+    """
+    async with managing(probe) as (sieve, name):
+        small = await sieve.command(f'HAVESPACE "{name}" 1000')
+        huge = await sieve.command(f'HAVESPACE "{name}" 2000000000')
+        stored = await sieve.command(f'PUTSCRIPT "{name}" ', SCRIPT.encode() * 500)
+    right = small.ok and stored.reply.code != "BYE"
+    facts: dict[str, Any] = {
+        "small": small.reply.code,
+        "huge": huge.reply.code,
+        "huge_why": huge.reply.enhanced,
+        "64k": stored.reply.code,
+    }
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.REFUSED, Stage.COMMAND, **facts)

@@ -88,7 +88,7 @@ async def pop3(probe: Probe, way: Way) -> Observation:
     RFC 2449 section 5
     """
     async with probe.pop3(way) as session:
-        facts: dict[str, Any] = {"before_login": dict(session.offered)}
+        facts: dict[str, Any] = {"greeting": session.greeting.text, "before_login": dict(session.offered)}
         await session.login(ALICE.address, ALICE.password)
         facts["after_login"] = await session.capa()
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
@@ -103,7 +103,8 @@ async def managesieve(probe: Probe, way: Way) -> Observation:
     RFC 5804 section 1.7
     """
     async with probe.sieve(way) as session:
-        return probe.seen(Outcome.ACCEPTED, Stage.TLS, capabilities=session.capabilities)
+        greeting = session.greeting.text
+        return probe.seen(Outcome.ACCEPTED, Stage.TLS, greeting=greeting, capabilities=session.capabilities)
 
 
 @behaviour(

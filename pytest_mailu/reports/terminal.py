@@ -28,8 +28,8 @@ SHOWN = 4
 """Behaviours of one kind that are told in full, one for everybody who is hit; the others by id."""
 IDS = 8
 """Further ids; the others are counted."""
-BRIEF = 12
-"""Roots of one section that are told in one line each; the others are counted."""
+BRIEF = 10
+"""Roots of one section and verdict that are told in one line each; the others are counted."""
 
 LONGEST = 240
 """Columns of what one server said; report.html has all of it."""
@@ -188,15 +188,20 @@ class _Page:
             return
         yield ()
         yield (Span(title, BOLD),)
-        for group in rest[:BRIEF]:
-            word = f"{str(group.verdict).upper():<13}"
-            number = f"{len(group.findings):>3}  "
-            room = self.width - 3 - len(word) - len(number)
-            alone = f"mailu::{group.lead.behaviour}: {words.in_brief(group.lead)}"
-            text = alone if len(group.findings) == 1 else group.headline
-            style = VERDICT_STYLES.get(group.verdict, ())
-            yield (Span(" " * 3), Span(word, style), Span(number), Span(clip(words.safe(text), room)))
-        yield from self.more(len(rest) - BRIEF, indent=3)
+        for verdict in words.VERDICTS:
+            alike = [group for group in rest if group.verdict is verdict]
+            for group in alike[:BRIEF]:
+                yield self.line(group)
+            yield from self.more(len(alike) - BRIEF, indent=3)
+
+    def line(self, group: Group) -> Line:
+        """One root in one line: the verdict, how many findings, and what it is."""
+        word = f"{str(group.verdict).upper():<13}"
+        number = f"{len(group.findings):>3}  "
+        alone = f"mailu::{group.lead.behaviour}: {words.in_brief(group.lead)}"
+        text = words.safe(alone if len(group.findings) == 1 else group.headline)
+        room = self.width - 3 - len(word) - len(number)
+        return (Span(" " * 3), Span(word, VERDICT_STYLES.get(group.verdict, ())), Span(number), Span(clip(text, room)))
 
     def closing(self) -> Iterator[Line]:
         if self.report.notes:
@@ -243,7 +248,11 @@ def _beyond(finding: Finding) -> tuple[str, ...]:
     gone = {Outcome.UNREACHABLE, Outcome.NOT_OFFERED}
     if any(side is None or side.outcome is None or side.outcome in gone for side in (finding.old, finding.new)):
         return ()
-    return words.differences(words.beyond(finding.differences))
+    found = words.beyond(finding.differences)
+    if words.end(finding.old) != words.end(finding.new):
+        # Whatever comes after the point where they parted is there on one side alone, and says nothing new.
+        found = tuple(difference for difference in found if difference.kind == "changed")
+    return words.differences(found)
 
 
 def _short(finding: Finding, limit: int = 3) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 
 def cells(text: str) -> int:
     """How many columns a terminal needs for printable text (Unicode Standard Annex #11)."""
-    return sum(_cells(char) for char in text)
+    return len(text) if text.isascii() else sum(_cells(char) for char in text)
 
 
 def _cells(char: str) -> int:
@@ -53,12 +53,12 @@ def clip(text: str, width: int) -> str:
     """The text on one line, with `…` in the place of what does not fit."""
     if cells(text) <= width:
         return text
-    short = ""
-    for char in text:
-        if cells(short) + _cells(char) > width - 1:
-            break
-        short += char
-    return f"{short.rstrip()}…"
+    used = 0
+    for index, char in enumerate(text):
+        used += _cells(char)
+        if used > width - 1:
+            return f"{text[:index].rstrip()}…"
+    return text
 
 
 def pad(text: str, width: int) -> str:

@@ -45,6 +45,8 @@ def safe(text: object) -> str:
 
 def visible(text: str) -> str:
     """The text with its spaces, and everything that cannot be printed as an escape."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

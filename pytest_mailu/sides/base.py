@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pytest_mailu.behaviours.registry import Behaviour
@@ -26,6 +27,9 @@ class Side(Protocol):
 
     def held(self, behaviour: Behaviour) -> int:
         """How many attempts it already holds and that all count; 0 for a side that can be asked any time."""
+
+    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
+        """The same observations, each with the log lines of its moment where this side has any."""
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
         """Ask once (`attempt` counts from 0); None where this side has no such answer to give."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -38,6 +39,10 @@ class RecordingSide:
         """How many attempts were recorded."""
         return len(self._recording.observations.get(behaviour.id, ()))
 
+    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
+        """They were recorded with their log lines, if any."""
+        return list(observations)
+
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
         """The attempt as recorded; None beyond the last one, or where the behaviour was not recorded."""
         attempts = self._recording.observations.get(behaviour.id, ())
@@ -50,6 +55,8 @@ def shipped() -> dict[str, Traversable]:
     folder = package / "_recordings"
     if not folder.is_dir():  # an editable install: the folder stands beside the package
         folder = Path(str(package)).parent / "recordings"
+    if not folder.is_dir():
+        return {}
     return {entry.name.removesuffix(".json"): entry for entry in folder.iterdir() if entry.name.endswith(".json")}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from testinfra.host import Host
@@ -20,8 +21,10 @@ from pytest_mailu.releases import Release
 from pytest_mailu.sides.machine import Machine
 from pytest_mailu.stack.evidence import Ran
 from pytest_mailu.stack.images import Pull
+from pytest_mailu.stack.logs import SLACK, lines_of
 from pytest_mailu.stack.settings import read_env
 from pytest_mailu.stack.stack import Stack, StackPlan
+from pytest_mailu.stack.usercompose import bring
 from pytest_mailu.stack.variants import VARIANTS
 from pytest_mailu.stack.world import World
 from pytest_mailu.wire.door import Door, SocksDoor
@@ -43,6 +46,7 @@ class ReleaseSide:
         self._machine = machine
         self._tell = tell
         self._stack: Stack | None = None
+        self._ready_at = 0.0
         self._failure: StackError | None = None
         self._info = SideInfo(str(release))
         files = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
@@ -61,21 +65,8 @@ class ReleaseSide:
         """Start the stack. A StackError with `own_doing` is an observation as well: the side goes on answering."""
         await self._machine.prepare()
         machine = self._machine
-        stack = Stack(
-            StackPlan(
-                self._label,
-                self.release,
-                user=self._user,
-                overrides=self._plan.overrides,
-                pull=Pull(self._plan.pull),
-                seconds=self._plan.timeout,
-            ),
-            machine.labels,
-            machine.engine,
-            machine.compose,
-            machine.subnets,
-            self._tell,
-        )
+        plan = await self._stack_plan()
+        stack = Stack(plan, machine.labels, machine.engine, machine.compose, machine.subnets, self._tell)
         started = time.monotonic()
         try:
             await stack.up()
@@ -83,8 +74,26 @@ class ReleaseSide:
             self._failure = error
             raise
         self._stack = stack
+        self._ready_at = time.time()
         self._info = stack.info()
         self._tell(f"ready after {time.monotonic() - started:.1f} s")
+
+    async def _stack_plan(self) -> StackPlan:
+        """What the stack is to be, by the user's settings and compose file. Raises UsageError for a broken file."""
+        plan = StackPlan(
+            self._label,
+            self.release,
+            user=self._user,
+            overrides=self._plan.overrides,
+            pull=Pull(self._plan.pull),
+            seconds=self._plan.timeout,
+        )
+        if self._plan.compose is None:
+            return plan
+        brought = await bring(self._plan.compose, self.release, self._machine.compose)
+        # The settings named on the command line are meant for this run, so they win over the compose file's own.
+        user = {**brought.environment, **self._user}
+        return replace(plan, core=brought.core, configured=brought.configured, user=user, files=brought.files)
 
     async def close(self) -> None:
         """Remove the stack, unless it is to be kept."""
@@ -109,6 +118,15 @@ class ReleaseSide:
     def held(self, behaviour: Behaviour) -> int:
         """Nothing is held: it can be asked any time."""
         return 0
+
+    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
+        """The same with the log lines of their moments, where the stack still runs."""
+        if self._stack is None or not observations:
+            return list(observations)
+        logs = await self._stack.all_logs(min(seen.started for seen in observations) - SLACK)
+        return [
+            seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.places)) for seen in observations
+        ]
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation:
         """Ask once. An exception is data: what the server did is an outcome, all else is trouble."""
@@ -190,6 +208,14 @@ class ReleaseSide:
     async def log(self, service: str, since: float) -> list[str]:
         """Log lines of a service since a moment."""
         return list(await self._running.logs(service, since))
+
+    def without(self, service: str, *, gone: bool = False) -> AbstractAsyncContextManager[None]:
+        """Hold a service still, or with `gone` stop it, and bring it back at the end."""
+        return self._running.without(service, gone=gone)
+
+    async def log_at_start(self, service: str) -> list[str]:
+        """Log lines of a service up to the moment when the stack was ready; of a service made anew there are none."""
+        return list(await self._running.logs(service, until=self._ready_at))
 
     async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
         """How a service ended by its own doing, with its last log lines; two empty values while it runs."""

@@ -62,8 +62,12 @@ class Compose:
 
     async def __call__(
         self, project: str, model: Model, *arguments: str, variables: Mapping[str, str], seconds: float
-    ) -> None:
-        """Runs one compose command on `model`. Raises StackError with what compose said, when it fails."""
+    ) -> Answer:
+        """Runs one compose command on `model`. Raises StackError with what compose said, when it fails.
+
+        Some releases of compose (2.40 among them) end with status 0 when `create` has failed: whoever calls looks
+        whether everything is there, and makes an error of the answer with `explain` where it is not.
+        """
         answer = await run(
             (
                 *(*self.command, "--project-name", project),
@@ -76,6 +80,7 @@ class Compose:
         )
         if answer.code:
             raise explain(arguments[0], answer)
+        return answer
 
 
 def candidates() -> list[tuple[str, ...]]:

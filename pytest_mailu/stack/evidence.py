@@ -49,9 +49,19 @@ def execute(
     return Ran(-1 if code is None else int(code), _text(output), _text(errors))
 
 
-def log_lines(container: Container, since: float | None = None, until: float | None = None, tail: int = 0) -> list[str]:
-    """The log between two moments (seconds since the epoch), or its last `tail` lines; without colours."""
-    arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or "all"}
+def log_lines(
+    container: Container,
+    since: float | None = None,
+    until: float | None = None,
+    tail: int = 0,
+    *,
+    stamped: bool = False,
+) -> list[str]:
+    """The log between two moments (seconds since the epoch), or its last `tail` lines; without colours.
+
+    `stamped` puts the engine's time (RFC 3339) in front of each line.
+    """
+    arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or "all", "timestamps": stamped}
     if since is not None:
         arguments["since"] = float(since)
     if until is not None:

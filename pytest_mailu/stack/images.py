@@ -17,6 +17,8 @@ from pytest_mailu.stack.engine import Engine
 Progress: TypeAlias = Callable[[str], None]
 """Takes one line about what is going on."""
 
+_DESCRIPTION_LABEL = "org.opencontainers.image.description"
+"""What a builder says of an image (OCI image specification, annotations)."""
 _VERSION_LABELS = ("org.opencontainers.image.version", "version")
 
 
@@ -37,6 +39,7 @@ class Image:
     digest: str
     version: str
     healthcheck: tuple[str, ...]
+    description: str = ""
 
     @property
     def identity(self) -> str:
@@ -148,6 +151,7 @@ def describe(name: str, image: DockerImage) -> Image:
         digest=digests[0] if digests else "",
         version=next((labels[label] for label in _VERSION_LABELS if labels.get(label)), ""),
         healthcheck=_command((config.get("Healthcheck") or {}).get("Test") or []),
+        description=str(labels.get(_DESCRIPTION_LABEL, "")),
     )
 
 

@@ -20,6 +20,8 @@ MEMORY_PER_STACK = 1_500_000_000
 """Bytes. A stack of 2024.06.24 without antivirus uses about half of that when it is busy."""
 DISK_PER_STACK = 500_000_000
 """Bytes for containers and volumes; images come on top when they must be pulled."""
+STARVED = 75.0
+"""Per cent of a minute (Linux, Documentation/accounting/psi.rst): two stacks that start on two cores stay below it."""
 _DNS_BROKEN_SINCE, _DNS_MENDED_IN = Version("25.0.5"), Version("26.1.3")
 
 
@@ -92,6 +94,15 @@ def available_memory() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def stalled() -> float:
+    """How much of the last minute some process waited for a processor, in per cent; 0 where the kernel does not say."""
+    try:
+        first = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+        return float(first.partition("avg60=")[2].partition(" ")[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _gib(size: int) -> str:

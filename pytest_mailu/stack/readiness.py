@@ -28,13 +28,14 @@ _ANSWER_SECONDS = 5.0
 
 
 class NotReady(Exception):
-    """A service ended, or a condition was not met in time. `own_doing` as in StackError."""
+    """A service ended, or (`late`) a condition was not met in time. `own_doing` as in StackError."""
 
-    def __init__(self, service: str, words: str, *, own_doing: bool) -> None:
+    def __init__(self, service: str, words: str, *, own_doing: bool, late: bool = False) -> None:
         super().__init__(f"{service} {words}")
         self.service = service
         self.words = words
         self.own_doing = own_doing
+        self.late = late
 
 
 async def wait_for(
@@ -56,7 +57,8 @@ async def wait_for(
             await asyncio.wait((watcher, waiter), return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
         service, words = next(iter(missing.items()))
-        raise NotReady(service, f"was not ready after {seconds:.0f} s: {words}", own_doing=True) from None
+        late = f"was not ready after {seconds:.0f} s: {words}"
+        raise NotReady(service, late, own_doing=True, late=True) from None
     finally:
         tasks = [task for task in (watcher, waiter) if not task.done()]
         for task in tasks:
@@ -169,7 +171,7 @@ class Inner:
         """Postfix and Rspamd turn away a stranger who writes in the name of a local user.
 
         Rspamd's controller has the list of domains first, its milter up to 40 s later (measured, 2.0.43); what `host`
-        takes from `front` by XCLIENT it takes from here. Every try is another letter, since Rspamd greylists what it saw.
+        takes from `front` by XCLIENT it takes from here. Every try is another letter: Rspamd greylists what it saw.
         """
 
         async def condition() -> str:
@@ -195,14 +197,17 @@ class Inner:
             except OSError as error:
                 return f"port 25: {error}"
             said = verdict.decode(errors="replace").strip()
-            return "" if verdict.startswith(b"5") else f"mail from strangers in a user's name is not refused yet: {said!r}"
+            return (
+                "" if verdict.startswith(b"5") else f"mail from strangers in a user's name is not refused yet: {said!r}"
+            )
 
         return condition
 
     @asynccontextmanager
     async def _conversation(self, host: str, port: int) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
-        """SMTP in its simplest form: a function that sends a line (none where empty) and gives the reply's last line."""
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.door, username=Vantage.INSIDE.value, password="-", rdns=True)
+        """SMTP in its simplest form: a function that sends a line (none where empty) and gives the last line back."""
+        inside = str(Vantage.INSIDE)
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.door, username=inside, password=inside, rdns=True)
         try:
             async with asyncio.timeout(3 * _ANSWER_SECONDS):
                 reader, writer = await asyncio.open_connection(sock=await proxy.connect(host, port))

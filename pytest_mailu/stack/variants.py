@@ -31,4 +31,7 @@ RELAY_HOST = Variant(
 )
 """Everything to others goes to a relay host that wants TLS and a login (core/postfix/conf/main.cf, all releases)."""
 
-VARIANTS = (MX, RELAY_HOST)
+TOKENS_REQUIRED = Variant("tokens-required", {"AUTH_REQUIRE_TOKENS": "true"}, ("admin",))
+"""Mail programs log in with tokens only (core/admin/mailu/internal/nginx.py, since 2024.06; unknown before)."""
+
+VARIANTS = (MX, TOKENS_REQUIRED, RELAY_HOST)

@@ -61,6 +61,24 @@ class SocksDoor:
             raise Trouble(f"the world's door broke off: {error}") from error
 
 
+class AnnouncingDoor:
+    """Goes through another door, and says first from where, as a proxy does (PROXY protocol version 1, HAProxy)."""
+
+    def __init__(self, door: Door, address: str) -> None:
+        self._door = door
+        self._line = f"PROXY TCP4 {address} {address} 40000 143\r\n".encode()
+
+    async def connect(self, host: str, port: int, vantage: Vantage) -> socket.socket:
+        """See `Door.connect`."""
+        connection = await self._door.connect(host, port, vantage)
+        try:
+            await asyncio.get_running_loop().sock_sendall(connection, self._line)
+        except OSError as error:
+            connection.close()
+            raise Trouble(f"{host}:{port} closed the connection at once: {error}") from error
+        return connection
+
+
 class DirectDoor:
     """No door at all: straight from this machine; the vantage is ignored."""
 

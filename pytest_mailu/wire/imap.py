@@ -194,7 +194,10 @@ class ImapSession(ImapConnection):
             if stopped.reply is not None and stopped.reply.code == "NO":
                 return []
             raise
-        uids = await self.search(f"HEADER Message-ID {quoted(message_id)}")
+        # Not by SEARCH: a server's full-text search may not find what is there, which is another question.
+        heads = await self.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+        wanted = message_id.encode()
+        uids = [uid for uid, head in heads.items() if any(wanted in part for part in head.values() if isinstance(part, bytes))]
         if not uids:
             return []
         items = await self.fetch(",".join(map(str, uids)))

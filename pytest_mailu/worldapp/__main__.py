@@ -18,7 +18,7 @@ from typing import Any, Dict, List
 from .control import Control
 from .dns import Dns
 from .door import Door
-from .interfaces import take
+from .interfaces import give_up_the_way_out, take
 from .journal import Journal
 from .mail import listen, tls_context
 from .plan import Plan, PlanError, read_plan
@@ -37,6 +37,8 @@ async def live(plan: Plan) -> None:
     loop.set_exception_handler(_complain)
     journal, scripts, dns = Journal(), Scripts(plan.scripts), Dns(Zones(plan.zones, plan.records))
     take(plan.places.values())
+    if plan.sealed:
+        give_up_the_way_out()
     control = Control(journal, scripts, dns)
     ports = control.ports
     ports["dns"] = await dns.start(plan.dns_addresses, plan.dns_port)

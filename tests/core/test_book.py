@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mailu.behaviours import Matrix
 from pytest_mailu.behaviours.registry import Behaviour
-from pytest_mailu.book import Book, write_json
+from pytest_mailu.book import Book
 from pytest_mailu.errors import UsageError
 from pytest_mailu.jsonio import read_recording, read_report
 from pytest_mailu.judge import judge
@@ -27,6 +27,7 @@ from pytest_mailu.model import (
     Verdict,
 )
 from pytest_mailu.plan import Plan, RecordedSpec
+from pytest_mailu.reports.folder import write
 
 OLD, NEW = SideInfo("2.0.43"), SideInfo("2024.06.24")
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY, Reply("250", "2.0.0", "Ok"))
@@ -158,6 +159,6 @@ def test_what_is_written_can_be_read_whatever_a_server_said(tmp_path: Path) -> N
     made = book(compare("a/587/x", GOOD, odd))
     report, recordings = made.report(OLD, NEW), made.recordings(OLD, NEW)
     folder = tmp_path / "deep" / "down"
-    write_json(folder, report, recordings)
+    write(folder, report, made.comparisons, recordings)
     assert read_report(folder / "report.json") == report
     assert (read_recording(folder / "old.json"), read_recording(folder / "new.json")) == recordings

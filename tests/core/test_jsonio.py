@@ -81,6 +81,15 @@ def test_a_comparison_survives_plain_json_as_xdist_carries_it() -> None:
         assert structured(json.loads(json.dumps(plain(compared))), Comparison) == compared
 
 
+def test_what_travels_between_processes_is_made_of_plain_values_alone() -> None:
+    def kinds(value: Any) -> set[type]:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        return {type(value)}.union(*map(kinds, inner))
+
+    seen = Observation(Outcome.DELIVERED, Stage.RCPT, facts={"outcome": Outcome.LOST, "stages": [Stage.RCPT]})
+    assert kinds(plain(judge(QUESTION, [seen], [UNTOLD]))) <= {dict, list, str, int, float, bool, type(None)}
+
+
 def test_enumerations_are_written_as_their_words_and_from_as_from() -> None:
     data = json.loads(dumps(report()))
     (found,) = data["findings"]

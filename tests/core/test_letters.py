@@ -29,13 +29,14 @@ def test_a_letter_has_what_rfc_5322_wants_and_its_token_where_people_look() -> N
     assert (made.sender, made.recipients) == (f"stranger@{ELSEWHERE}", (ALICE.address,))
 
 
-def test_no_two_letters_share_a_token() -> None:
-    assert len({letter(to=ALICE.address).token for _ in range(50)}) == 50
+def test_no_two_letters_share_a_token_or_a_body() -> None:
+    made = [letter(to=ALICE.address) for _ in range(50)]
+    assert len({one.token for one in made}) == len({one.body for one in made}) == 50
 
 
 def test_the_body_is_sent_as_it_is_with_crlf_and_without_dot_stuffing() -> None:
     made = letter(to=ALICE.address)
-    assert made.body == BODY.encode()
+    assert made.body == BODY.encode() + made.token.encode() + b"\r\n"
     assert b"\r\n.dotted\r\n" in made.content
     assert made.content.replace(b"\r\n", b"").count(b"\n") == 0
 
@@ -69,8 +70,8 @@ def test_headers_can_be_added_and_left_out() -> None:
 
 @pytest.mark.parametrize("body", ["Grüße\r\n", "€ und пароль\r\n", "漢字\r\n"])
 def test_a_body_beyond_ascii_arrives_as_it_was(body: str) -> None:
-    message = parsed(letter(to=ALICE.address, body=body))
-    assert message.get_content().replace("\n", "\r\n").replace("\r\r", "\r") == body
+    made = letter(to=ALICE.address, body=body)
+    assert parsed(made).get_content() == f"{body}{made.token}\r\n"
 
 
 def test_addresses_beyond_ascii_are_written_as_utf_8() -> None:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pytest_mailu.background import Background
 from pytest_mailu.behaviours.registry import Behaviour
 from pytest_mailu.errors import StackError, UsageError
 from pytest_mailu.jsonio import SCHEMA, dumps
+from pytest_mailu.judge import judge
 from pytest_mailu.model import Observation, Outcome, Question, Recording, Severity, SideInfo, Stage, Verdict
 from pytest_mailu.plan import Plan, RecordedSpec
 from pytest_mailu.run import Run
@@ -35,9 +38,9 @@ class FakeSide:
 
     info = SideInfo("2.0.43")
 
-    def __init__(self, *, opening: Any = None, answering: Any = None, closing: Any = None) -> None:
+    def __init__(self, *, opening: Any = None, answering: Any = None, closing: Any = None, telling: Any = None) -> None:
         self.diary: list[str] = []
-        self._does = {"open": opening, "observe": answering, "close": closing}
+        self._does = {"open": opening, "observe": answering, "close": closing, "evidence": telling}
 
     async def _do(self, what: str) -> None:
         self.diary.append(what)
@@ -58,6 +61,10 @@ class FakeSide:
 
     async def prepare(self, variant: str) -> None:
         pass
+
+    async def evidence(self, observations: Sequence[Observation]) -> Sequence[Observation]:
+        await self._do("evidence")
+        return [replace(observation, logs=("a line",)) for observation in observations]
 
     def held(self, behaviour: Behaviour) -> int:
         return 0
@@ -183,6 +190,27 @@ def test_ctrl_c_while_opening_ends_the_opening_before_the_sides_close(plan: Plan
     run.close()
     expected = ["open", "open cancelled", "open tidied up", "close"]
     assert old.diary == new.diary == expected
+
+
+def test_evidence_goes_to_the_last_attempt_of_each_side_that_has_one(plan: Plan) -> None:
+    run = run_of(plan, FakeSide(), FakeSide())
+    made = [judge(a_behaviour().question, [GOOD, GOOD], [GOOD]), judge(a_behaviour("a/1/y").question, [], [GOOD])]
+    first, second = run.evidence(made)
+    told = replace(GOOD, logs=("a line",))
+    assert (first.old, first.new) == ((GOOD, told), (told,))
+    assert (second.old, second.new) == ((), (told,))
+    run.close()
+    assert run.evidence(made) == made
+
+
+def test_a_run_stands_without_evidence(plan: Plan) -> None:
+    told: list[str] = []
+    run = Run(plan, told.append)
+    run.old, run.new = FakeSide(telling=raising(OSError("the engine is gone"))), FakeSide()
+    made = [judge(a_behaviour().question, [GOOD], [GOOD])]
+    assert run.evidence(made) == made
+    assert told == ["the servers' logs could not be read: the engine is gone"]
+    run.close()
 
 
 def test_ctrl_c_does_not_keep_a_run_from_cleaning_up(plan: Plan) -> None:

@@ -27,6 +27,8 @@ LOCAL_587 = "submission/587-starttls/local"
 CLOSED = Observation(Outcome.UNREACHABLE, Stage.CONNECT, Reply(text="connection refused"))
 LOST = Observation(Outcome.LOST, Stage.DELIVERY, Reply("250", "2.0.0", "Ok"))
 
+OTHERS = ("anyio", "asyncio", "pytest11.testinfra", "randomly", "xdist", "xdist.looponfail")
+
 Attempts = tuple[Observation, ...]
 
 
@@ -91,10 +93,12 @@ class Folder:
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             (self.path / name).write_text(text, "utf-8")
 
-    def command(self, *args: str, sides: Sequence[str] | None = None) -> list[str]:
+    def command(self, *args: str, sides: Sequence[str] | None = None, others: bool = False) -> list[str]:
+        """The command line. Unless `others` have to be there too this is the only plugin, which starts much sooner."""
         given = self.sides if sides is None else sides
         named = [f"{option}={side}" for option, side in zip(("--mailu-from", "--mailu-to"), given, strict=False)]
-        return [sys.executable, "-m", "pytest", *named, *args]
+        without = [] if others else [f"-pno:{name}" for name in OTHERS]
+        return [sys.executable, "-m", "pytest", *without, *named, *args]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -102,9 +106,9 @@ class Folder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "MAILU"))}
         return {**kept, "PY_COLORS": "0", "COLUMNS": "120"}
 
-    def run(self, *args: str, sides: Sequence[str] | None = None, below: str = ".") -> Done:
+    def run(self, *args: str, sides: Sequence[str] | None = None, others: bool = False, below: str = ".") -> Done:
         done = subprocess.run(
-            self.command(*args, sides=sides),
+            self.command(*args, sides=sides, others=others),
             cwd=self.path / below,
             env=self.environ,
             capture_output=True,

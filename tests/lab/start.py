@@ -223,6 +223,8 @@ def run(daemons: list[Daemon]) -> int:
     running = [subprocess.Popen(daemon) for daemon in daemons]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: [process.terminate() for process in running])
+    # For the daemons alone: tini sends every signal to all of us.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     seen = written("/certs/cert.pem")
     while all(process.poll() is None for process in running):
         time.sleep(1)

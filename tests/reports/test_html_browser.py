@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 
 from pytest_mailu.model import Comparison, Report
 from pytest_mailu.reports.html import render
 
 pytestmark = pytest.mark.browser
-
-selenium = pytest.importorskip("selenium", reason="selenium drives the browser: pip install pytest-mailu[test]")
-
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
-from selenium.webdriver.support.select import Select  # noqa: E402
 
 FLAGS = (
     "--headless",

@@ -1,0 +1,72 @@
+"""How the asking grows: `python benchmarks/matrix.py 2.0.43 2024.06.24`, a table of seconds.
+
+Rows: how many behaviours are asked; columns: how many at a time. Both stacks are started once, and only behaviours that
+may run side by side in the base variant are asked, picked evenly over all families. Needs an engine with the images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from pytest_mailu.behaviours import Behaviour, built_in
+from pytest_mailu.errors import MailuError
+from pytest_mailu.plan import Plan, ReleaseSpec
+from pytest_mailu.releases import Release
+from pytest_mailu.runner import Runner, phases
+from pytest_mailu.sides.machine import Machine
+from pytest_mailu.sides.release import ReleaseSide
+
+COUNTS = (10, 20, 40, 80, 160)
+AT_A_TIME = (1, 4, 8, 12, 24)
+
+
+def picked(behaviours: Sequence[Behaviour], count: int) -> list[Behaviour]:
+    """`count` of them, evenly over the whole."""
+    return [behaviours[index * len(behaviours) // count] for index in range(count)]
+
+
+async def measure(old: str, new: str) -> None:
+    """Start both stacks, ask again and again, and print one line for each number of behaviours."""
+    plan = Plan(ReleaseSpec(Release.parse(old)), ReleaseSpec(Release.parse(new)), pull="never")
+    machine = Machine(plan, print)
+    sides = [
+        ReleaseSide(label, spec.release, plan, machine, print)
+        for label, spec in plan.specs
+        if isinstance(spec, ReleaseSpec)
+    ]
+    try:
+        await asyncio.gather(*(side.open() for side in sides))
+        together = phases(built_in())[0]
+        counts = [count for count in COUNTS if count < len(together)] + [len(together)]
+        print("behaviours" + "".join(f"{f'{number} at a time':>15}" for number in AT_A_TIME))
+        for count in counts:
+            print(f"{count:10}", end="", flush=True)
+            for number in AT_A_TIME:
+                started = time.monotonic()
+                await Runner(*sides, concurrency=number).run(picked(together, count), lambda _: None)
+                print(f"{time.monotonic() - started:13.1f} s", end="", flush=True)
+            print()
+    finally:
+        await asyncio.gather(*(side.close() for side in sides))
+
+
+def main() -> int:
+    """Exit status 2 where the stacks do not start."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("old", nargs="?", default="2.0.43")
+    parser.add_argument("new", nargs="?", default="2024.06.24")
+    chosen = parser.parse_args()
+    try:
+        asyncio.run(measure(chosen.old, chosen.new))
+    except MailuError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Many bad logins: when the limit starts, what it answers, and whom else it hits.
+
+Everything here comes from `other-stranger`, the one vantage that the login limiter does not leave alone, and begins
+with a limiter that has forgotten: what one attempt has used up must not be missing to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from pytest_mailu.behaviours.access import log_in
+from pytest_mailu.behaviours.access_tokens import made
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.surface_commands import short
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.population import DOMAIN, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import Site
+from pytest_mailu.ways import IMAPS_993, SMTP_25, SUBMISSIONS_465, Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+HERE = Vantage.OTHER_STRANGER
+VICTIM, NEIGHBOUR = POOL[35:37]
+TRIES = 8
+"""More than the five an hour that an address may get wrong since 2.0 (AUTH_RATELIMIT_IP); 1.9 allows 60."""
+SECONDS = 150.0
+FORGET = (
+    "redis-cli -n 2 --scan | grep -E 'auth-ip|auth-user|dedup|exempt-' | while read -r key; "
+    'do redis-cli -n 2 del "$key"; done'
+)
+"""Database 2 holds the limiter's counters (RATELIMIT_STORAGE_URL, core/admin/mailu/configuration.py, 1.9 to master)."""
+KINDS = {
+    "wrong-passwords": [(VICTIM.address, f"wrong-password-{n}") for n in range(TRIES)],
+    "unknown-users": [(f"nobody-{n}@{DOMAIN}", "wrong-password") for n in range(TRIES)],
+}
+
+
+@asynccontextmanager
+async def forgotten(probe: Probe) -> AsyncIterator[None]:
+    """A login limiter that knows nobody, before and after."""
+    await _forget(probe)
+    try:
+        yield
+    finally:
+        await _forget(probe)
+
+
+async def _forget(probe: Probe) -> None:
+    ran = await probe.run("redis", "sh", "-c", FORGET)
+    if ran.errors.strip():
+        raise Trouble(f"the login limiter cannot be reset: {ran.errors.strip()}")
+
+
+async def attempt(probe: Probe, way: Way, user: str, password: str) -> str:
+    """One login from here, as a fact: what became of it, and what was said."""
+    try:
+        reply = await log_in(probe, way, user, password, HERE)
+    except Stopped as end:
+        return f"{end.outcome}: {short(end.reply)}" if end.reply else str(end.outcome)
+    return f"{Outcome.ACCEPTED}: {short(reply)}"
+
+
+def changes(answers: Sequence[str]) -> dict[str, str]:
+    """The answers from the attempt at which each began: `{"1": …, "6": …}`."""
+    return {
+        str(number): answer
+        for number, (before, answer) in enumerate(zip(["", *answers], answers, strict=False), start=1)
+        if answer != before
+    }
+
+
+async def _tries(probe: Probe, way: Way, logins: Iterable[tuple[str, str]]) -> dict[str, str]:
+    # A port that is not there makes this no question.
+    connection = await probe.door.connect("front", way.port, HERE)
+    connection.close()
+    return changes([await attempt(probe, way, *login) for login in logins])
+
+
+@behaviour(
+    "access/limits/{way}/{kind}",
+    severity=Severity.MAJOR,
+    each={"way": (IMAPS_993, SUBMISSIONS_465), "kind": KINDS},
+    alone=True,
+    last=True,
+    timeout=SECONDS,
+)
+async def many_bad_logins(probe: Probe, way: Way, kind: str) -> Observation:
+    """Eight bad logins on {way.words} ({kind}): when the limit starts, and who is then locked out
+
+    People behind the same address as somebody with a wrong password are locked out, or attackers are not.
+
+    Mailu docs, "Configuration reference" (AUTH_RATELIMIT_IP, AUTH_RATELIMIT_USER); core/admin/mailu/limiter.py
+    """
+    async with forgotten(probe):
+        answers = await _tries(probe, way, KINDS[kind])
+        other = SUBMISSIONS_465 if way == IMAPS_993 else IMAPS_993
+        # The first good login frees the address: the order matters.
+        then = {
+            "right_password": await attempt(probe, way, VICTIM.address, VICTIM.password),
+            "another_user": await attempt(probe, way, NEIGHBOUR.address, NEIGHBOUR.password),
+            "another_port": await attempt(probe, other, NEIGHBOUR.address, NEIGHBOUR.password),
+        }
+    locked = not then["right_password"].startswith(Outcome.ACCEPTED)
+    return probe.seen(Outcome.DEFERRED if locked else Outcome.ACCEPTED, Stage.AUTH, answers=answers, then=then)
+
+
+@behaviour(
+    "access/limits/{way}/one-wrong-password-again-and-again",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": (IMAPS_993,)},
+    alone=True,
+    last=True,
+    timeout=SECONDS,
+)
+async def same_password(probe: Probe, way: Way) -> Observation:
+    """The right password on {way.words} after a forgotten phone has tried the old one eight times
+
+    A single device with an old password locks out its owner's other devices, and everybody behind the same address.
+
+    core/admin/mailu/limiter.py: the same wrong password counts once since 2.0; core/admin/mailu/internal/views/auth.py
+    """
+    async with forgotten(probe):
+        answers = await _tries(probe, way, [(VICTIM.address, "old-password")] * TRIES)
+        try:
+            reply = await log_in(probe, way, VICTIM.address, VICTIM.password, HERE)
+        except Stopped as end:
+            return probe.seen(end.outcome, end.stage, end.reply, answers=answers)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, answers=answers)
+
+
+@behaviour(
+    "access/limits/{way}/token-while-limited",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MINOR,
+    each={"way": (IMAPS_993,)},
+    alone=True,
+    last=True,
+    timeout=SECONDS,
+)
+async def token_while_limited(probe: Probe, way: Way) -> Observation:
+    """A login with a token on {way.words} while the address is locked out for bad logins
+
+    Devices with a token of their own are locked out by their neighbours' mistakes.
+
+    core/admin/mailu/internal/views/auth.py, since 2.0: tokens are not limited
+    """
+    token = await made(probe, VICTIM)
+    async with forgotten(probe):
+        await _tries(probe, way, KINDS["unknown-users"])
+        reply = await log_in(probe, way, VICTIM.address, token, HERE)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour("access/limits/25-starttls/login-tries", severity=Severity.MINOR, alone=True, last=True, timeout=SECONDS)
+async def tries_on_25(probe: Probe) -> Observation:
+    """Eight attempts to log in on port 25, where no login is offered, then a good one on 465
+
+    A device that insists on port 25 locks out everybody behind its address.
+
+    core/admin/mailu/internal/views/auth.py, 1.9 to master: each attempt on 25 counts
+    """
+    answers = []
+    async with forgotten(probe):
+        for number in range(TRIES):
+            try:
+                async with probe.smtp(SMTP_25, HERE) as smtp:
+                    await smtp.login(VICTIM.address, f"wrong-{number}", force=True)
+                answers.append(str(Outcome.ACCEPTED))
+            except Stopped as end:
+                answers.append(f"{end.outcome}: {short(end.reply or Reply())}")
+        then = await attempt(probe, SUBMISSIONS_465, NEIGHBOUR.address, NEIGHBOUR.password)
+    free = then.startswith(Outcome.ACCEPTED)
+    return probe.seen(
+        Outcome.ACCEPTED if free else Outcome.DEFERRED, Stage.AUTH, answers=changes(answers), then={"on_465": then}
+    )
+
+
+@behaviour("access/limits/web/wrong-passwords", severity=Severity.MAJOR, alone=True, last=True, timeout=SECONDS)
+async def web_tries(probe: Probe) -> Observation:
+    """Eight wrong passwords in the web site's login, then the right one, there and in a mail program
+
+    People who mistype are locked out of their mail programs as well, or attackers are not locked out.
+
+    core/admin/mailu/sso/views/base.py, 1.9 to master: the web site and the mail ports count together
+    """
+    answers = []
+    async with forgotten(probe):
+        async with Site.open(probe, HERE) as site:
+            for number in range(TRIES):
+                answers.append(await _web(site, f"wrong-password-{number}"))
+            then = {"right_password": await _web(site, VICTIM.password)}
+        then["another_user_imap"] = await attempt(probe, IMAPS_993, NEIGHBOUR.address, NEIGHBOUR.password)
+    locked = not then["right_password"].startswith(Outcome.ACCEPTED)
+    return probe.seen(Outcome.DEFERRED if locked else Outcome.ACCEPTED, Stage.AUTH, answers=changes(answers), then=then)
+
+
+async def _web(site: Site, password: str) -> str:
+    try:
+        await site.login(VICTIM.address, password)
+    except Stopped as end:
+        return f"{end.outcome}: {short(end.reply or Reply())}"
+    return str(Outcome.ACCEPTED)

@@ -1,0 +1,131 @@
+"""The finer points of logging in: every mechanism, every form of it, and what is not a login at all."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.access import MECHANISMS
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.surface_commands import answer, short
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.smtp_reply import positive
+
+USER = POOL[27]
+SASL = (IMAPS_993, POP3S_995, SIEVE_4190)
+BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
+"""What a client may answer to a challenge: rubbish, RFC 4954's way to give up, and an empty response."""
+
+
+@behaviour(
+    "access/{way}/sasl-{mechanism}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": SASL, "mechanism": MECHANISMS},
+)
+async def sasl(probe: Probe, way: Way, mechanism: str) -> Observation:
+    """A login with the SASL mechanism {mechanism} on {way.words}
+
+    Programs that use AUTHENTICATE (or AUTH) with {mechanism} do not get in.
+
+    RFC 9051 section 6.2.2; RFC 5034; RFC 5804 section 2.1
+    """
+    match way.port:
+        case 993:
+            async with probe.imap(way) as imap:
+                done = await imap.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
+                reply = done.reply
+        case 995:
+            async with probe.pop3(way) as pop3:
+                reply = await pop3.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
+        case _:
+            async with probe.sieve(way) as sieve:
+                reply = await sieve.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour(
+    "access/{way}/sasl-initial-response", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"way": SASL[:2]}
+)
+async def initial_response(probe: Probe, way: Way) -> Observation:
+    """A login with PLAIN in one line (an initial response) on {way.words}
+
+    Programs that save a round trip do not get in.
+
+    RFC 4959 (SASL-IR); RFC 5034 section 4
+    """
+    if way.port == 993:
+        async with probe.imap(way) as imap:
+            reply = (await imap.authenticate(USER.address, USER.password, initial_response=True)).reply
+    else:
+        async with probe.pop3(way) as pop3:
+            reply = await pop3.authenticate(USER.address, USER.password, initial_response=True)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour(
+    "access/{way}/auth-{mechanism}-in-steps",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": (SUBMISSIONS_465,), "mechanism": MECHANISMS},
+)
+async def in_steps(probe: Probe, way: Way, mechanism: str) -> Observation:
+    """SMTP AUTH {mechanism} on {way.words}, without an initial response
+
+    Programs and devices that wait to be asked cannot send.
+
+    RFC 4954 section 4
+    """
+    async with probe.smtp(way) as smtp:
+        reply = await smtp.login(USER.address, USER.password, mechanism, initial_response=False)  # type: ignore[arg-type]
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour(
+    "access/{way}/auth-{mechanism}-{kind}",
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+    each={"way": (SUBMISSIONS_465,), "mechanism": MECHANISMS, "kind": BROKEN},
+)
+async def broken(probe: Probe, way: Way, mechanism: str, kind: str) -> Observation:
+    """SMTP AUTH {mechanism} on {way.words} with a response that is {kind}, which must be refused
+
+    Programs that change their mind, or get it wrong, hang or are hung up on; at worst they get in.
+
+    RFC 4954 section 4: 501 for `*` and for what is not base64
+    """
+    async with probe.smtp(way) as smtp:
+        asked = await answer(smtp, f"AUTH {mechanism}")
+        if not positive(asked):
+            raise Stopped(Outcome.REFUSED, Stage.AUTH, asked)
+        reply = await answer(smtp, BROKEN[kind])
+        if reply.code == "334":
+            reply = await answer(smtp, BROKEN[kind])
+        after = await answer(smtp, "NOOP") if reply.code else Reply()
+    outcome = Outcome.ACCEPTED if reply.code == "235" else Outcome.REFUSED
+    return probe.seen(outcome, Stage.AUTH, reply, challenge=short(asked), still_there=positive(after))
+
+
+@behaviour("access/{way}/cancelled", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"way": (IMAPS_993,)})
+async def imap_cancelled(probe: Probe, way: Way) -> Observation:
+    """AUTHENTICATE PLAIN on {way.words} that the client gives up with `*`
+
+    Programs that change their mind hang, or are hung up on.
+
+    RFC 9051 section 6.2.2
+    """
+    async with probe.imap(way) as imap:
+        await imap.stream.send(b"c AUTHENTICATE PLAIN\r\n")
+        async with imap.stream.reply(Stage.AUTH):
+            asked = await imap.stream.line()
+        if not asked.startswith(b"+"):
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH, Reply(text=asked.decode(errors="replace")))
+        await imap.stream.send(b"*\r\n")
+        try:
+            async with imap.stream.reply(Stage.AUTH):
+                words = (await imap.stream.line()).decode(errors="replace").split(" ", 2)
+        except Trouble:
+            return probe.seen(Outcome.REFUSED, Stage.AUTH, Reply(text="(hangs up)"))
+    outcome = Outcome.ACCEPTED if words[1:2] == ["OK"] else Outcome.REFUSED
+    return probe.seen(outcome, Stage.AUTH, Reply("".join(words[1:2]), "", "".join(words[2:])))

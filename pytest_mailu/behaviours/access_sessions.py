@@ -1,0 +1,115 @@
+"""Many sessions at once, by one user and by many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.surface_commands import short
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import POOL, User
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993, SUBMISSIONS_465, Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+WAYS = (IMAPS_993, SUBMISSIONS_465)
+ONE = POOL[37]
+MANY = POOL[26:40]
+EACH = {993: 14, 465: 6}
+"""Sessions of each of `MANY` by port: below the 20 that one user may have, and below the 100 of Postfix (master.cf)."""
+AT_A_TIME = 16
+"""How many logins are under way together; all sessions stay open until the last has been let in."""
+
+
+async def opened(probe: Probe, way: Way, users: Sequence[User]) -> list[str]:
+    """One session for each of `users`, all open at once; empty where it was let in, else what was said."""
+    places = asyncio.Semaphore(AT_A_TIME)
+
+    async def one(stack: AsyncExitStack, user: User) -> str:
+        async with places:
+            try:
+                if way.port == 465:
+                    smtp = await stack.enter_async_context(probe.smtp(way))
+                    await smtp.login(user.address, user.password)
+                else:
+                    imap = await stack.enter_async_context(probe.imap(way))
+                    await imap.login(user.address, user.password)
+            except Stopped as end:
+                if end.outcome is Outcome.UNREACHABLE:
+                    raise
+                return f"{end.outcome} at {end.stage}: {short(end.reply or Reply())}"
+            except Trouble as trouble:
+                return trouble.reason
+            return ""
+
+    async with AsyncExitStack() as whole:
+        stacks = [AsyncExitStack() for _ in users]
+        whole.push_async_callback(_closed, stacks)
+        # The first connection alone finds out whether the port is there at all.
+        first = await one(stacks[0], users[0])
+        rest = await asyncio.gather(*(one(stack, user) for stack, user in zip(stacks[1:], users[1:], strict=True)))
+    return [first, *rest]
+
+
+async def _closed(stacks: Sequence[AsyncExitStack]) -> None:
+    await asyncio.gather(*(stack.aclose() for stack in stacks))
+
+
+def _verdict(probe: Probe, answers: Sequence[str]) -> Observation:
+    refused = [answer for answer in answers if answer]
+    return probe.seen(
+        Outcome.REFUSED if refused else Outcome.ACCEPTED,
+        Stage.AUTH,
+        Reply(text=refused[0]) if refused else None,
+        asked=len(answers),
+        let_in=len(answers) - len(refused),
+    )
+
+
+@behaviour(
+    "access/{way}/sessions-of-one-user",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": WAYS},
+    alone=True,
+    timeout=60.0,
+)
+async def one_user(probe: Probe, way: Way) -> Observation:
+    """Twelve sessions of one user at once on {way.words}
+
+    People with a phone, a tablet and two computers get errors: each program opens several sessions.
+
+    core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
+    """
+    return _verdict(probe, await opened(probe, way, [ONE] * 12))
+
+
+@behaviour("access/{way}/sessions-too-many", severity=Severity.MINOR, each={"way": WAYS}, alone=True, timeout=90.0)
+async def too_many(probe: Probe, way: Way) -> Observation:
+    """Thirty sessions of one user at once on {way.words}: how many are let in
+
+    Programs that open many sessions, and offices where several people share a mailbox, get errors.
+
+    core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
+    """
+    return _verdict(probe, await opened(probe, way, [ONE] * 30))
+
+
+@behaviour(
+    "access/{way}/sessions-of-many-users",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"way": WAYS},
+    alone=True,
+    timeout=150.0,
+)
+async def many_users(probe: Probe, way: Way) -> Observation:
+    """A hundred sessions and more of 14 users at once on {way.words}
+
+    On a working day people cannot get in, although all is well at night.
+
+    core/nginx/conf/nginx.conf (worker_connections), core/nginx/dovecot/proxy.conf (client_limit)
+    """
+    return _verdict(probe, await opened(probe, way, [user for user in MANY for _ in range(EACH[way.port])]))

@@ -1,0 +1,181 @@
+"""Authentication tokens: passwords for one program, made in the web site."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.access import log_in
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.population import POOL, User
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import Site, flash, form
+from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
+from pytest_mailu.wire.ends import Stopped
+
+WAYS = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
+TWO = (SUBMISSIONS_465, IMAPS_993)
+FREE, BOUND, STRANGE, REQUIRED = POOL[29:33]
+"""The owners of tokens: bound to no address, to the client's own, to another one; and where tokens are required."""
+TOKENS_REQUIRED = "tokens-required"
+NOBODYS = "192.0.2.1"
+"""An address that no client has (RFC 5737)."""
+LOSERS = dict(zip(TWO, POOL[33:35], strict=True))
+"""Whose tokens are deleted, each way by itself."""
+
+
+async def made(probe: Probe, user: User, address: str = "") -> str:
+    """A new token of this user's, made as people make it: by the form in the web site, bound to `address` if given."""
+    async with Site.open(probe) as site:
+        await site.login(user.address, user.password)
+        path = "/token/create"
+        page = await site.page(path)
+        fields = form(page.text)
+        token = fields.get("raw_password", "")
+        if page.status != 200 or not token:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
+        probe.transcript.hide(token)
+        values = {"comment": "pytest-mailu", "ip": address, "displayed_password": token}
+        reply = await site.http.post(site.admin + path, data={**fields, **values}, follow=False)
+        if reply.status != 302:
+            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
+    return token
+
+
+async def _token_login(probe: Probe, way: Way, user: User, address: str = "") -> Observation:
+    reply = await log_in(probe, way, user.address, await made(probe, user, address))
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour("access/{way}/token", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": WAYS})
+async def token(probe: Probe, way: Way) -> Observation:
+    """A login with an authentication token on {way.words}
+
+    Programs and devices that were given a token of their own are locked out.
+
+    Mailu docs, "Web administration" (authentication tokens); core/admin/mailu/internal/nginx.py, 1.9 to master
+    """
+    return await _token_login(probe, way, FREE)
+
+
+@behaviour("access/{way}/token-bound-here", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": TWO})
+async def token_bound_here(probe: Probe, way: Way) -> Observation:
+    """A login with a token that is bound to the client's own address, on {way.words}
+
+    Devices with a token bound to their address are locked out; often it means that Mailu sees another address.
+
+    core/admin/mailu/internal/nginx.py, 1.9 to master; ranges of addresses since 2024.06
+    """
+    return await _token_login(probe, way, BOUND, probe.address(Vantage.STRANGER))
+
+
+@behaviour(
+    "access/{way}/token-bound-elsewhere", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO}
+)
+async def token_bound_elsewhere(probe: Probe, way: Way) -> Observation:
+    """A login with a token that is bound to another address, on {way.words}, which must be refused
+
+    A stolen token works from everywhere.
+
+    core/admin/mailu/internal/nginx.py, 1.9 to master
+    """
+    return await _token_login(probe, way, STRANGE, NOBODYS)
+
+
+@behaviour("access/{way}/token-of-another", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO})
+async def token_of_another(probe: Probe, way: Way) -> Observation:
+    """A login with another user's token on {way.words}, which must be refused
+
+    Everybody gets into every mailbox.
+
+    core/admin/mailu/internal/nginx.py, 1.9 to master
+    """
+    reply = await log_in(probe, way, BOUND.address, await made(probe, FREE))
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour("access/{way}/token-deleted", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO})
+async def token_deleted(probe: Probe, way: Way) -> Observation:
+    """A login with a token that was deleted, on {way.words}, which must be refused
+
+    A token that was taken back because it was stolen still works.
+
+    core/admin/mailu/ui/views/tokens.py, 1.9 to master
+    """
+    user = LOSERS[way]
+    gone = await made(probe, user)
+    async with Site.open(probe) as site:
+        await site.login(user.address, user.password)
+        listed = await site.page("/token/list")
+        for number in set(_numbers(listed.text)):
+            await site.submit(f"/token/delete/{number}", {})
+    reply = await log_in(probe, way, user.address, gone)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+def _numbers(page: str) -> list[str]:
+    return [part.partition('"')[0] for part in page.split("/token/delete/")[1:]]
+
+
+@behaviour("access/web/token", severity=Severity.MINOR)
+async def token_in_the_web(probe: Probe) -> Observation:
+    """A login to the web site with an authentication token
+
+    A token that was meant for one program opens the administration, or does not.
+
+    core/admin/mailu/models.py (User.login), 1.9 to master: the web site asks for the password
+    """
+    async with Site.open(probe) as site:
+        await site.login(FREE.address, await made(probe, FREE))
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH)
+
+
+@behaviour(
+    "access/{way}/password-where-tokens-are-required",
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.MAJOR,
+    each={"way": TWO},
+    variant=TOKENS_REQUIRED,
+)
+async def password_refused(probe: Probe, way: Way) -> Observation:
+    """A login with the password on {way.words} where AUTH_REQUIRE_TOKENS is set, which must be refused
+
+    The setting that is to keep passwords out of mail programs has no effect.
+
+    Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06; core/admin/mailu/internal/nginx.py
+    """
+    reply = await log_in(probe, way, REQUIRED.address, REQUIRED.password)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+@behaviour(
+    "access/{way}/token-where-tokens-are-required",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"way": TWO},
+    variant=TOKENS_REQUIRED,
+)
+async def token_where_required(probe: Probe, way: Way) -> Observation:
+    """A login with a token on {way.words} where AUTH_REQUIRE_TOKENS is set
+
+    Nobody gets in: passwords are not taken, and tokens neither.
+
+    Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06
+    """
+    return await _token_login(probe, way, REQUIRED)
+
+
+@behaviour(
+    "access/web/password-where-tokens-are-required",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    variant=TOKENS_REQUIRED,
+)
+async def web_where_required(probe: Probe) -> Observation:
+    """A login to the web site with the password where AUTH_REQUIRE_TOKENS is set
+
+    Nobody can make a token any more.
+
+    core/admin/mailu/internal/nginx.py, since 2024.06: the web site is left out
+    """
+    async with Site.open(probe) as site:
+        await site.login(REQUIRED.address, REQUIRED.password)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH)

@@ -1,0 +1,190 @@
+"""The REST interface for scripts: what it can do, and that it asks for its token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import ALICE, BOB, DOMAIN, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import Api, said
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.http import HttpReply
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A kind of object: `make` gives its name and what a script sends to have it made; `change` is a change to it."""
+
+    path: str
+    make: Callable[[str], tuple[str, Mapping[str, Any]]]
+    change: Mapping[str, Any]
+
+
+def _user(word: str) -> tuple[str, Mapping[str, Any]]:
+    address = f"api-{word}@{DOMAIN}"
+    return address, {"email": address, "raw_password": "api-made-secret-1", "displayed_name": "Made by a script"}
+
+
+def _domain(word: str) -> tuple[str, Mapping[str, Any]]:
+    return f"api-{word}.example", {"name": f"api-{word}.example", "comment": "made"}
+
+
+def _alias(word: str) -> tuple[str, Mapping[str, Any]]:
+    address = f"api-{word}@{DOMAIN}"
+    return address, {"email": address, "destination": [ALICE.address], "comment": "made"}
+
+
+def _relay(word: str) -> tuple[str, Mapping[str, Any]]:
+    return f"api-{word}.example", {"name": f"api-{word}.example", "smtp": "relay.example", "comment": "made"}
+
+
+def _token(word: str) -> tuple[str, Mapping[str, Any]]:
+    # A token's name is a number that the server gives; see `_name`.
+    return "", {"email": POOL[29].address, "comment": f"api-{word}"}
+
+
+THINGS = {
+    "user": Thing("/user", _user, {"displayed_name": "Changed by a script"}),
+    "domain": Thing("/domain", _domain, {"comment": "changed"}),
+    "alias": Thing("/alias", _alias, {"destination": [BOB.address]}),
+    "relay": Thing("/relay", _relay, {"comment": "changed"}),
+    "token": Thing("/token", _token, {"comment": "changed"}),
+}
+
+
+def offered(reply: HttpReply) -> HttpReply:
+    """The answer itself; one that says that there is no such path at all is `Stopped(NOT_OFFERED, COMMAND)`.
+
+    What the interface itself says of a missing object has a member `code` (core/admin/mailu/api/v1, all releases).
+    """
+    if reply.status in (404, 405) and not _by_the_interface(reply):
+        raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", said(reply)[:60]))
+    return reply
+
+
+def _by_the_interface(reply: HttpReply) -> bool:
+    try:
+        document = reply.json()
+    except Trouble:
+        return False
+    return isinstance(document, dict) and "code" in document
+
+
+@behaviour("admin/api/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"kind": THINGS}, timeout=60.0)
+async def lifecycle(probe: Probe, kind: str) -> Observation:
+    """Through the REST interface: create, list, read, change and delete one {kind}
+
+    Scripts that look after {kind} objects stop working.
+
+    core/admin/mailu/api/v1, since 2.0; tokens since 2024.06
+    """
+    thing = THINGS[kind]
+    name, document = thing.make(probe.word())
+    answers: dict[str, HttpReply] = {}
+    async with Api.open(probe) as api:
+        answers["list"] = offered(await api.ask("GET", thing.path))
+        answers["create"] = await api.ask("POST", thing.path, document)
+        name = name or _name(answers["create"])
+        place = f"{thing.path}/{name}"
+        try:
+            answers["read"] = await api.ask("GET", place)
+            answers["change"] = await api.ask("PATCH", place, thing.change)
+            answers["read_again"] = await api.ask("GET", place)
+        finally:
+            answers["delete"] = await api.ask("DELETE", place)
+        answers["gone"] = await api.ask("GET", place)
+    steps = {step: reply.status for step, reply in answers.items()}
+    bad = [step for step, status in steps.items() if status != (404 if step == "gone" else 200)]
+    words = Reply(str(steps[bad[0]]), "", f"{bad[0]}: {said(answers[bad[0]])}") if bad else None
+    return probe.seen(
+        Outcome.REFUSED if bad else Outcome.ACCEPTED,
+        Stage.COMMAND,
+        words,
+        steps=steps,
+        members=_members(answers["read"]),
+        changed=_changed(answers["read_again"], thing.change),
+    )
+
+
+def _name(created: HttpReply) -> str:
+    try:
+        return str(created.json().get("id", "none"))
+    except (Trouble, AttributeError):
+        return "none"
+
+
+def _members(reply: HttpReply) -> list[str]:
+    try:
+        document = reply.json()
+    except Trouble:
+        return []
+    return sorted(document) if isinstance(document, dict) else []
+
+
+def _changed(reply: HttpReply, change: Mapping[str, Any]) -> bool:
+    try:
+        document = reply.json()
+    except Trouble:
+        return False
+    return isinstance(document, dict) and all(document.get(key) == value for key, value in change.items())
+
+
+@behaviour(
+    "admin/api/{kind}-{without}",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"kind": THINGS, "without": ("without-token", "wrong-token")},
+    timeout=60.0,
+)
+async def guarded(probe: Probe, kind: str, without: str) -> Observation:
+    """The REST interface must refuse everything about a {kind} to whoever has no right to it ({without})
+
+    Strangers read and change accounts over the web.
+
+    core/admin/mailu/api/common.py, since 2.0; CVE-2026-49217 (PATCH of a token, mended in 2024.06.57)
+    """
+    thing = THINGS[kind]
+    name, document = thing.make(probe.word())
+    place = f"{thing.path}/{name or '999999'}"
+    questions = {
+        "list": ("GET", thing.path, None),
+        "create": ("POST", thing.path, document),
+        "read": ("GET", place, None),
+        "change": ("PATCH", place, thing.change),
+        "delete": ("DELETE", place, None),
+    }
+    statuses: dict[str, int] = {}
+    past: list[str] = []
+    async with Api.open(probe, "" if without == "without-token" else "wrong-token-of-a-stranger") as api:
+        for step, (method, path, body) in questions.items():
+            reply = offered(await api.ask(method, path, body))
+            statuses[step] = reply.status
+            if reply.status not in (401, 403, 429):
+                past.append(step)
+    # Even "not found" is an answer that only those with a token should get.
+    words = Reply(str(statuses[past[0]]), "", f"{', '.join(past)}: not asked for a token") if past else None
+    return probe.seen(Outcome.ACCEPTED if past else Outcome.REFUSED, Stage.AUTH, words, statuses=statuses)
+
+
+@behaviour("admin/api/document", severity=Severity.MINOR)
+async def document(probe: Probe) -> Observation:
+    """What the REST interface says that it can do (its OpenAPI document)
+
+    Clients that are generated from the document, and scripts that use a path, have to be adapted.
+
+    core/admin/mailu/api/v1/__init__.py (flask-restx), since 2.0
+    """
+    async with Api.open(probe) as api:
+        reply = offered(await api.ask("GET", "/swagger.json"))
+    paths = reply.json().get("paths", {})
+    known = [
+        f"{method.upper()} {path}"
+        for path, methods in paths.items()
+        for method in methods
+        if method in ("get", "post", "put", "patch", "delete")
+    ]
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status)), methods=sorted(known))

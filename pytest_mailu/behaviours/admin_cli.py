@@ -1,0 +1,217 @@
+"""The command line, `flask mailu`: what administrators and their scripts run in the container `admin`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_mailu.behaviours.access import log_in
+from pytest_mailu.behaviours.admin_site import recipient, remove_user
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import BOB, DOMAIN, ELSEWHERE, User
+from pytest_mailu.probe import Probe, Ran
+from pytest_mailu.site import Site
+from pytest_mailu.ways import IMAPS_993, SMTP_25
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+SECONDS = 90.0
+"""Each command loads the whole application first: seconds on a busy machine."""
+PASSWORD = "cli-made-secret-1"  # noqa: S105 - of mailboxes that are gone a moment later
+EXPORTS = ("domain", "user", "alias", "relay")
+ROUND_TRIP = (
+    "set -e; umask 077; flask mailu config-export --secrets --output-file /tmp/round-trip.yml; "
+    "flask mailu config-import --update --quiet /tmp/round-trip.yml; rm /tmp/round-trip.yml"
+)
+
+
+async def command(probe: Probe, *words: str) -> Ran:
+    """Run `flask mailu …`. A status other than 0 is `Stopped(REFUSED, COMMAND)` with the last line it said."""
+    ran = await probe.run("admin", "flask", "mailu", *words)
+    if ran.code:
+        said = (ran.errors + ran.output).strip().splitlines()[-1:]
+        raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", f"{words[0]}: {''.join(said)}"))
+    return ran
+
+
+async def _refused(probe: Probe, user: User) -> bool:
+    """Whether this user is not let in by IMAP."""
+    try:
+        await log_in(probe, IMAPS_993, user.address, user.password)
+    except Stopped as end:
+        if end.outcome in (Outcome.UNREACHABLE, Outcome.UNANSWERED):
+            raise
+        return True
+    return False
+
+
+@behaviour("admin/cli/user", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+async def user(probe: Probe) -> Observation:
+    """A user made by `flask mailu user` can log in with a mail program, and in the web site
+
+    Scripts that make mailboxes make none, or such as nobody can use.
+
+    Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
+    """
+    made = User(f"cli-{probe.word()}", PASSWORD)
+    try:
+        await command(probe, "user", made.name, DOMAIN, made.password)
+        reply = await log_in(probe, IMAPS_993, made.address, made.password)
+        async with Site.open(probe) as site:
+            goes_to = (await site.login(made.address, made.password)).header("location")
+    finally:
+        await remove_user(probe, made.address)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, web_goes_to=goes_to)
+
+
+@behaviour("admin/cli/admin", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+async def admin(probe: Probe) -> Observation:
+    """An administrator made by `flask mailu admin` sees the administration
+
+    After an installation, or when the password is lost, nobody gets into the administration.
+
+    Mailu docs, "Docker Compose setup" and "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
+    """
+    made = User(f"cli-{probe.word()}", PASSWORD)
+    try:
+        await command(probe, "admin", made.name, DOMAIN, made.password)
+        async with Site.open(probe) as site:
+            goes_to = (await site.login(made.address, made.password)).header("location")
+            page = await site.page("/domain")
+    finally:
+        await remove_user(probe, made.address)
+    inside = page.status == 200 and page.url.endswith("/domain")
+    outcome = Outcome.ACCEPTED if inside else Outcome.REFUSED
+    return probe.seen(outcome, Stage.AUTH, Reply(str(page.status)), web_goes_to=goes_to)
+
+
+@behaviour("admin/cli/password", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
+async def password(probe: Probe) -> Observation:
+    """A password changed by `flask mailu password` holds, and the old one no longer does
+
+    A password that was found out goes on working.
+
+    Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
+    """
+    made = User(f"cli-{probe.word()}", PASSWORD)
+    try:
+        await command(probe, "user", made.name, DOMAIN, made.password)
+        await command(probe, "password", made.name, DOMAIN, f"new-{PASSWORD}")
+        reply = await log_in(probe, IMAPS_993, made.address, f"new-{PASSWORD}")
+        old_refused = await _refused(probe, made)
+    finally:
+        await remove_user(probe, made.address)
+    outcome = Outcome.ACCEPTED if old_refused else Outcome.REFUSED
+    return probe.seen(outcome, Stage.AUTH, reply, old_refused=old_refused)
+
+
+@behaviour("admin/cli/user-delete", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
+async def user_delete(probe: Probe) -> Observation:
+    """After `flask mailu user-delete` the user cannot log in; and what then becomes of mail to the address
+
+    People who left still get in, or mail to them vanishes.
+
+    core/admin/mailu/manage.py: since 2.0 the user is switched off only, unless --really is given
+    """
+    made = User(f"cli-{probe.word()}", PASSWORD)
+    try:
+        await command(probe, "user", made.name, DOMAIN, made.password)
+        await command(probe, "user-delete", made.address)
+        refused = await _refused(probe, made)
+        mail = await _recipient_outcome(probe, made.address)
+    finally:
+        await remove_user(probe, made.address)
+    return probe.seen(Outcome.ACCEPTED if refused else Outcome.REFUSED, Stage.AUTH, mail_to_it=mail)
+
+
+@behaviour("admin/cli/alias", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+async def alias(probe: Probe) -> Observation:
+    """An alias made by `flask mailu alias` takes mail, and no longer after `flask mailu alias-delete`
+
+    Scripts that make addresses make none, or addresses that were taken away go on.
+
+    Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
+    """
+    name = f"cli-{probe.word()}"
+    address = f"{name}@{DOMAIN}"
+    await command(probe, "alias", name, DOMAIN, BOB.address)
+    try:
+        reply = await recipient(probe, address)
+    finally:
+        await command(probe, "alias-delete", address)
+    after = await _recipient_outcome(probe, address)
+    outcome = Outcome.REFUSED if after.startswith(Outcome.ACCEPTED) else Outcome.ACCEPTED
+    return probe.seen(outcome, Stage.RCPT, reply, after_delete=after)
+
+
+@behaviour("admin/cli/domain", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+async def domain(probe: Probe) -> Observation:
+    """A domain made by `flask mailu domain`, with an alias in it, takes mail
+
+    Scripts that add domains add none.
+
+    Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
+    """
+    name = f"cli-{probe.word()}.example"
+    await command(probe, "domain", name)
+    await command(probe, "alias", "info", name, BOB.address)
+    try:
+        reply = await recipient(probe, f"info@{name}")
+    finally:
+        await command(probe, "alias-delete", f"info@{name}")
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+
+
+@behaviour("admin/cli/config-export", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+async def config_export(probe: Probe) -> Observation:
+    """`flask mailu config-export` gives out what is configured: which members each kind of object has
+
+    Backups and scripts that read the export find members missing.
+
+    Mailu docs, "Mailu command line" (config-export); core/admin/mailu/schemas.py, 1.9 to master
+    """
+    ran = await command(probe, "config-export", "--full", "--json", *EXPORTS)
+    try:
+        exported = json.loads(ran.output)
+    except ValueError as error:
+        raise Trouble(f"the export is not JSON: {error}") from error
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, members={kind: _members(exported.get(kind)) for kind in EXPORTS})
+
+
+@behaviour(
+    "admin/cli/config-round-trip",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    alone=True,
+    timeout=SECONDS,
+)
+async def round_trip(probe: Probe) -> Observation:
+    """What `flask mailu config-export` gives out, `flask mailu config-import` takes, and nothing has changed then
+
+    Backups of the configuration cannot be restored.
+
+    Mailu docs, "Mailu command line" (config-import); core/admin/mailu/schemas.py, 1.9 to master
+    """
+    before = await command(probe, "config-export", "--secrets", "--json")
+    ran = await probe.run("admin", "sh", "-c", ROUND_TRIP)
+    if ran.code:
+        said = (ran.errors + ran.output).strip().splitlines()[-1:]
+        raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", "".join(said)))
+    after = await command(probe, "config-export", "--secrets", "--json")
+    kept = before.output == after.output
+    return probe.seen(Outcome.ACCEPTED if kept else Outcome.ALTERED, Stage.COMMAND, kept=kept)
+
+
+def _members(objects: Any) -> list[str]:
+    return sorted({key for one in objects or () if isinstance(one, dict) for key in one})
+
+
+async def _recipient_outcome(probe: Probe, address: str) -> str:
+    """What a stranger is told at RCPT, as a fact."""
+    async with probe.smtp(SMTP_25) as smtp:
+        await smtp.mail(f"stranger@{ELSEWHERE}")
+        try:
+            reply = await smtp.rcpt(address)
+        except Stopped as end:
+            return f"{end.outcome} {end.reply.code if end.reply else ''}".strip()
+    return f"{Outcome.ACCEPTED} {reply.code}"

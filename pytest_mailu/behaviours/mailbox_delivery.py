@@ -1,0 +1,129 @@
+"""Letters in a mailbox: each of them once, and what moving them to Junk and back teaches the filter.
+
+Dovecot pipes what is moved into Junk or out of it to Rspamd (core/dovecot/conf/report-spam.sieve, spam.script and the
+same for ham). Rspamd says in its log what it has learned; its counters also grow by what it learns from other mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_mailu.behaviours.mailbox import folder
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.imap import ImapSession
+
+TWICE = POOL[6]
+JUNKER = POOL[8]
+
+ENOUGH_WORDS = """The harbour was quiet on that morning, and nobody spoke about the ships that had left in the night.
+A letter lay upon the table beside some bread, a lamp and three green bottles from the cellar of our neighbour.
+Whoever reads these lines shall know where the garden begins, how far the river runs, and why the mill stands still.
+"""
+"""Rspamd learns nothing from a message with fewer than eleven words that tell (classifier-bayes, `min_tokens`)."""
+LESSONS = {
+    "junk": (("Junk",), "spam", "moved to Junk"),
+    "not-junk": (("Junk", "INBOX"), "ham", "moved to Junk and back"),
+}
+
+
+@behaviour("mailbox/delivery/exactly-once", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def exactly_once(probe: Probe) -> Observation:
+    """A letter arrives once, and not twice
+
+    Everybody gets every letter twice.
+
+    RFC 5321 section 4.5.4.1
+    """
+    first, chaser = probe.letter(to=TWICE.address), probe.letter(to=TWICE.address, subject="The chaser")
+    reply = await probe.deliver(first)
+    seen = await probe.in_mailbox(first, TWICE, reply)
+    # What came in behind it has passed everything on the way: a second copy would be there by now.
+    await probe.in_mailbox(chaser, TWICE, await probe.deliver(chaser))
+    async with probe.mailbox(TWICE) as mailbox:
+        copies = len(await mailbox.wait_for_message(first.message_id, 0.0))
+    if copies > 1:
+        return probe.seen(Outcome.ALTERED, Stage.DELIVERY, reply, copies=copies)
+    return seen
+
+
+@behaviour(
+    "mailbox/993/teaches-{lesson}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"lesson": LESSONS},
+    timeout=60.0,
+)
+async def teaches(probe: Probe, lesson: str) -> Observation:
+    """A letter that is moved teaches the spam filter: {lesson}
+
+    People sort out spam every day, and the filter learns nothing from it.
+
+    Mailu docs, "FAQ" (how the spam filter learns); core/dovecot/conf/dovecot.conf (imapsieve_mailbox1, 2)
+    """
+    path, kind, _ = LESSONS[lesson]
+    sent = probe.letter(to=JUNKER.address, body=ENOUGH_WORDS)
+    seen = await probe.in_mailbox(sent, JUNKER, await probe.deliver(sent))
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    async with probe.imap(IMAPS_993) as imap:
+        await imap.login(JUNKER.address, JUNKER.password)
+        flags = await _take(imap, sent, str(seen.facts["folder"]), path)
+    learned = await probe.logged("antispam", f"learned message as {kind}", sent.token)
+    facts = {"flags": flags, "delivered_to": seen.facts["folder"]}
+    return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY, **facts)
+
+
+@behaviour("mailbox/993/append-to-junk", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def append_to_junk(probe: Probe) -> Observation:
+    """A message that a program puts into Junk itself teaches the spam filter
+
+    Spam that a mail program has found by itself, or that comes from another account, teaches nothing.
+
+    Mailu core/dovecot/conf/dovecot.conf (imapsieve_mailbox1_causes; APPEND since 2.0)
+    """
+    spam = probe.letter(to=JUNKER.address, body=ENOUGH_WORDS)
+    async with probe.imap(IMAPS_993) as imap:
+        await imap.login(JUNKER.address, JUNKER.password)
+        await imap.append("Junk", spam.content)
+    learned = await probe.logged("antispam", "learned message as spam", spam.token)
+    return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY)
+
+
+@behaviour("mailbox/993/junk-to-trash", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def junk_to_trash(probe: Probe) -> Observation:
+    """Spam that is moved from Junk to Trash is not taken for good mail
+
+    Whoever empties Junk teaches the filter that spam is welcome.
+
+    Mailu core/dovecot/conf/report-ham.sieve
+    """
+    spam, chaser = (probe.letter(to=JUNKER.address, body=ENOUGH_WORDS) for _ in range(2))
+    async with folder(probe, JUNKER) as (imap, name):
+        for one in (spam, chaser):
+            await imap.append("Junk", one.content)
+        await _take(imap, spam, "Junk", ("Trash",))
+        await _take(imap, chaser, "Junk", (name,))
+    # The chaser is good mail: once that is learned, Rspamd has read about the other one as well.
+    read = await probe.logged("antispam", "learned message as ham", chaser.token)
+    wrong = await probe.logged("antispam", "learned message as ham", spam.token, seconds=0.5)
+    outcome = Outcome.ALTERED if wrong else Outcome.ACCEPTED if read else Outcome.LOST
+    return probe.seen(outcome, Stage.DELIVERY, chaser_learned=read)
+
+
+async def _take(imap: ImapSession, letter: Letter, start: str, path: Sequence[str]) -> list[str]:
+    """Move a letter from folder to folder; its flags at the end."""
+    place = start
+    for name in path:
+        if name != place:
+            found = await imap.wait_for_message(letter.message_id, 5.0, folders=[place])
+            await imap.select(place)
+            await imap.move(found[0].uid, name)
+            place = name
+    found = await imap.wait_for_message(letter.message_id, 5.0, folders=[place])
+    await imap.select()
+    return [flag for flag in found[0].flags if flag != "\\Recent"]

@@ -1,0 +1,180 @@
+"""Messages over IMAP: put in, read, flagged, copied, moved and removed. Each behaviour has a folder of its own."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_mailu.behaviours.mailbox import folder, message
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.imap_reply import ImapReply, text_of
+
+WRITER = POOL[3]
+
+CONTENTS = {
+    "plain": message(),
+    "eight-bit": b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    + "Grüße, Привет, 你好\r\n".encode()
+    + b".\r\n..\r\nFrom here\r\n",
+    "large": b"Subject: large\r\n\r\n" + (b"0123456789" * 7 + b"\r\n") * 42_000,
+}
+"""The large one has 3 MB."""
+SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+@behaviour(
+    "mailbox/993/append-fetch/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"kind": CONTENTS}
+)
+async def append_fetch(probe: Probe, kind: str) -> Observation:
+    """A message put into a folder comes back byte for byte ({kind})
+
+    Sent mail and drafts are damaged or lost.
+
+    RFC 9051 section 6.3.12; RFC 4315 for APPENDUID
+    """
+    content = CONTENTS[kind]
+    async with folder(probe, WRITER) as (imap, name):
+        uid = await imap.append(name, content, ("\\Seen",))
+        await imap.noop()
+        back = await imap.fetch("1:*", "(UID FLAGS RFC822.SIZE BODY.PEEK[])")
+    bodies = [one.get("BODY[]") for one in back.values()]
+    outcome = Outcome.ACCEPTED if bodies == [content] else Outcome.ALTERED if bodies else Outcome.LOST
+    facts: dict[str, Any] = {
+        "append_uid": uid in back,
+        "flags": [settled(one["FLAGS"]) for one in back.values()],
+        "size_right": [one.get("RFC822.SIZE") == len(content) for one in back.values()],
+    }
+    return probe.seen(outcome, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/993/append-date", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def append_date(probe: Probe) -> Observation:
+    """A message put into a folder keeps the date it is given
+
+    Mail that is moved from another server all looks as if it came today.
+
+    RFC 9051 section 6.3.12 (date-time)
+    """
+    async with folder(probe, WRITER) as (imap, name):
+        stamp = SENT_AT.strftime("%d-%b-%Y %H:%M:%S +0000")
+        await imap.do(f'APPEND {name} () "{stamp}" ', message())
+        await imap.noop()
+        back = await imap.fetch("1:*", "(UID INTERNALDATE)")
+    dates = [one["INTERNALDATE"].astimezone(UTC) for one in back.values()]
+    return probe.seen(Outcome.ACCEPTED if dates == [SENT_AT] else Outcome.ALTERED, Stage.COMMAND)
+
+
+@behaviour("mailbox/993/flags", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def flags(probe: Probe) -> Observation:
+    """Flags and keywords set on a message are there in the next session
+
+    Read and answered mail looks new again.
+
+    RFC 9051 section 6.4.6
+    """
+    async with folder(probe, WRITER) as (imap, name):
+        await imap.append(name, message())
+        possible = (await imap.select(name)).get("permanentflags", ())
+        await imap.store("1:*", "+FLAGS (\\Answered \\Flagged $Forwarded own-keyword)")
+        await imap.store("1:*", "-FLAGS (\\Flagged)")
+        async with probe.imap(IMAPS_993) as other:
+            await other.login(WRITER.address, WRITER.password)
+            await other.select(name)
+            found = [settled(one["FLAGS"]) for one in (await other.fetch("1:*", "(FLAGS)")).values()]
+    kept = found == [["$Forwarded", "\\Answered", "own-keyword"]]
+    return probe.seen(Outcome.ACCEPTED if kept else Outcome.LOST, Stage.COMMAND, flags=found, possible=possible)
+
+
+@behaviour("mailbox/993/seen-when-read", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def seen_when_read(probe: Probe) -> Observation:
+    """Reading a message marks it as seen, and peeking does not
+
+    Read mail looks new, or a preview marks new mail as read.
+
+    RFC 9051 section 6.4.5 (BODY and BODY.PEEK)
+    """
+    async with folder(probe, WRITER) as (imap, name):
+        await imap.append(name, message())
+        await imap.noop()
+        found = []
+        for item in ("BODY.PEEK[]", "BODY[]"):
+            await imap.fetch("1:*", f"(UID {item})")
+            found += [settled(one["FLAGS"]) for one in (await imap.fetch("1:*", "(UID FLAGS)")).values()]
+    return probe.seen(Outcome.ACCEPTED if found == [[], ["\\Seen"]] else Outcome.ALTERED, Stage.COMMAND, flags=found)
+
+
+@behaviour("mailbox/993/{verb}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"verb": ("copy", "move")})
+async def copy_or_move(probe: Probe, verb: str) -> Observation:
+    """A message gets into another folder with its flags ({verb}), and the server tells under which number
+
+    Programs lose track of messages, show them twice, or leave doubles behind.
+
+    RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851 (MOVE); RFC 4315 (COPYUID)
+    """
+    async with folder(probe, WRITER) as (imap, name):
+        await imap.append(name, message(), ("\\Flagged",))
+        await imap.noop()
+        there = f"{name}-there"
+        await imap.create(there)
+        source = await imap.search("ALL")
+        reply = await (imap.copy if verb == "copy" else imap.move)("1:*", there)
+        left = len(await imap.search("ALL"))
+        await imap.select(there)
+        came = await imap.fetch("1:*", "(UID FLAGS)")
+        await imap.select(name)
+        await imap.delete(there)
+    told = copied(reply)
+    kept = [settled(one["FLAGS"]) for one in came.values()] == [["\\Flagged"]]
+    right = kept and left == (1 if verb == "copy" else 0)
+    facts: dict[str, Any] = {"left": left, "came": len(came), "told": told == (source, sorted(came)) if told else None}
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/993/expunge", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def expunge(probe: Probe) -> Observation:
+    """Of two deleted messages, the one that is named goes and the other stays until all go
+
+    Mail goes that should have stayed, or comes back after it was deleted.
+
+    RFC 9051 sections 6.4.3 and 6.4.9 (UID EXPUNGE)
+    """
+    async with folder(probe, WRITER) as (imap, name):
+        for _ in range(3):
+            await imap.append(name, message())
+        await imap.noop()
+        first, second, third = await imap.search("ALL")
+        await imap.store(f"{first},{second}", "+FLAGS (\\Deleted)")
+        named = await imap.expunge(first)
+        between = await imap.search("ALL")
+        rest = await imap.expunge()
+        after = await imap.search("ALL")
+    right = between == [second, third] and after == [third]
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, named=named, rest=rest)
+
+
+def copied(reply: ImapReply) -> tuple[list[int], list[int]] | None:
+    """The UIDs before and after out of COPYUID (RFC 4315); MOVE gives it in an untagged OK (RFC 6851 section 4.3)."""
+    lines = [reply.code, *(text_of(response.line) for response in reply.named("OK"))]
+    for line in lines:
+        if match := re.search(r"COPYUID \d+ ([\d:,]+) ([\d:,]+)", line, re.IGNORECASE):
+            return _uids(match[1]), _uids(match[2])
+    return None
+
+
+def _uids(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def settled(seen: tuple[str, ...]) -> list[str]:
+    """Without \\Recent, which whoever looks first gets."""
+    return sorted(flag for flag in seen if flag != "\\Recent")

@@ -1,0 +1,175 @@
+"""What programs do that fetch mail over POP3. Each behaviour looks only at a letter of its own."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import POP3S_995
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.pop3 import Pop3Session
+
+POPPER = POOL[7]
+
+
+async def _arrived(probe: Probe) -> Letter:
+    """A letter that is in POPPER's mailbox. Raises Trouble where it does not arrive: no question of POP3."""
+    sent = probe.letter(to=POPPER.address)
+    seen = await probe.in_mailbox(sent, POPPER, await probe.deliver(sent))
+    if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
+        raise Trouble(f"the letter to be fetched was {seen.outcome}")
+    return sent
+
+
+async def _login(pop3: Pop3Session) -> None:
+    await pop3.login(POPPER.address, POPPER.password)
+
+
+async def _number(pop3: Pop3Session, letter: Letter) -> int | None:
+    """The number of a letter in this session, or None where it is not there."""
+    for number in sorted(await pop3.list(), reverse=True):
+        if letter.message_id.encode() in await pop3.top(number, 0):
+            return number
+    return None
+
+
+@behaviour("mailbox/995/uidl-stable", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+async def uidl_stable(probe: Probe) -> Observation:
+    """POP3's unique ids are the same in the next session
+
+    Programs that leave mail on the server fetch all of it again, every time.
+
+    RFC 1939 section 7 (UIDL); Mailu sets no pop3_uidl_format, so Dovecot's default counts
+    """
+    sent = await _arrived(probe)
+    seen = []
+    for _ in range(2):
+        async with probe.pop3(POP3S_995) as pop3:
+            await _login(pop3)
+            number = await _number(pop3, sent)
+            seen.append((await pop3.uidl()).get(number or 0))
+    outcome = Outcome.ACCEPTED if seen[0] and seen[0] == seen[1] else Outcome.ALTERED
+    return probe.seen(outcome, Stage.COMMAND, length=len(seen[0] or ""))
+
+
+@behaviour("mailbox/995/fetch", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+async def fetch(probe: Probe) -> Observation:
+    """A letter comes whole over POP3, and its header alone with TOP
+
+    Mail that is fetched over POP3 is damaged, or programs that look first see nothing.
+
+    RFC 1939 sections 5 (LIST, RETR) and 7 (TOP)
+    """
+    sent = await _arrived(probe)
+    async with probe.pop3(POP3S_995) as pop3:
+        await _login(pop3)
+        number = await _number(pop3, sent)
+        if number is None:
+            return probe.seen(Outcome.LOST, Stage.COMMAND)
+        size = (await pop3.list())[number]
+        whole = await pop3.retr(number)
+        top = await pop3.top(number, 1)
+    head, _, body = whole.partition(b"\r\n\r\n")
+    facts: dict[str, Any] = {
+        "size_right": size == len(whole),
+        "top_right": top == head + b"\r\n\r\n" + body.split(b"\r\n")[0] + b"\r\n",
+    }
+    outcome = Outcome.ACCEPTED if body == sent.body and facts["top_right"] else Outcome.ALTERED
+    return probe.seen(outcome, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/995/delete", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def delete(probe: Probe) -> Observation:
+    """A message deleted over POP3 is gone in the next session, and one whose deletion was taken back is not
+
+    Programs that fetch and delete get the same mail again and again, or mail goes that was to stay.
+
+    RFC 1939 sections 5 (DELE, RSET) and 6
+    """
+    sent = await _arrived(probe)
+    there = []
+    for regret in (True, False, False):
+        async with probe.pop3(POP3S_995) as pop3:
+            await _login(pop3)
+            number = await _number(pop3, sent)
+            there.append(number is not None)
+            if number is not None:
+                await pop3.dele(number)
+                if regret:
+                    await pop3.rset()
+    return probe.seen(Outcome.ACCEPTED if there == [True, True, False] else Outcome.LOST, Stage.COMMAND, there=there)
+
+
+@behaviour("mailbox/995/deleted-without-quit", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def without_quit(probe: Probe) -> Observation:
+    """A message deleted in a session that breaks off stays
+
+    Mail is gone from the server though the program never finished fetching it.
+
+    RFC 1939 section 6: a session that ends without QUIT removes nothing
+    """
+    sent = await _arrived(probe)
+    with suppress(_BrokenOff):
+        async with probe.pop3(POP3S_995) as pop3:
+            await _login(pop3)
+            await pop3.dele(await _number(pop3, sent) or 0)
+            raise _BrokenOff
+    async with probe.pop3(POP3S_995) as pop3:
+        await _login(pop3)
+        number = await _number(pop3, sent)
+    return probe.seen(Outcome.LOST if number is None else Outcome.ACCEPTED, Stage.COMMAND)
+
+
+class _BrokenOff(Exception):
+    """Leaves a session without QUIT."""
+
+
+@behaviour("mailbox/995/beside-imap", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def beside_imap(probe: Probe) -> Observation:
+    """A letter read over IMAP is still there over POP3, and one fetched over POP3 is marked as read over IMAP
+
+    Whoever reads on the telephone misses mail on the desktop, or sees all of it as new.
+
+    RFC 1939 section 3: the maildrop is what lies in INBOX; Dovecot's pop3 sets \\Seen with RETR
+    """
+    sent = await _arrived(probe)
+    flags = []
+    async with probe.pop3(POP3S_995) as pop3:
+        await _login(pop3)
+        number = await _number(pop3, sent)
+        if number is None:
+            return probe.seen(Outcome.LOST, Stage.COMMAND)
+        flags.append(await _flags(probe, sent))
+        await pop3.retr(number)
+    flags.append(await _flags(probe, sent))
+    async with probe.pop3(POP3S_995) as pop3:
+        await _login(pop3)
+        still = await _number(pop3, sent) is not None
+    return probe.seen(Outcome.ACCEPTED if still else Outcome.LOST, Stage.COMMAND, looked_at=flags[0], fetched=flags[1])
+
+
+async def _flags(probe: Probe, letter: Letter) -> list[str]:
+    async with probe.mailbox(POPPER) as mailbox:
+        found = await mailbox.wait_for_message(letter.message_id, 2.0, folders=["INBOX"])
+    return [flag for message in found for flag in message.flags if flag != "\\Recent"]
+
+
+@behaviour("mailbox/995/refuses-missing", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+async def refuses_missing(probe: Probe) -> Observation:
+    """A message that is not there is refused over POP3
+
+    Programs take an empty answer for a message.
+
+    RFC 1939 section 5 (RETR)
+    """
+    async with probe.pop3(POP3S_995) as pop3:
+        await _login(pop3)
+        reply = (await pop3.command("RETR 999999")).reply
+    if reply.code == "+OK":
+        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, reply)
+    raise Stopped(Outcome.REFUSED, Stage.COMMAND, reply)

@@ -1,0 +1,294 @@
+"""Finding and showing mail over IMAP: SEARCH, SORT, THREAD, ENVELOPE, BODYSTRUCTURE and parts of messages.
+
+Search goes through a full-text index unless FULL_TEXT_SEARCH is off: Xapian up to 2.0, flatcurve since 2024.06, which
+by Mailu's own setting (`fts_header_excludes` in core/dovecot/conf/dovecot.conf, with `fts_enforced`) knows neither
+Message-ID nor References nor X- headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from pytest_mailu.behaviours.mailbox import folder, message
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import ELSEWHERE, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.imap_reply import text_of
+
+Criteria: TypeAlias = Callable[[str], tuple[str, ...]]
+"""The words of SEARCH for a word: the command, and literals behind it."""
+
+SEARCHER = POOL[4]
+INDEXED = POOL[6]
+
+WORDS: Mapping[str, Criteria] = {
+    "subject": lambda word: (f"SUBJECT {word}",),
+    "from": lambda word: (f"FROM {word}",),
+    "body": lambda word: (f"BODY {word}",),
+    "text": lambda word: (f"TEXT {word}",),
+    "umlaut": lambda word: ("CHARSET UTF-8 SUBJECT ", f"größe{word}"),
+    "phrase": lambda word: (f'BODY "the {word} of them"',),
+}
+EXACTLY: Mapping[str, Criteria] = {
+    "message-id": lambda word: (f'HEADER Message-ID "<{word}@{ELSEWHERE}>"',),
+    "references": lambda word: (f'HEADER References "<{word}-0@{ELSEWHERE}>"',),
+    "own-header": lambda word: (f"HEADER X-Ticket {word}",),
+    "part-of-a-word": lambda word: (f"BODY {word[3:9]}",),
+}
+_LETTERS = str.maketrans("0123456789", "ghjkmnpqrt")
+
+KNOWN = b"""Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r
+From: =?utf-8?q?J=C3=B6rg?= Gray <gray@elsewhere.example>\r
+Sender: office@elsewhere.example\r
+Reply-To: replies@elsewhere.example\r
+To: "Reader, A." <reader@post.example>, second@post.example\r
+Cc: minutes@elsewhere.example\r
+Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= and figures\r
+Message-ID: <known-1@elsewhere.example>\r
+In-Reply-To: <known-0@elsewhere.example>\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=outer\r
+\r
+--outer\r
+Content-Type: multipart/alternative; boundary=inner\r
+\r
+--inner\r
+Content-Type: text/plain; charset=utf-8\r
+Content-Transfer-Encoding: quoted-printable\r
+\r
+Gr=C3=BC=C3=9Fe\r
+--inner\r
+Content-Type: text/html; charset=utf-8\r
+\r
+<p>figures</p>\r
+--inner--\r
+--outer\r
+Content-Type: application/pdf; name="=?utf-8?q?Gr=C3=B6=C3=9Fe=2Epdf?="\r
+Content-Disposition: attachment; filename*=utf-8''Gr%C3%B6%C3%9Fe.pdf\r
+Content-Transfer-Encoding: base64\r
+\r
+JVBERi0xLjQK\r
+--outer--\r
+"""
+"""A message whose structure is known: alternatives, and an attachment with a name outside ASCII."""
+PARTS = {
+    "BODY[1.1]": b"Gr=C3=BC=C3=9Fe",
+    "BODY[1.2]": b"<p>figures</p>",
+    "BODY[2]": b"JVBERi0xLjQK",
+    "BODY[HEADER.FIELDS (MESSAGE-ID)]": b"Message-ID: <known-1@elsewhere.example>\r\n\r\n",
+    "BODY[1.2.MIME]": b"Content-Type: text/html; charset=utf-8\r\n\r\n",
+    "BODY[]<6>": b"Wed, 17",
+}
+
+
+def nonsense(probe: Probe) -> str:
+    """A word of letters only, which no stemmer and no tokenizer of an index takes apart."""
+    return f"q{probe.word().translate(_LETTERS)}z"
+
+
+def needle(word: str) -> bytes:
+    """A message that has the word wherever it can be searched for."""
+    return "\r\n".join(
+        (
+            f"From: {word}@{ELSEWHERE}",
+            "To: reader@post.example",
+            f"Subject: =?utf-8?q?gr=C3=B6=C3=9Fe{word}?= and {word}",
+            f"Message-ID: <{word}@{ELSEWHERE}>",
+            f"References: <{word}-0@{ELSEWHERE}>",
+            f"X-Ticket: {word}",
+            "Date: Sat, 03 Feb 2001 04:05:06 +0000",
+            "",
+            f"This is the {word} of them all.",
+            "",
+        )
+    ).encode()
+
+
+async def _search(probe: Probe, criteria: Criteria) -> Observation:
+    word = nonsense(probe)
+    async with folder(probe, SEARCHER) as (imap, name):
+        for content in (message(), needle(word), message()):
+            await imap.append(name, content)
+        await imap.noop()
+        of_all = await imap.search("ALL")
+        first, *literals = criteria(word)
+        found = await imap.search(first, *(literal.encode() for literal in literals))
+    outcome = Outcome.ACCEPTED if found == of_all[1:2] else Outcome.LOST
+    return probe.seen(outcome, Stage.COMMAND, found=len(found), of=len(of_all))
+
+
+@behaviour("mailbox/993/search/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"by": WORDS})
+async def search(probe: Probe, by: str) -> Observation:
+    """SEARCH for a word finds the one message that has it ({by})
+
+    People do not find their mail.
+
+    RFC 9051 section 6.4.4; Mailu docs, "Configuration reference" (FULL_TEXT_SEARCH)
+    """
+    return await _search(probe, WORDS[by])
+
+
+@behaviour("mailbox/993/search/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"by": EXACTLY})
+async def search_exactly(probe: Probe, by: str) -> Observation:
+    """SEARCH by {by} finds the one message it should
+
+    Programs that look a message up this way (synchronisation, ticket systems, scripts) take it for missing.
+
+    RFC 9051 section 6.4.4: any header, any part of a string; Mailu core/dovecot/conf/dovecot.conf
+    (fts_header_excludes)
+    """
+    return await _search(probe, EXACTLY[by])
+
+
+@behaviour("mailbox/993/search/state", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def search_state(probe: Probe) -> Observation:
+    """SEARCH by flags, date and size finds what it should
+
+    Views such as "unread" or "flagged" are wrong.
+
+    RFC 9051 section 6.4.4
+    """
+    async with folder(probe, SEARCHER) as (imap, name):
+        await imap.append(name, message(), ("\\Seen",))
+        await imap.append(name, needle("old"), ("\\Flagged", "\\Seen"))
+        await imap.append(name, message(body="x" * 70 + "\r\n" + ("x" * 70 + "\r\n") * 100))
+        await imap.noop()
+        uids = await imap.search("ALL")
+        wanted = {
+            "UNSEEN": uids[2:],
+            "FLAGGED": uids[1:2],
+            "SENTBEFORE 1-Jan-2010": uids[1:2],
+            "LARGER 5000": uids[2:],
+            "OR FLAGGED UNSEEN": uids[1:],
+            "SEEN UNFLAGGED": uids[:1],
+        }
+        right = {criteria: await imap.search(criteria) == expected for criteria, expected in wanted.items()}
+    return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.LOST, Stage.COMMAND, right=right)
+
+
+@behaviour("mailbox/delivery/search", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def search_delivered(probe: Probe) -> Observation:
+    """A letter that has just arrived is found by a word of its text
+
+    People do not find new mail.
+
+    RFC 9051 section 6.4.4; Mailu core/dovecot/conf/dovecot.conf (fts_autoindex)
+    """
+    word = nonsense(probe)
+    sent = probe.letter(to=INDEXED.address, body=f"Where is the {word} of the house?\r\n")
+    seen = await probe.in_mailbox(sent, INDEXED, await probe.deliver(sent))
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    async with probe.imap(IMAPS_993) as imap:
+        await imap.login(INDEXED.address, INDEXED.password)
+        await imap.select()
+        found = await imap.search(f"TEXT {word}")
+    return probe.seen(Outcome.ACCEPTED if len(found) == 1 else Outcome.LOST, Stage.COMMAND, found=len(found))
+
+
+@behaviour("mailbox/993/sort", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def sort(probe: Probe) -> Observation:
+    """SORT puts messages in order, by subject, sender, date and size
+
+    Lists of mail are in disorder in programs that let the server sort, the web mail among them.
+
+    RFC 5256 section 3
+    """
+    async with folder(probe, SEARCHER) as (imap, name):
+        for number, (subject, year) in enumerate((("Re: beta", 2003), ("alpha", 2001), ("gamma", 2002))):
+            head = f"From: {'cab'[number]}@{ELSEWHERE}\r\nSubject: {subject}\r\n"
+            date = f"Date: Sat, 03 Feb {year} 04:05:06 +0000\r\n\r\n"
+            await imap.append(name, (head + date).encode() + b"x\r\n" * (10, 30, 20)[number])
+        await imap.noop()
+        uids = await imap.search("ALL")
+        wanted = {
+            "SUBJECT": [1, 0, 2],
+            "REVERSE DATE": [0, 2, 1],
+            "FROM": [1, 2, 0],
+            "SIZE": [0, 2, 1],
+        }
+        right = {key: await imap.sort(key) == [uids[one] for one in order] for key, order in wanted.items()}
+    return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.ALTERED, Stage.COMMAND, right=right)
+
+
+@behaviour(
+    "mailbox/993/thread/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"by": ("references", "refs")}
+)
+async def thread(probe: Probe, by: str) -> Observation:
+    """THREAD finds together what belongs together (by {by})
+
+    Conversations fall apart in programs that let the server thread, the web mail among them.
+
+    RFC 5256 section 3 (REFERENCES); REFS is Dovecot's own
+    """
+    async with folder(probe, SEARCHER) as (imap, name):
+        for number, answers in enumerate(("", "<t0@x.example>", "", "<t0@x.example> <t1@x.example>")):
+            head = f"Subject: {'other' if number == 2 else 'talk'}\r\nMessage-ID: <t{number}@x.example>\r\n"
+            more = f"References: {answers}\r\n" if answers else ""
+            date = f"Date: Sat, 03 Feb 2001 04:05:0{number} +0000\r\n\r\n"
+            await imap.append(name, f"{head}{more}{date}x\r\n".encode())
+        await imap.noop()
+        one, two, three, four = await imap.search("ALL")
+        threads = await imap.thread(by.upper())
+    right = sorted(threads, key=str) == sorted([[one, two, four], [three]], key=str)
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, threads=len(threads))
+
+
+@behaviour("mailbox/993/envelope", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def envelope(probe: Probe) -> Observation:
+    """The envelope of a known message
+
+    Lists of mail show wrong senders, subjects or dates.
+
+    RFC 9051 section 7.5.2 (ENVELOPE)
+    """
+    found = await _known(probe, "ENVELOPE")
+    facts = {"envelope": plain(found.get("ENVELOPE"))}
+    right = "known-1@elsewhere.example" in str(facts) and "gray" in str(facts)
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/993/bodystructure", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def bodystructure(probe: Probe) -> Observation:
+    """The structure of a known message: alternatives, and an attachment with a name outside ASCII
+
+    Programs do not find the text, or show no attachments.
+
+    RFC 9051 section 7.5.2 (BODYSTRUCTURE)
+    """
+    found = await _known(probe, "BODYSTRUCTURE")
+    facts = {"structure": plain(found.get("BODYSTRUCTURE"))}
+    right = all(word in str(facts).lower() for word in ("alternative", "html", "pdf", "base64"))
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/993/parts", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def parts(probe: Probe) -> Observation:
+    """Single parts of a known message, fetched for themselves
+
+    Programs show wrong texts, or attachments that cannot be opened.
+
+    RFC 9051 section 6.4.5.1
+    """
+    items = " ".join(name.replace("BODY[", "BODY.PEEK[").replace("<6>", "<6.7>") for name in PARTS)
+    found = await _known(probe, items)
+    right = {name: found.get(name) == content for name, content in PARTS.items()}
+    return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.ALTERED, Stage.COMMAND, right=right)
+
+
+async def _known(probe: Probe, items: str) -> dict[str, Any]:
+    async with folder(probe, SEARCHER) as (imap, name):
+        await imap.append(name, KNOWN)
+        await imap.noop()
+        found = await imap.fetch("1:*", f"(UID {items})")
+    return next(iter(found.values()), {})
+
+
+def plain(value: Any) -> Any:
+    """Nested tuples of bytes as nested lists of text."""
+    if isinstance(value, tuple | list):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, int | None) else text_of(value)

@@ -1,0 +1,141 @@
+"""Several programs on one mailbox: what tells them that something has changed, and what they may rely on."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pytest_mailu.behaviours.mailbox import code_name, folder, message
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.imap_reply import ImapReply, text_of
+
+SYNCER = POOL[3]
+IDLER = POOL[5]
+
+
+@behaviour("mailbox/993/uids-stay", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+async def uids_stay(probe: Probe) -> Observation:
+    """Messages have the same UIDs in the next session, and new ones get higher ones
+
+    Programs throw away what they keep, and fetch all mail again.
+
+    RFC 9051 section 2.3.1.1
+    """
+    async with folder(probe, SYNCER) as (imap, name):
+        validity, uids = [], []
+        for _ in range(2):
+            await imap.append(name, message())
+            async with probe.imap(IMAPS_993) as other:
+                await other.login(SYNCER.address, SYNCER.password)
+                validity.append((await other.select(name)).get("uidvalidity"))
+                uids.append(await other.search("ALL"))
+    first, second = uids
+    right = validity[0] is not None and validity[0] == validity[1] and second[:1] == first and second == sorted(second)
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND)
+
+
+@behaviour("mailbox/993/condstore", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def condstore(probe: Probe) -> Observation:
+    """The server counts changes, and does not let an old view overwrite a newer flag
+
+    Programs that keep several devices in step (CONDSTORE) ask for everything each time.
+
+    RFC 7162 section 3.1
+    """
+    async with folder(probe, SYNCER) as (imap, name):
+        await imap.append(name, message())
+        selected = await imap.do(f"SELECT {name} (CONDSTORE)")
+        before = highest_modseq(selected)
+        await imap.store("1:*", "+FLAGS (\\Flagged)")
+        changed = await imap.fetch("1:*", "(UID MODSEQ)")
+        late = await imap.command(f"UID STORE 1:* (UNCHANGEDSINCE {before or 1}) +FLAGS (\\Deleted)")
+    counted = before is not None and all(one["MODSEQ"][0] > before for one in changed.values())
+    facts: dict[str, Any] = {"counted": counted, "late": code_name(late)}
+    right = counted and facts["late"] == "MODIFIED"
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.NOT_OFFERED, Stage.COMMAND, **facts)
+
+
+@behaviour("mailbox/993/qresync", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+async def qresync(probe: Probe) -> Observation:
+    """A program that comes back is told what is gone since it last looked
+
+    Programs that rely on it (QRESYNC) compare whole folders, or show mail that is gone.
+
+    RFC 7162 section 3.2
+    """
+    async with folder(probe, SYNCER) as (imap, name):
+        for _ in range(2):
+            await imap.append(name, message())
+        await imap.enable("QRESYNC")
+        selected = await imap.do(f"SELECT {name} (CONDSTORE)")
+        validity = (await imap.select(name)).get("uidvalidity")
+        gone = (await imap.search("ALL"))[0]
+        await imap.store(gone, "+FLAGS (\\Deleted)")
+        await imap.do(f"UID EXPUNGE {gone}")
+        await imap.select()
+        again = await imap.do(f"SELECT {name} (QRESYNC ({validity} {highest_modseq(selected) or 1}))")
+    told = [text_of(response.line) for response in again.named("VANISHED")]
+    outcome = Outcome.ACCEPTED if told == [f"VANISHED (EARLIER) {gone}"] else Outcome.NOT_OFFERED
+    return probe.seen(outcome, Stage.COMMAND, told=len(told))
+
+
+@behaviour("mailbox/993/two-sessions", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def two_sessions(probe: Probe) -> Observation:
+    """What one program does to a folder, another one that has it open is told
+
+    The telephone shows mail that the desktop has read or deleted.
+
+    RFC 9051 section 7.4 and 7.5.1
+    """
+    async with folder(probe, SYNCER) as (imap, name), probe.imap(IMAPS_993) as other:
+        await other.login(SYNCER.address, SYNCER.password)
+        await other.select(name)
+        told = []
+        for change in ("append", "flag", "remove"):
+            if change == "append":
+                await imap.append(name, message())
+                await imap.noop()
+            elif change == "flag":
+                await imap.store("1:*", "+FLAGS (\\Deleted)")
+            else:
+                await imap.expunge()
+            news = await other.noop()
+            told.append(sorted({response.word for response in news.untagged} & {"EXISTS", "FETCH", "EXPUNGE"}))
+    right = [("EXISTS" in told[0]), ("FETCH" in told[1]), ("EXPUNGE" in told[2])] == [True] * 3
+    return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, told=[" ".join(one) for one in told])
+
+
+@behaviour("mailbox/993/idle", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def idle(probe: Probe) -> Observation:
+    """IDLE tells of a new letter, and of what another program does
+
+    Phones show new mail late, or only when asked.
+
+    RFC 9051 section 6.3.13
+    """
+    async with probe.imap(IMAPS_993) as imap:
+        await imap.login(IDLER.address, IDLER.password)
+        await imap.select()
+        async with imap.idle() as idling:
+            await probe.deliver(probe.letter(to=IDLER.address))
+            mail = await idling.wait_for("EXISTS", seconds=12.0)
+            if mail is not None:
+                async with probe.mailbox(IDLER) as other:
+                    await other.select()
+                    await other.store("*", "+FLAGS (\\Flagged)")
+                    flag = await idling.wait_for("FETCH", seconds=8.0)
+    if mail is None:
+        return probe.seen(Outcome.UNANSWERED, Stage.COMMAND)
+    return probe.seen(Outcome.ACCEPTED if flag else Outcome.UNANSWERED, Stage.COMMAND, told_of_flag=flag is not None)
+
+
+def highest_modseq(reply: ImapReply) -> int | None:
+    """HIGHESTMODSEQ out of the answer to SELECT (RFC 7162 section 3.1.2.1)."""
+    for response in reply.named("OK"):
+        if match := re.search(r"\[HIGHESTMODSEQ (\d+)\]", text_of(response.line), re.IGNORECASE):
+            return int(match[1])
+    return None

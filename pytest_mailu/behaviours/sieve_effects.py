@@ -1,0 +1,238 @@
+"""What filters do to mail. They get in at the `imap` service itself, whether 4190 is served or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import ELSEWHERE, POOL, User
+from pytest_mailu.probe import Probe
+from pytest_mailu.stack.world import Arrival
+
+UNFILTERED = POOL[6]
+SORTER, FORWARDER, HOLIDAY = POOL[10:13]
+"""Filters belong to a user: each of them has one script, whoever asks."""
+
+RULES = """require ["fileinto", "mailbox", "imap4flags", "copy", "subaddress", "envelope", "body"];
+if header :contains "Subject" "rule-fileinto" { fileinto :create "Sorted"; stop; }
+if envelope :detail "to" "rule-detail" { fileinto :create "Detailed"; stop; }
+if body :text :contains "rule-body" { fileinto :create "Read"; stop; }
+if header :contains "Subject" "rule-flags" { addflag ["\\\\Flagged", "$label1"]; keep; stop; }
+if header :contains "Subject" "rule-copy" { fileinto :copy :create "Copied"; keep; stop; }
+if header :contains "Subject" "rule-discard" { discard; stop; }
+""".replace("\n", "\r\n")
+SENDING = f"""require ["copy", "reject"];
+if header :contains "Subject" "rule-redirect" {{ redirect "someone@{ELSEWHERE}"; stop; }}
+if header :contains "Subject" "rule-copy" {{ redirect :copy "someone@{ELSEWHERE}"; stop; }}
+if header :contains "Subject" "rule-reject" {{ reject "Not wanted here, said the filter."; stop; }}
+""".replace("\n", "\r\n")
+AWAY = 'require ["vacation"];\r\nvacation :days 7 :subject "Away" "I am at the sea.";\r\n'
+
+SORTED: Mapping[str, tuple[str, list[str]]] = {
+    "fileinto": ("Sorted", []),
+    "detail": ("Detailed", []),
+    "body": ("Read", []),
+    "flags": ("INBOX", ["$label1", "\\Flagged"]),
+}
+"""Rule → the folder and the flags that it gives."""
+NOT_PEOPLE: Mapping[str, Mapping[str, str]] = {
+    "lists": {"List-Id": "<talk.elsewhere.example>", "Precedence": "list"},
+    "automatic-mail": {"Auto-Submitted": "auto-generated"},
+}
+
+
+async def filtered(probe: Probe, user: User, script: str) -> None:
+    """Have `script` be the active one of a user."""
+    async with probe.filters(user) as sieve:
+        await sieve.putscript("probe", script)
+        await sieve.setactive("probe")
+
+
+async def _lands(probe: Probe, sent: Letter, user: User, folder: str, flags: list[str]) -> Observation:
+    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    right = seen.facts["folder"] == folder and seen.facts["flags"] == flags and seen.facts["copies"] == 1
+    where: dict[str, Any] = {key: seen.facts[key] for key in ("folder", "flags", "copies")}
+    return probe.seen(Outcome.DELIVERED if right else Outcome.ALTERED, Stage.DELIVERY, seen.reply, **where)
+
+
+@behaviour("sieve/effect/{rule}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"rule": SORTED})
+async def sorts(probe: Probe, rule: str) -> Observation:
+    """A filter of the user sorts or marks a letter ({rule})
+
+    Filters are there, but mail stays unsorted.
+
+    RFC 5228 section 4.1; RFC 5490 (:create), 5233 (:detail), 5173 (body), 5232 (flags)
+    """
+    await filtered(probe, SORTER, RULES)
+    folder, flags = SORTED[rule]
+    to = SORTER.address.replace("@", "+rule-detail@") if rule == "detail" else SORTER.address
+    body: dict[str, Any] = {"body": "This is about the rule-body of it.\r\n"} if rule == "body" else {}
+    sent = probe.letter(to=to, subject=f"rule-{rule}", **body)
+    return await _lands(probe, sent, SORTER, folder, flags)
+
+
+@behaviour("sieve/effect/discard", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def discard(probe: Probe) -> Observation:
+    """A filter of the user throws a letter away
+
+    Mail that people do not want to see is there again.
+
+    RFC 5228 section 4.4
+    """
+    await filtered(probe, SORTER, RULES)
+    unwanted, chaser = (probe.letter(to=SORTER.address, subject=words) for words in ("rule-discard", "A chaser"))
+    reply = await probe.deliver(unwanted)
+    followed = await probe.in_mailbox(chaser, SORTER, await probe.deliver(chaser))
+    if followed.outcome is not Outcome.DELIVERED:
+        return followed
+    # What was sent behind it is there, so it is decided as well.
+    async with probe.mailbox(SORTER) as mailbox:
+        found = await mailbox.wait_for_message(unwanted.message_id, 0.0)
+    return probe.seen(Outcome.DELIVERED if found else Outcome.ACCEPTED, Stage.DELIVERY, reply)
+
+
+@behaviour("sieve/effect/redirect", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def redirect(probe: Probe) -> Observation:
+    """A filter of the user sends a letter on to another domain
+
+    Mail that people have sent on by a filter is lost.
+
+    RFC 5228 section 4.2
+    """
+    await filtered(probe, FORWARDER, SENDING)
+    sent = probe.letter(to=FORWARDER.address, subject="rule-redirect")
+    return await probe.at_world(sent, await probe.deliver(sent))
+
+
+@behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def redirect_copy(probe: Probe) -> Observation:
+    """A filter of the user sends a copy of a letter to another domain, and keeps the letter
+
+    The letter or its copy is lost.
+
+    RFC 3894 section 3
+    """
+    await filtered(probe, FORWARDER, SENDING)
+    sent = probe.letter(to=FORWARDER.address, subject="rule-copy")
+    reply = await probe.deliver(sent)
+    kept = await probe.in_mailbox(sent, FORWARDER, reply)
+    return await probe.at_world(sent, reply) if kept.outcome is Outcome.DELIVERED else kept
+
+
+@behaviour("sieve/effect/reject", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def reject(probe: Probe) -> Observation:
+    """A filter of the user rejects a letter, and the sender is told why
+
+    Senders never learn that their letter was not wanted, or the letter is there all the same.
+
+    RFC 5429 section 2.2
+    """
+    await filtered(probe, FORWARDER, SENDING)
+    sender = f"caller-{probe.word()}@{ELSEWHERE}"
+    sent = probe.letter(to=FORWARDER.address, sender=sender, subject="rule-reject")
+    reply = await probe.deliver(sent)
+    told = await probe.world.arrivals(recipient=sender, wait=12.0)
+    async with probe.mailbox(FORWARDER) as mailbox:
+        there = await mailbox.wait_for_message(sent.message_id, 0.0)
+    if there or not told:
+        return probe.seen(Outcome.DELIVERED if there else Outcome.LOST, Stage.DELIVERY, reply)
+    reason = b"said the filter" in (told[0].content or b"")
+    return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_notice(told[0]))
+
+
+@behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=60.0)
+async def vacation_once(probe: Probe) -> Observation:
+    """A filter of the user answers a sender who writes twice, once
+
+    Senders are not told that nobody reads their mail, or are told with every letter.
+
+    RFC 5230 sections 4.2 and 4.4
+    """
+    await filtered(probe, HOLIDAY, AWAY)
+    twice, other = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
+    for sender in (twice, twice, other):
+        sent = probe.letter(to=HOLIDAY.address, sender=sender)
+        seen = await probe.in_mailbox(sent, HOLIDAY, await probe.deliver(sent))
+        if seen.outcome is not Outcome.DELIVERED:
+            return seen
+    # The other sender's answer was sent last: every answer to the first one is there before it, or never comes.
+    last = await probe.world.arrivals(recipient=other, wait=12.0)
+    answers = await probe.world.arrivals(recipient=twice, wait=0.0)
+    if not last or not answers:
+        return probe.seen(Outcome.LOST, Stage.DELIVERY, answers=len(answers), to_other=len(last))
+    outcome = Outcome.ACCEPTED if len(answers) == 1 else Outcome.ALTERED
+    return probe.seen(outcome, Stage.DELIVERY, answers=len(answers), **_notice(answers[0]))
+
+
+@behaviour(
+    "sieve/effect/vacation-not-to-{whom}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"whom": NOT_PEOPLE},
+    timeout=60.0,
+)
+async def vacation_not_to(probe: Probe, whom: str) -> Observation:
+    """A filter of the user that answers mail leaves {whom} alone
+
+    Everybody on a mailing list is told that somebody is away, or two machines answer each other.
+
+    RFC 5230 section 4.6; RFC 3834 section 2
+    """
+    await filtered(probe, HOLIDAY, AWAY)
+    machine, person = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
+    for sender, headers in ((machine, NOT_PEOPLE[whom]), (person, {})):
+        sent = probe.letter(to=HOLIDAY.address, sender=sender, headers=headers)
+        seen = await probe.in_mailbox(sent, HOLIDAY, await probe.deliver(sent))
+        if seen.outcome is not Outcome.DELIVERED:
+            return seen
+    if not await probe.world.arrivals(recipient=person, wait=12.0):
+        return probe.seen(Outcome.LOST, Stage.DELIVERY)
+    answered = await probe.world.arrivals(recipient=machine, wait=0.0)
+    return probe.seen(Outcome.ALTERED if answered else Outcome.ACCEPTED, Stage.DELIVERY)
+
+
+@behaviour("sieve/effect/marked-as-spam", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def marked_as_spam(probe: Probe) -> Observation:
+    """A letter that is marked as spam lies in Junk, without a filter of the user
+
+    Spam lies among the mail, or a user's own threshold counts for nothing.
+
+    Mailu core/admin/mailu/internal/templates/default.sieve (spamtest over X-Spam-Level, more than 80 %)
+    """
+    # Rspamd gives marks of its own only to what it finds suspicious; these are as a filter before Mailu gives them.
+    sent = probe.letter(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
+    return await _lands(probe, sent, UNFILTERED, "Junk", ["\\Seen"])
+
+
+@behaviour("sieve/inside/extensions", severity=Severity.MINOR)
+async def extensions(probe: Probe) -> Observation:
+    """The extensions of the language that filters may use
+
+    Filters that need one that is gone do nothing any more: all mail lies in the inbox.
+
+    RFC 5804 section 1.7 (SIEVE, NOTIFY); Mailu core/dovecot/conf/dovecot.conf (sieve_extensions)
+    """
+    async with probe.filters(SORTER) as sieve:
+        offered = await sieve.capability()
+    facts: dict[str, Any] = {
+        "extensions": sorted(offered.get("SIEVE", "").split()),
+        "notify": offered.get("NOTIFY", "").split(),
+    }
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, **facts)
+
+
+def _notice(arrival: Arrival) -> dict[str, Any]:
+    """What of an answer tells people and machines what it is."""
+    message = arrival.message
+    return {
+        "envelope_sender": arrival.sender,
+        "subject": str(message["Subject"]).partition(":")[0],
+        "auto_submitted": str(message["Auto-Submitted"]).partition(" ")[0],
+        "from": str(message["From"]),
+        "type": message.get_content_type(),
+    }

@@ -1,0 +1,197 @@
+"""How the server takes commands that are unusual, out of order, or not its own."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.population import BOB, ELSEWHERE, HOSTNAME, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import IMAPS_993, SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.smtp import SmtpSession
+from pytest_mailu.wire.smtp_reply import positive
+
+MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"
+RCPT = f"RCPT TO:<{BOB.address}>"
+HELLOS = {
+    "none": "",
+    "own-name": f"EHLO {HOSTNAME}",
+    "localhost": "EHLO localhost",
+    "not-a-name": "EHLO not_a_name!",
+    "address": "EHLO [192.0.2.1]",
+    "empty": "EHLO",
+}
+ORDERS = {
+    "rcpt-first": (RCPT,),
+    "data-first": ("DATA",),
+    "mail-twice": (MAIL, MAIL),
+    "data-without-rcpt": (MAIL, "DATA"),
+    "starttls-twice": ("STARTTLS",),
+    "parameter-unknown": (f"{MAIL} BOGUS=1",),
+    "line-too-long": ("NOOP " + "x" * 5000,),
+}
+HUNG_UP = Reply("", "", "(hangs up)")
+
+
+async def answer(smtp: SmtpSession, line: str) -> Reply:
+    """The reply to a command, or that the server hangs up instead: both are answers to what nobody should say."""
+    try:
+        return await smtp.command(line)
+    except Trouble:
+        if await smtp.hung_up(0.5):
+            return HUNG_UP
+        raise
+
+
+def short(reply: Reply) -> str:
+    """A reply as a fact."""
+    return " ".join(filter(None, (reply.code, reply.enhanced, reply.text)))
+
+
+@behaviour("surface/25-plain/helo", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def helo(probe: Probe) -> Observation:
+    """A client on port 25 that says HELO instead of EHLO
+
+    Old servers, printers and scripts cannot deliver.
+
+    RFC 5321 section 4.1.1.1: a server must take HELO
+    """
+    async with probe.smtp(SMTP_25_PLAIN, hello=False) as smtp:
+        for line in ("HELO client.elsewhere.example", MAIL, RCPT):
+            reply = await answer(smtp, line)
+            if not positive(reply):
+                raise Stopped(Outcome.REFUSED, Stage.EHLO, reply)
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+
+
+@behaviour("surface/25-plain/hello-{kind}", severity=Severity.MINOR, each={"kind": HELLOS})
+async def hello(probe: Probe, kind: str) -> Observation:
+    """A client on port 25 whose greeting is of the kind "{kind}"
+
+    Badly set up senders get through or are turned away, which is a choice between their mail and spam.
+
+    RFC 5321 sections 4.1.1.1 and 4.1.4; core/postfix/conf/main.cf (smtpd_helo_restrictions), 1.9 to master
+    """
+    said: dict[str, str] = {}
+    async with probe.smtp(SMTP_25_PLAIN, hello=False) as smtp:
+        reply = Reply()
+        for name, line in (("hello", HELLOS[kind]), ("mail", MAIL), ("rcpt", RCPT)):
+            if line:
+                reply = await answer(smtp, line)
+                # EHLO's keywords are another behaviour's subject.
+                said[name] = reply.code if name == "hello" and positive(reply) else short(reply)
+            if reply is HUNG_UP:
+                break
+    return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.RCPT, answers=said)
+
+
+@behaviour("surface/{way}/order-{kind}", severity=Severity.MINOR, each={"way": (SMTP_25,), "kind": ORDERS})
+async def order(probe: Probe, way: Way, kind: str) -> Observation:
+    """Commands out of order on {way.words}: {kind}
+
+    Monitoring and careless scripts get another answer, or are hung up on.
+
+    RFC 5321 section 4.1.4 (503), section 4.5.3.1.4 (512 octets a line); RFC 3207 section 4
+    """
+    async with probe.smtp(way) as smtp:
+        replies = []
+        for line in ORDERS[kind]:
+            replies.append(await answer(smtp, line))
+            if replies[-1] is HUNG_UP:
+                break
+    last = replies[-1]
+    facts = {"answers": [short(reply) for reply in replies[:-1]]} if len(replies) > 1 else {}
+    return probe.seen(Outcome.ACCEPTED if positive(last) else Outcome.REFUSED, Stage.COMMAND, last, **facts)
+
+
+@behaviour(
+    "surface/{way}/verb-{verb}",
+    severity=Severity.MINOR,
+    each={"way": (SUBMISSIONS_465,), "verb": ("VRFY", "NOOP", "RSET", "HELP", "BOGUS")},
+)
+async def verb_before_login(probe: Probe, way: Way, verb: str) -> Observation:
+    """What {way.words} answers to {verb} before a login
+
+    Monitoring that uses {verb} gets another answer; VRFY can give addresses away.
+
+    RFC 5321 section 4.1.1; section 7.3 for VRFY
+    """
+    argument = f" {BOB.address}" if verb == "VRFY" else ""
+    async with probe.smtp(way) as smtp:
+        reply = await answer(smtp, verb + argument)
+    return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.COMMAND, reply)
+
+
+@behaviour("surface/{way}/imap-id", severity=Severity.INFO, each={"way": (IMAPS_993,)})
+async def imap_id(probe: Probe, way: Way) -> Observation:
+    """What IMAP on {way.words} says it is (ID), before and after the login
+
+    Programs that ask ID before the login (iOS, Outlook) may be turned away.
+
+    RFC 2971
+    """
+    facts = {}
+    async with probe.imap(way) as session:
+        reply = await session.command('ID ("name" "pytest-mailu")')
+        facts["before_login"] = reply.status
+    async with probe.imap(way) as session:
+        await session.login(POOL[26].address, POOL[26].password)
+        after = await session.command('ID ("name" "pytest-mailu")')
+        facts["after_login"] = after.status
+        facts["says"] = "; ".join(response.line.decode(errors="replace") for response in after.named("ID"))
+    return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply, **facts)
+
+
+@behaviour("surface/{way}/imap-namespace", severity=Severity.MINOR, each={"way": (IMAPS_993,)})
+async def imap_namespace(probe: Probe, way: Way) -> Observation:
+    """The namespaces and the separator of folders that IMAP on {way.words} tells
+
+    Mail programs look for folders under another name, and show none.
+
+    RFC 2342
+    """
+    async with probe.imap(way) as session:
+        await session.login(POOL[26].address, POOL[26].password)
+        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, namespaces=await session.namespace())
+
+
+@behaviour("surface/{way}/imap-enable", severity=Severity.MINOR, each={"way": (IMAPS_993,)})
+async def imap_enable(probe: Probe, way: Way) -> Observation:
+    """What IMAP on {way.words} lets a program enable
+
+    Programs that synchronise with CONDSTORE or QRESYNC fetch everything anew each time.
+
+    RFC 5161; RFC 7162; RFC 6855
+    """
+    async with probe.imap(way) as session:
+        await session.login(POOL[26].address, POOL[26].password)
+        enabled = await session.enable("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
+        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, enabled=list(enabled))
+
+
+@behaviour(
+    "surface/{way}/before-tls",
+    severity=Severity.MINOR,
+    each={"way": tuple(Way(port, Tls.STARTTLS) for port in (25, 587, 143, 110, 4190))},
+)
+async def before_tls(probe: Probe, way: Way) -> Observation:
+    """What {way.words} offers before TLS
+
+    Programs that see a login offered in the clear may use it; those that see no STARTTLS may give up.
+
+    RFC 3207 section 4; RFC 9051 section 6.2.1; RFC 2595 section 4; RFC 5804 section 1.7
+    """
+    plain = Way(way.port, Tls.NONE)
+    match way.port:
+        case 143:
+            async with probe.imap(plain) as imap:
+                return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=sorted(imap.offered))
+        case 110:
+            async with probe.pop3(plain) as pop3:
+                return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=dict(pop3.offered))
+        case 4190:
+            async with probe.sieve(plain) as sieve:
+                return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=dict(sieve.offered))
+        case _:
+            async with probe.smtp(plain) as smtp:
+                return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=dict(smtp.offered))

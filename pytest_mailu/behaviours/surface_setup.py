@@ -1,0 +1,207 @@
+"""How mail programs find their settings: by trying ports, and by documents that the server gives out."""
+
+from __future__ import annotations
+
+import plistlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from pytest_mailu.behaviours.access import log_in
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.population import ALICE, HOSTNAME
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import browser
+from pytest_mailu.ways import IMAP_143, IMAPS_993, POP3_110, POP3S_995, Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.wire.http import HttpReply, HttpSession
+
+READING = {"imap": (IMAP_143, IMAPS_993), "pop3": (POP3_110, POP3S_995)}
+OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+OUTLOOK_REQUEST = (
+    '<?xml version="1.0" encoding="utf-8"?>'
+    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">'
+    f"<Request><EMailAddress>{ALICE.address}</EMailAddress>"
+    f"<AcceptableResponseSchema>{OUTLOOK_SCHEMA}</AcceptableResponseSchema></Request></Autodiscover>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server that a document names. `protocol` is imap, pop3 or smtp."""
+
+    protocol: str
+    host: str
+    port: int
+    tls: Tls
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.host}:{self.port} {self.tls}"
+
+
+def thunderbird(text: str) -> list[Server]:
+    """What Mozilla's configuration file format 1.1 names (wiki.mozilla.org/Thunderbird:Autoconfiguration)."""
+    kinds = {"SSL": Tls.IMPLICIT, "STARTTLS": Tls.STARTTLS, "plain": Tls.NONE}
+    return [
+        Server(
+            server.get("type", ""),
+            server.findtext("hostname", ""),
+            int(server.findtext("port", "0")),
+            kinds.get(server.findtext("socketType", "plain"), Tls.NONE),
+        )
+        for kind in ("incomingServer", "outgoingServer")
+        for server in _xml(text).iter(kind)
+    ]
+
+
+def outlook(text: str) -> list[Server]:
+    """What an Autodiscover answer of Exchange's POX form names (MS-OXDSCLI section 2.2.4)."""
+    servers = []
+    for element in _xml(text).iter():
+        if element.tag.endswith("}Protocol"):
+            said = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in element}
+            implicit = said.get("SSL", "on") == "on" and said.get("Encryption", "SSL") != "TLS"
+            tls = Tls.IMPLICIT if implicit else Tls.STARTTLS
+            servers.append(
+                Server(said.get("Type", "").lower(), said.get("Server", ""), int(said.get("Port", "0")), tls)
+            )
+    return servers
+
+
+def apple(text: str) -> list[Server]:
+    """What the mail payload of an Apple configuration profile names (Apple, Device Management: Mail)."""
+    try:
+        profile = plistlib.loads(text.encode(), fmt=plistlib.FMT_XML)
+    except (plistlib.InvalidFileException, ValueError, ElementTree.ParseError) as error:
+        raise Trouble(f"a profile that cannot be read: {error}") from error
+    return [
+        Server(
+            protocol,
+            payload[f"{side}MailServerHostName"],
+            payload[f"{side}MailServerPortNumber"],
+            Tls.IMPLICIT if payload.get(f"{side}MailServerUseSSL") else Tls.NONE,
+        )
+        for payload in profile.get("PayloadContent", ())
+        for side, protocol in (("Incoming", "imap"), ("Outgoing", "smtp"))
+    ]
+
+
+async def _get(http: HttpSession, path: str) -> HttpReply:
+    return await http.get(path)
+
+
+async def _post(http: HttpSession, path: str) -> HttpReply:
+    return await http.post(path, content=OUTLOOK_REQUEST.encode(), headers={"content-type": "text/xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Where a document is, how it is asked for, and how it is read (None: it names no servers itself)."""
+
+    path: str
+    fetch: Callable[[HttpSession, str], Awaitable[HttpReply]] = _get
+    read: Callable[[str], list[Server]] | None = None
+
+
+DOCUMENTS = {
+    "thunderbird": Document("/mail/config-v1.1.xml", read=thunderbird),
+    "thunderbird-well-known": Document("/.well-known/autoconfig/mail/config-v1.1.xml", read=thunderbird),
+    "outlook": Document("/autodiscover/autodiscover.xml", _post, outlook),
+    "outlook-json": Document(f"/autodiscover/autodiscover.json?Email={ALICE.address}&Protocol=Autodiscoverv1"),
+    "apple": Document("/apple.mobileconfig", read=apple),
+}
+
+
+async def document(probe: Probe, name: str) -> HttpReply:
+    """Fetch one; a page of the web site in its place, or none: `Stopped(NOT_OFFERED, COMMAND)`."""
+    wanted = DOCUMENTS[name]
+    async with browser(probe) as http:
+        reply = await wanted.fetch(http, wanted.path)
+    kind = reply.header("content-type").partition(";")[0]
+    if reply.status != 200 or kind == "text/html":
+        raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", kind))
+    return reply
+
+
+@behaviour(
+    "surface/autoconfig/{name}/document", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": DOCUMENTS}
+)
+async def autoconfig(probe: Probe, name: str) -> Observation:
+    """The document with which a mail program sets itself up: {name}
+
+    People have to type server names and ports by hand.
+
+    core/nginx/conf/nginx.conf, core/admin/mailu/internal/views/autoconfig.py; since 2.0
+    """
+    reply = await document(probe, name)
+    read = DOCUMENTS[name].read
+    facts: dict[str, object] = {"type": reply.header("content-type")}
+    if read is None:
+        facts["document"] = reply.json()
+    else:
+        facts["servers"] = [str(server) for server in read(reply.text)]
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status)), **facts)
+
+
+@behaviour(
+    "surface/autoconfig/{name}/works",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"name": ("thunderbird", "outlook", "apple")},
+)
+async def autoconfig_works(probe: Probe, name: str) -> Observation:
+    """The servers that {name}'s document names are served, and take a login
+
+    Programs that set themselves up end with settings that do not work.
+
+    core/admin/mailu/internal/views/autoconfig.py, since 2.0; the ports it names are fixed, `PORTS` is not asked
+    """
+    read = DOCUMENTS[name].read
+    servers = read((await document(probe, name)).text) if read else []
+    found = {str(server): await _tried(probe, server) for server in servers}
+    good = bool(found) and all(outcome == Outcome.ACCEPTED for outcome in found.values())
+    return probe.seen(Outcome.ACCEPTED if good else Outcome.REFUSED, Stage.AUTH, servers=found)
+
+
+async def _tried(probe: Probe, server: Server) -> str:
+    if server.host != HOSTNAME:
+        return f"not this host: {server.host}"
+    try:
+        await log_in(probe, Way(server.port, server.tls), ALICE.address, ALICE.password)
+    except Stopped as end:
+        return f"{end.outcome} at {end.stage}"
+    return Outcome.ACCEPTED
+
+
+@behaviour(
+    "surface/client-setup/reading-{protocol}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"protocol": READING},
+)
+async def reading(probe: Probe, protocol: str) -> Observation:
+    """A mail program that tries the ports of {protocol} one after the other, and takes the first that lets it in
+
+    Programs that look for the server's ports by themselves end up with none for reading mail.
+
+    RFC 6186 section 4; RFC 8314 section 4
+    """
+    tried = {}
+    for way in READING[protocol]:
+        try:
+            reply = await log_in(probe, way, ALICE.address, ALICE.password)
+        except Stopped as end:
+            tried[str(way)] = f"{end.outcome} at {end.stage}"
+            continue
+        tried[str(way)] = str(Outcome.ACCEPTED)
+        return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, tried=tried)
+    return probe.seen(Outcome.UNREACHABLE, Stage.CONNECT, tried=tried)
+
+
+def _xml(text: str) -> ElementTree.Element:
+    try:
+        # The document comes from a container that this run has started itself.
+        return ElementTree.fromstring(text.strip())  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise Trouble(f"not XML: {error}") from error

@@ -1,0 +1,225 @@
+"""Encryption: versions, ciphers, certificates, resumption, and what must not slip in before it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Facts, Observation, Outcome, Severity, Stage, Tls
+from pytest_mailu.population import HOSTNAME
+from pytest_mailu.probe import FRONT, REPLY_SECONDS, Probe
+from pytest_mailu.ways import (
+    IMAP_143,
+    IMAPS_993,
+    POP3_110,
+    POP3S_995,
+    SIEVE_4190,
+    SMTP_25,
+    SUBMISSION_587,
+    SUBMISSIONS_465,
+    Way,
+)
+from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.wire.starttls import Protocol, answers_injected
+from pytest_mailu.wire.stream import LineStream
+from pytest_mailu.wire.tls import Certificate, TlsFacts
+from pytest_mailu.wire.tls import handshake as shake
+
+HTTPS_443 = Way(443, Tls.IMPLICIT)
+PROTOCOLS: dict[Way, Protocol | None] = {
+    SMTP_25: "smtp",
+    SUBMISSION_587: "smtp",
+    SUBMISSIONS_465: "smtp",
+    IMAP_143: "imap",
+    IMAPS_993: "imap",
+    POP3_110: "pop3",
+    POP3S_995: "pop3",
+    SIEVE_4190: "sieve",
+    HTTPS_443: None,
+}
+"""Every way with TLS; None is HTTP."""
+UPGRADED = {way: protocol for way, protocol in PROTOCOLS.items() if way.tls is Tls.STARTTLS}
+MAIN = (SMTP_25, SUBMISSIONS_465, IMAPS_993, HTTPS_443)
+"""One way of each kind; between them they meet every TLS library and configuration that `front` has."""
+PEOPLE = (SUBMISSIONS_465, IMAPS_993, HTTPS_443)
+
+VERSIONS = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+FAMILIES = {
+    "ECDHE-AESGCM": "ECDHE+AESGCM",
+    "ECDHE-CHACHA20": "ECDHE+CHACHA20",
+    "ECDHE-CBC": "ECDHE+AES:!AESGCM:!AESCCM",
+    "DHE-AESGCM": "DHE+AESGCM",
+    "DHE-CBC": "DHE+AES:!AESGCM:!AESCCM",
+    "RSA-AESGCM": "kRSA+AESGCM",
+    "RSA-CBC": "kRSA+AES:!AESGCM:!AESCCM",
+}
+"""Cipher families of TLS 1.2 as OpenSSL's cipher lists say them (openssl-ciphers(1))."""
+
+
+async def shaken(probe: Probe, way: Way, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:
+    """A handshake on this way; ends as `wire.tls.handshake` does."""
+    return await shake(
+        probe.door,
+        FRONT,
+        way.port,
+        tls=way.tls,
+        protocol=PROTOCOLS[way],
+        sni=sni,
+        transcript=probe.transcript,
+        timeout=REPLY_SECONDS,
+        **how,
+    )
+
+
+async def takes(probe: Probe, way: Way, **how: Any) -> bool:
+    """Whether a handshake with these limits succeeds; a port that is not there still raises `Stopped`."""
+    try:
+        await shaken(probe, way, **how)
+    except Stopped as end:
+        if end.outcome is not Outcome.TLS_FAILED:
+            raise
+        return False
+    return True
+
+
+def certificate_facts(certificate: Certificate) -> Facts:
+    """What of a certificate is worth comparing: not its dates, which are those of the run."""
+    return {
+        "subject": certificate.subject,
+        "names": list(certificate.names),
+        "issuer": certificate.issuer,
+        "key": f"{certificate.key} {certificate.key_bits}",
+    }
+
+
+@behaviour("tls/{way}/handshake", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"way": PROTOCOLS})
+async def handshake(probe: Probe, way: Way) -> Observation:
+    """A TLS handshake as today's programs do it, on {way.words}
+
+    Nobody reaches {way.words} any more, or gets a certificate that programs warn of.
+
+    RFC 8446; RFC 8314 section 3; core/nginx/conf/tls.conf, and core/nginx/dovecot/proxy.conf since 2024.06
+    """
+    seen = await shaken(probe, way, alpn=("h2", "http/1.1") if PROTOCOLS[way] is None else ())
+    return probe.seen(
+        Outcome.ACCEPTED,
+        Stage.TLS,
+        version=seen.version,
+        cipher=seen.cipher,
+        certificate=certificate_facts(seen.certificate),
+        chain=list(seen.chain),
+        alpn=seen.alpn,
+    )
+
+
+@behaviour("tls/{way}/versions", severity=Severity.MINOR, each={"way": PROTOCOLS})
+async def versions(probe: Probe, way: Way) -> Observation:
+    """The TLS versions that {way.words} takes
+
+    Old devices cannot connect, or weak connections are possible.
+
+    RFC 8996 (1.0 and 1.1 are deprecated); core/nginx/conf/nginx.conf (TLS_PERMISSIVE on 25, since 2.0)
+    """
+    taken = {
+        f"TLS {name}": await takes(probe, way, minimum=version, maximum=version) for name, version in VERSIONS.items()
+    }
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, versions=taken)
+
+
+@behaviour("tls/{way}/ciphers", severity=Severity.MINOR, each={"way": PROTOCOLS})
+async def ciphers(probe: Probe, way: Way) -> Observation:
+    """The cipher families of TLS 1.2 that {way.words} takes
+
+    Old devices and old mail servers cannot connect, or weak connections are possible.
+
+    RFC 9325 section 4.2; core/nginx/conf/tls.conf (ssl_ciphers), core/nginx/dovecot/proxy.conf since 2024.06
+    """
+    taken = {
+        family: await takes(probe, way, maximum=ssl.TLSVersion.TLSv1_2, ciphers=names)
+        for family, names in FAMILIES.items()
+    }
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, families=taken)
+
+
+@behaviour(
+    "tls/{way}/tls-{version}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": MAIN, "version": ("1.2", "1.3")},
+)
+async def current_version(probe: Probe, way: Way, version: str) -> Observation:
+    """TLS {version} on {way.words}
+
+    Programs and servers that know no other version cannot connect.
+
+    RFC 9325 section 3.1.1
+    """
+    seen = await shaken(probe, way, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
+
+
+@behaviour(
+    "tls/{way}/tls-{version}",
+    wanted=Outcome.TLS_FAILED,
+    severity=Severity.MAJOR,
+    each={"way": PEOPLE, "version": ("1.0", "1.1")},
+)
+async def old_version(probe: Probe, way: Way, version: str) -> Observation:
+    """TLS {version} on {way.words}, which must be refused
+
+    Passwords travel over connections that can be broken.
+
+    RFC 8996; core/nginx/conf/tls.conf (ssl_protocols), core/nginx/dovecot/proxy.conf (ssl_min_protocol)
+    """
+    seen = await shaken(probe, way, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
+
+
+@behaviour(
+    "tls/{way}/sni-{kind}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": MAIN, "kind": ("none", "unknown")},
+)
+async def server_name(probe: Probe, way: Way, kind: str) -> Observation:
+    """A client on {way.words} that asks for another server name, or none ({kind})
+
+    Old programs, and those that were given an address or another name, cannot connect.
+
+    RFC 6066 section 3
+    """
+    seen = await shaken(probe, way, sni=None if kind == "none" else "unknown.example")
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, certificate=certificate_facts(seen.certificate))
+
+
+@behaviour("tls/{way}/resumption", severity=Severity.INFO, each={"way": MAIN})
+async def resumption(probe: Probe, way: Way) -> Observation:
+    """Whether a TLS session on {way.words} can be taken up again
+
+    Connections cost a full handshake each, which phones feel.
+
+    RFC 8446 section 2.2; core/nginx/conf/nginx.conf (ssl_session_cache), core/nginx/dovecot/proxy.conf (no_ticket)
+    """
+    seen = await shaken(probe, way, resume=True)
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=seen.resumed)
+
+
+@behaviour("tls/{way}/injection", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": UPGRADED})
+async def injection(probe: Probe, way: Way) -> Observation:
+    """A command sent in plain text behind STARTTLS on {way.words}, which must not be carried out
+
+    Whoever sits on the line can put commands into other people's encrypted sessions.
+
+    RFC 3207 section 6; CVE-2011-0411, CVE-2021-33515
+    """
+    async with LineStream.open(
+        probe.door, FRONT, way.port, transcript=probe.transcript, timeout=REPLY_SECONDS
+    ) as stream:
+        answered = await answers_injected(stream, UPGRADED[way] or "smtp")
+    return probe.seen(Outcome.ACCEPTED if answered else Outcome.REFUSED, Stage.TLS)

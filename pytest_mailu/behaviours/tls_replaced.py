@@ -1,0 +1,87 @@
+"""A certificate that is renewed while everything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.tls import PROTOCOLS, shaken
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import HOSTNAME
+from pytest_mailu.probe import FRONT, Probe, until
+from pytest_mailu.stack.certificates import authority
+from pytest_mailu.ways import Way
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+RENEWED = "renewed.post.example"
+"""A name that only the second certificate has."""
+FILES = ("/certs/key.pem", "/certs/cert.pem")
+WRITE = 'printf %s "$1" > /certs/key.pem && printf %s "$2" > /certs/cert.pem'
+SECONDS = 25.0
+"""Mailu's watcher looks once a second (core/nginx/certwatcher.py), and nginx and Dovecot take a moment to reload."""
+
+
+@behaviour(
+    "tls/certificate/renewed-while-running",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    alone=True,
+    timeout=100.0,
+)
+async def renewed(probe: Probe) -> Observation:
+    """A certificate that is replaced in its place is served on every port, without a restart
+
+    Some day the old certificate expires, and programs on the ports that still serve it refuse to connect.
+
+    core/nginx/certwatcher.py, 1.9 to master (TLS_FLAVOR=cert); since 2024.06 it has Dovecot reload as well
+    """
+    before = [await _read(probe, path) for path in FILES]
+    new = authority().issue(HOSTNAME, RENEWED)
+    ways = [way for way in PROTOCOLS if await _names(probe, way) is not None]
+    try:
+        await _write(probe, new.key, new.certificate)
+        late = await _waited(probe, ways, present=True)
+    finally:
+        await _write(probe, *before)
+        left = await _waited(probe, ways, present=False)
+    if left:
+        raise Trouble(f"the old certificate did not come back on {', '.join(map(str, left))}")
+    served = {str(way): way not in late for way in ways}
+    return probe.seen(Outcome.REFUSED if late else Outcome.ACCEPTED, Stage.TLS, served=served)
+
+
+async def _waited(probe: Probe, ways: Iterable[Way], *, present: bool) -> list[Way]:
+    """Wait until every way serves the new certificate (or none does); gives those that do not."""
+    left = list(ways)
+
+    async def settled() -> bool | None:
+        seen = {way: await _names(probe, way) for way in left}
+        left[:] = [way for way, names in seen.items() if names is None or (RENEWED in names) != present]
+        return True if not left else None
+
+    try:
+        await until(settled, SECONDS, "the certificate was not taken up")
+    except Trouble:
+        return left
+    return []
+
+
+async def _names(probe: Probe, way: Way) -> tuple[str, ...] | None:
+    """The names in the certificate that is served; None where nothing is. During a reload that may be a moment."""
+    try:
+        return (await shaken(probe, way)).certificate.names
+    except (Stopped, Trouble):
+        return None
+
+
+async def _read(probe: Probe, path: str) -> str:
+    ran = await probe.run(FRONT, "cat", path)
+    if ran.code:
+        raise Trouble(f"{path} cannot be read: {ran.errors}")
+    return ran.output
+
+
+async def _write(probe: Probe, key: str, certificate: str) -> None:
+    ran = await probe.run(FRONT, "sh", "-c", WRITE, "sh", key, certificate)
+    if ran.code:
+        raise Trouble(f"the certificate cannot be replaced: {ran.errors}")

@@ -1,0 +1,137 @@
+"""The web site as everybody sees it: pages, redirects, headers and cookies."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Facts, Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import HOSTNAME
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import HTTP, browser
+from pytest_mailu.wire.http import HttpReply
+
+NEEDED = {"root": "/", "admin": "/admin", "login": "/sso/login", "health": "/health"}
+OTHERS = {
+    "webmail": "/webmail",
+    "webdav": "/webdav",
+    "api": "/api/v1/",
+    "antispam": "/admin/antispam/",
+    "sign-up": "/admin/user/signup",
+    "favicon": "/favicon.ico",
+    "missing": "/no-such-page",
+}
+PRIVATE = {"internal": "/internal/auth/user", "internal-postfix": "/internal/postfix/domain/post.example"}
+HEADERS = (
+    "content-type",
+    "content-security-policy",
+    "permissions-policy",
+    "referrer-policy",
+    "server",
+    "strict-transport-security",
+    "x-content-type-options",
+    "x-frame-options",
+    "x-permitted-cross-domain-policies",
+    "x-xss-protection",
+)
+"""What browsers act on; all else is left out, since it changes with each answer."""
+
+
+def page_facts(reply: HttpReply) -> Facts:
+    """What of a page is worth comparing: the way to it, what browsers act on, what is remembered of the visitor."""
+    return {
+        "way": [f"{_path(hop.url)} {hop.status} {hop.location}" for hop in reply.chain],
+        "loops": reply.looped,
+        "headers": {name: reply.header(name) for name in HEADERS if reply.header(name)},
+        "cookies": reply.cookies,
+    }
+
+
+def page_outcome(reply: HttpReply) -> Outcome:
+    """Whether the page is there for whoever asks."""
+    if reply.looped or reply.status >= 500:
+        return Outcome.UNANSWERED
+    if reply.status in (404, 405):
+        return Outcome.NOT_OFFERED
+    if reply.status == 429:
+        return Outcome.DEFERRED
+    return Outcome.REFUSED if reply.status >= 400 else Outcome.ACCEPTED
+
+
+async def _page(probe: Probe, path: str) -> Observation:
+    async with browser(probe) as http:
+        reply = await http.get(path)
+    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
+
+
+@behaviour("web/page/{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": NEEDED})
+async def needed(probe: Probe, name: str) -> Observation:
+    """The web site's page "{name}", for somebody who is not logged in
+
+    People do not reach the web site, or monitoring believes that it is down.
+
+    core/nginx/conf/nginx.conf, 1.9 to master
+    """
+    return await _page(probe, NEEDED[name])
+
+
+@behaviour("web/page/{name}", severity=Severity.MINOR, each={"name": OTHERS})
+async def other(probe: Probe, name: str) -> Observation:
+    """The web site's path "{name}", for somebody who is not logged in
+
+    Bookmarks and scripts that use it end elsewhere.
+
+    core/nginx/conf/nginx.conf, 1.9 to master
+    """
+    return await _page(probe, OTHERS[name])
+
+
+@behaviour("web/page/{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": PRIVATE})
+async def private(probe: Probe, name: str) -> Observation:
+    """What Mailu's services tell each other ("{name}") must not be had from outside
+
+    Strangers can ask the server for addresses, and let others in.
+
+    core/nginx/conf/nginx.conf (`internal;`), 1.9 to master
+    """
+    async with browser(probe) as http:
+        reply = await http.get(PRIVATE[name], follow=False)
+    outcome = page_outcome(reply)
+    if 300 <= reply.status < 400:
+        outcome = Outcome.REFUSED
+    return probe.seen(outcome, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
+
+
+@behaviour("web/http/redirect", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def redirect(probe: Probe) -> Observation:
+    """The web site without TLS sends browsers to the same page with TLS
+
+    People who type the address see nothing, or type their password in the clear.
+
+    core/nginx/conf/nginx.conf (`return 301 https://`), 1.9 to master
+    """
+    async with browser(probe, HTTP) as http:
+        reply = await http.get("/admin?x=1", follow=False)
+    location = reply.header("location")
+    good = reply.status in (301, 302, 307, 308) and location.startswith(f"https://{HOSTNAME}/admin")
+    return probe.seen(
+        Outcome.ACCEPTED if good else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", location)
+    )
+
+
+@behaviour("web/http/health", severity=Severity.MINOR)
+async def health_over_http(probe: Probe) -> Observation:
+    """The health path without TLS
+
+    Load balancers and monitoring that ask without TLS believe that the server is down.
+
+    core/nginx/conf/nginx.conf, since 2024.06 also on port 80
+    """
+    async with browser(probe, HTTP) as http:
+        reply = await http.get("/health", follow=False)
+    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

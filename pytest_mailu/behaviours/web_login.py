@@ -1,0 +1,230 @@
+"""Logging in to the web site, and what the session then may do."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pytest_mailu.behaviours.access import SPECIAL
+from pytest_mailu.behaviours.access import log_in as mail_login
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.population import BOB, DISABLED, DOMAIN, POOL, User
+from pytest_mailu.probe import Probe
+from pytest_mailu.site import LOGIN, Site, flash, form
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.http import HttpReply
+
+USER = POOL[38]
+CHANGES = POOL[39]
+"""Changes the own password, and back."""
+SETTINGS = "/user/settings"
+BAD = {
+    "wrong-password": (USER.address, "wrong-password"),
+    "unknown-user": (f"nobody@{DOMAIN}", "wrong-password"),
+    "disabled-user": (DISABLED.address, DISABLED.password),
+}
+NOT_FOR_USERS = {
+    "domains": "/domain",
+    "users": f"/user/list/{DOMAIN}",
+    "others-settings": f"/user/usersettings/{BOB.address}",
+    "others-password": f"/user/password/{BOB.address}",
+    "relays": "/relay",
+    "antispam": "/antispam/",
+}
+
+
+def _at_login(reply: HttpReply) -> bool:
+    return urlsplit(reply.url).path.startswith(LOGIN)
+
+
+def _guarded(probe: Probe, reply: HttpReply) -> Observation:
+    """Whether a page was shown, or kept from whoever asked."""
+    way = [f"{hop.status} {urlsplit(hop.location).path}" for hop in reply.chain]
+    if reply.status == 200 and not _at_login(reply):
+        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply("200"), way=way)
+    return probe.seen(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)), way=way)
+
+
+async def _login(probe: Probe, user: User, name: str = "") -> Observation:
+    async with Site.open(probe) as site:
+        reply = await site.login(name or user.address, user.password)
+        settings = await site.page(SETTINGS)
+    facts = {"goes_to": reply.header("location"), "cookies": reply.cookies, "settings": settings.status}
+    inside = settings.status == 200 and not _at_login(settings)
+    return probe.seen(Outcome.ACCEPTED if inside else Outcome.REFUSED, Stage.AUTH, Reply(str(reply.status)), **facts)
+
+
+@behaviour("web/login/password", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+async def login(probe: Probe) -> Observation:
+    """A login to the web site with the right password
+
+    Nobody gets into the web site: no settings, no administration, no web mail.
+
+    core/admin/mailu/sso/views/base.py, 1.9 to master
+    """
+    return await _login(probe, USER)
+
+
+@behaviour("web/login/name-upper-case", severity=Severity.MINOR)
+async def upper_case(probe: Probe) -> Observation:
+    """A login to the web site with the address in upper case
+
+    People whose browser writes a capital letter cannot log in.
+
+    core/admin/mailu/sso/views/base.py, 1.9 to master
+    """
+    return await _login(probe, USER, USER.address.upper())
+
+
+@behaviour("web/login/password-{kind}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"kind": SPECIAL})
+async def special(probe: Probe, kind: str) -> Observation:
+    """A login to the web site with a password of the kind "{kind}"
+
+    Users with such a password are locked out of the web site.
+
+    core/admin/mailu/sso/views/base.py, 1.9 to master
+    """
+    return await _login(probe, SPECIAL[kind])
+
+
+@behaviour("web/login/{kind}", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"kind": BAD})
+async def bad(probe: Probe, kind: str) -> Observation:
+    """A login to the web site that is wrong ({kind}), which must be refused
+
+    Anybody gets into the web site, or people whose account was closed.
+
+    core/admin/mailu/models.py (User.login), 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        reply = await site.login(*BAD[kind])
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, Reply(str(reply.status)))
+
+
+@behaviour("web/login/leads-elsewhere", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def leads_elsewhere(probe: Probe) -> Observation:
+    """A link to the login page that would lead to another site afterwards, which must not be followed
+
+    A mail with a link to the own server leads people to a forged site.
+
+    CWE-601; core/admin/mailu/sso/views/base.py (_has_usable_redirect), since 2.0
+    """
+    async with Site.open(probe) as site:
+        reply = await site.login(USER.address, USER.password, "?url=https://evil.example/")
+    location = reply.header("location")
+    away = urlsplit(location).netloc == "evil.example"
+    return probe.seen(
+        Outcome.ACCEPTED if away else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", location)
+    )
+
+
+@behaviour("web/login/returns-to-page", severity=Severity.MINOR)
+async def returns(probe: Probe) -> Observation:
+    """A login to the web site from a page that needs one: where it leads afterwards
+
+    People land on another page than the one they asked for.
+
+    core/admin/mailu/sso/views/base.py (_has_usable_redirect), since 2.0
+    """
+    async with Site.open(probe) as site:
+        reply = await site.login(USER.address, USER.password, "?url=/admin/client")
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
+
+
+@behaviour("web/login/logout", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def logout(probe: Probe) -> Observation:
+    """After a logout the browser's session must be over
+
+    Whoever uses the computer next is in somebody else's account.
+
+    core/admin/mailu/sso/views/base.py (logout), 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        await site.login(USER.address, USER.password)
+        await site.http.get("/sso/logout")
+        return _guarded(probe, await site.page(SETTINGS))
+
+
+@behaviour("web/login/without", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
+async def without(probe: Probe) -> Observation:
+    """A page of the administration without a login, which must be refused
+
+    Strangers administer the server.
+
+    core/admin/mailu/ui/access.py, 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        return _guarded(probe, await site.page("/domain"))
+
+
+@behaviour("web/user/no-{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": NOT_FOR_USERS})
+async def not_for_users(probe: Probe, name: str) -> Observation:
+    """A user who is no administrator must not see the page "{name}"
+
+    Every user administers the server, or everybody else's account.
+
+    core/admin/mailu/ui/access.py, 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        await site.login(USER.address, USER.password)
+        return _guarded(probe, await site.page(NOT_FOR_USERS[name]))
+
+
+@behaviour("web/user/without-csrf-token", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def without_csrf(probe: Probe) -> Observation:
+    """A form of the web site sent without its token, which must be refused
+
+    Another site that a user visits changes the user's settings, such as where mail is forwarded to.
+
+    CWE-352; core/admin/mailu/ui/forms.py (flask_wtf), 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        await site.login(USER.address, USER.password)
+        reply = await site.submit(SETTINGS, {}, leave_out=("csrf_token",))
+    taken = reply.status in (302, 303)
+    return probe.seen(Outcome.ACCEPTED if taken else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)))
+
+
+@behaviour("web/user/settings", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+async def settings(probe: Probe) -> Observation:
+    """A user sends the own settings unchanged
+
+    Users cannot set up forwarding, replies and the filter any more.
+
+    core/admin/mailu/ui/views/users.py (user_settings), 1.9 to master
+    """
+    async with Site.open(probe) as site:
+        await site.login(USER.address, USER.password)
+        fields = form((await site.page(SETTINGS)).text)
+        reply = await site.submit(SETTINGS, {})
+    good = reply.status in (200, 302, 303) and "error" not in flash(reply.text).lower()
+    return probe.seen(
+        Outcome.ACCEPTED if good else Outcome.REFUSED,
+        Stage.COMMAND,
+        Reply(str(reply.status), "", flash(reply.text)),
+        fields=sorted(fields.keys() - {"csrf_token"}),
+    )
+
+
+@behaviour("web/user/password-change", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=60.0)
+async def password_change(probe: Probe) -> Observation:
+    """A user changes the own password, and it holds for mail programs at once
+
+    A password that was found out cannot be changed, or goes on working.
+
+    core/admin/mailu/ui/views/users.py (user_password), 1.9 to master
+    """
+    new = f"new-{CHANGES.password}"
+    await _change(probe, CHANGES.password, new)
+    try:
+        reply = await mail_login(probe, IMAPS_993, CHANGES.address, new)
+    finally:
+        await _change(probe, new, CHANGES.password)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
+
+
+async def _change(probe: Probe, old: str, new: str) -> None:
+    """By the form in the web site; 2024.06 asks for the present password as well."""
+    probe.transcript.hide(old, new)
+    async with Site.open(probe) as site:
+        await site.login(CHANGES.address, old)
+        await site.submit("/user/password", {"current_pw": old, "pw": new, "pw2": new})

@@ -1,0 +1,76 @@
+"""From whole logs to the lines that belong to one observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pytest_mailu.model import Observation
+
+SLACK = 1.0
+"""Seconds around an observation in which its lines may stand: log drivers and clocks are not exact."""
+MOST = 40
+"""Lines shown of one observation; more would be "the whole log"."""
+
+_LETTER = re.compile(r"^-- letter (<[^>]+>)")
+_QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
+_QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`when` is seconds since the epoch, as the engine saw the line."""
+
+    service: str
+    when: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.service} | {self.text}"
+
+
+def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
+    """Lines as the engine gives them with time stamps (RFC 3339, nanoseconds); a line without one is left out."""
+    parsed = []
+    for line in lines:
+        stamp, _, text = line.partition(" ")
+        try:
+            # datetime knows microseconds only.
+            when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", stamp)).timestamp()
+        except ValueError:
+            continue
+        parsed.append(LogLine(service, when, text))
+    return parsed
+
+
+def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[str, str]) -> tuple[str, ...]:
+    """The log lines of the moment that speak of the observation's letters; where there are none, of its client.
+
+    Letters are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `places` maps
+    addresses to the names of vantages.
+    """
+    begin, end = observation.started - SLACK, observation.started + observation.seconds + SLACK
+    window = [line for line in logs if begin <= line.when <= end]
+    words = {found[1].strip("<>") for line in observation.transcript if (found := _LETTER.search(line))}
+    words |= {found[1] for line in observation.transcript if (found := _QUEUED.search(line))}
+    chosen: list[LogLine] = []
+    if words:
+        words |= {
+            found[1]
+            for line in window
+            if any(word in line.text for word in words) and (found := _QUEUE_ID.search(line.text))
+        }
+        chosen = [line for line in window if any(word in line.text for word in words)]
+    if not chosen:
+        clients = _clients(observation, places)
+        chosen = [line for line in window if any(client in line.text for client in clients)]
+    chosen.sort(key=lambda line: line.when)
+    shown = [str(line) for line in chosen[:MOST]]
+    return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
+
+
+def _clients(observation: Observation, places: Mapping[str, str]) -> set[str]:
+    spoken = "\n".join(line for line in observation.transcript if line.startswith("-- connecting"))
+    return {address for address, name in places.items() if re.search(rf"\bas {re.escape(name)}\b", spoken)}

@@ -1,0 +1,107 @@
+"""The documents: what they name is there, and what they show is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pytest_mailu.jsonio import SCHEMA, dumps
+from pytest_mailu.model import Observation, Outcome, Recording, SideInfo, Stage
+from pytest_mailu.options import OPTIONS
+from pytest_mailu.sides.recording import shipped
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DELIVERED = Observation(Outcome.DELIVERED, Stage.DELIVERY)
+ACCEPTED = Observation(Outcome.ACCEPTED, Stage.AUTH)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a page that is in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "MAILU"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", *arguments],
+        cwd=folder,
+        env={**environ, "PY_COLORS": "0", "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8"))
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"--mailu-[a-z-]+", page.read_text("utf-8")))
+    assert named <= {option.flag for option in OPTIONS}
+
+
+def test_the_page_of_options_has_all_of_them() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    missing = [option.flag for option in OPTIONS if f"`{option.flag}" not in text]
+    assert not missing
+
+
+def test_the_jobs_for_ci_are_yaml() -> None:
+    github, gitlab = blocks(ROOT / "docs" / "ci.md", "yaml")
+    assert "upgrade" in yaml.safe_load(github)["jobs"]
+    assert "script" in yaml.safe_load(gitlab)["mailu-upgrade"]
+
+
+def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
+    (tmp_path / "conftest.py").write_text(example, "utf-8")
+    good = {
+        "house/scanner/PLAIN": (ACCEPTED,),
+        "house/scanner/LOGIN": (ACCEPTED,),
+        "house/orders": (DELIVERED,),
+    }
+    lost = {**good, "house/orders": (Observation(Outcome.LOST, Stage.DELIVERY),)}
+    for name, observations in (("old", good), ("new", lost)):
+        recording = Recording(SCHEMA, "0", SideInfo("2.0.43"), observations)
+        (tmp_path / f"{name}.json").write_text(dumps(recording), "utf-8")
+    sides = ("--mailu-from", "old.json", "--mailu-to", "new.json")
+
+    ran = run_pytest(tmp_path, *sides, "-v", "-k", "house")
+    collected = run_pytest(tmp_path, *sides, "--collect-only", "-q")
+
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert re.search(r"mailu::house/orders REGRESSED", ran.stdout)
+    assert re.search(r"mailu::house/scanner/PLAIN PASSED", ran.stdout)
+    assert "Orders are lost." in ran.stdout
+    assert "/143" in collected.stdout
+    assert "/110" not in collected.stdout
+
+
+def test_the_terminal_shown_in_the_readme_is_what_its_first_command_prints(tmp_path: Path) -> None:
+    assert {"2.0.43", "2024.06.24"} <= set(shipped())
+    shown = next(block for block in blocks(ROOT / "README.md", "") if "NO-GO" in block)
+
+    ran = run_pytest(tmp_path, "--mailu-from", "recorded:2.0.43", "--mailu-to", "recorded:2024.06.24")
+
+    assert ran.returncode == 1
+    printed = {without_numbers(line) for line in ran.stdout.splitlines()}
+    strange = [line for line in shown.splitlines() if line != "   …" and without_numbers(line) not in printed]
+    assert not strange
+
+
+def without_numbers(line: str) -> str:
+    """A line as it stays the same when behaviours are added; what is counted, and how long it took, may change."""
+    return re.sub(r"\d+ (regressed|changed|gained|broken|same|absent|things|behaviours|s\b)", r"N \1", line.rstrip())

@@ -1,0 +1,118 @@
+"""Words, statuses and decisions: what each verdict makes of an item and of the run."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+
+EXTERNAL_587 = "mailu::submission/587-starttls/external"
+EXTERNAL_465 = "mailu::submission/465-tls/external"
+
+WAIVER = """
+[[waiver]]
+behaviour = "*/587*"
+reason = "everybody uses 465 by now"
+expires = 2999-01-31
+by = "Ada"
+"""
+
+
+def test_each_verdict_has_its_word_under_pytest_s_own_categories(folder: Any, ids: list[str]) -> None:
+    done = folder.run("-v", "--mailu-report=out", sides=("verdicts-old.json", "verdicts-new.json"))
+    assert done.status == 1
+    done.lines.fnmatch_lines_random(
+        [
+            f"{EXTERNAL_587} REGRESSED*",
+            f"{EXTERNAL_465} INCONCLUSIVE*",
+            "mailu::submission/465-tls/local UNSTABLE*",
+            "mailu::submission/465-tls/without-login CHANGED*",
+            "mailu::submission/465-tls/own-alias GAINED*",
+            "mailu::submission/587-starttls/local BROKEN*",
+            "mailu::submission/587-starttls/own-alias PASSED*",
+            f"*= 3 failed, {len(ids) - 3} passed in *",
+            "*new: not recorded*",
+        ]
+    )
+    report = folder.json("out/report.json")
+    told = {found["behaviour"]: found["verdict"] for found in report["findings"]}
+    assert len(told) == 6
+    assert set(told.values()) == {"regressed", "inconclusive", "unstable", "changed", "gained", "broken"}
+    assert report["counts"]["same"] == len(ids) - 6
+    assert report["decision"] == "no-go"
+
+
+def test_the_same_twice_is_go_beside_every_other_plugin(folder: Any, ids: list[str]) -> None:
+    done = folder.run(sides=("old.json", "same.json"), others=True)
+    assert done.status == 0
+    done.lines.fnmatch_lines(
+        ["Using --randomly-seed=*", "plugins: *", f"collected {len(ids)} items", "GO  2.0.43 → 2.0.44"]
+    )
+    assert all(plugin in done.out for plugin in ("asyncio-", "randomly-", "xdist-", "testinfra-"))
+    done.lines.no_fnmatch_line("*Warning*")
+
+
+def test_it_works_without_cache_and_without_a_terminal(folder: Any) -> None:
+    done = folder.run("-p", "no:cacheprovider", "-p", "no:terminal", "--mailu-report=out")
+    assert (done.status, done.out) == (1, "")
+    assert folder.json("out/report.json")["decision"] == "no-go"
+    assert sorted(path.name for path in folder.path.iterdir() if not path.name.endswith(".json")) == ["out"]
+
+
+def test_what_is_waived_is_expected_to_fail_and_the_decision_says_so(folder: Any) -> None:
+    folder.write({"mailu-waivers.toml": WAIVER})
+    done = folder.run("-v", "-rx", "--mailu-report=out", "--junitxml=junit.xml")
+    assert done.status == 0
+    done.lines.fnmatch_lines_random([f"{EXTERNAL_587} XFAIL*", "GO WITH WAIVERS  2.0.43 → 2024.06.24"])
+    done.lines.fnmatch_lines_random([f"XFAIL {EXTERNAL_587} - *waived: everybody uses 465 by now*"])
+    report = folder.json("out/report.json")
+    assert report["decision"] == "go-with-waivers"
+    (lost,) = [found for found in report["findings"] if found["behaviour"] == EXTERNAL_587.removeprefix("mailu::")]
+    assert lost["verdict"] == "regressed"
+    assert lost["waiver"]["reason"] == "everybody uses 465 by now"
+    case = next(
+        case for case in ET.parse(folder.path / "junit.xml").iter("testcase") if "external" in case.get("name", "")
+    )
+    assert {entry.get("value") for entry in case.iter("property")} >= {"regressed"} or case.find("failure") is None
+
+
+def test_waivers_count_under_xdist_too(folder: Any) -> None:
+    folder.write({"accepted.toml": WAIVER})
+    done = folder.run("-n2", "-k", "submission", "--mailu-waivers=accepted.toml", others=True)
+    assert done.status == 0
+    done.lines.fnmatch_lines(["GO WITH WAIVERS  2.0.43 → 2024.06.24"])
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "decision"),
+    [
+        ((), 0, "GO  "),
+        (("--mailu-fail-on=changed",), 1, "NO-GO  "),
+    ],
+)
+def test_other_words_stop_only_whoever_wants_that(
+    folder: Any, args: tuple[str, ...], status: int, decision: str
+) -> None:
+    done = folder.run("-v", *args, EXTERNAL_465, sides=("old.json", "words.json"))
+    assert done.status == status
+    done.lines.fnmatch_lines([f"{EXTERNAL_465} CHANGED*", f"{decision}2.0.43 → 2.0.44"])
+
+
+def test_fail_on_never_fails_nothing_and_still_tells_the_truth(folder: Any) -> None:
+    done = folder.run("-v", "--mailu-fail-on=never", "-k", "submission")
+    assert done.status == 0
+    done.lines.fnmatch_lines_random([f"{EXTERNAL_587} REGRESSED*", "NO-GO  2.0.43 → 2024.06.24"])
+
+
+def test_a_run_that_observed_nothing_is_never_0(folder: Any) -> None:
+    for args in ((), ("--mailu-fail-on=never",)):
+        done = folder.run("-q", *args, "-k", "submission", sides=("nothing.json", "nothing.json"))
+        assert done.status == 1, args
+        done.lines.fnmatch_lines(["CANNOT TELL  2024.06.24 → 2024.06.24"])
+
+
+def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_well(folder: Any) -> None:
+    done = folder.run("-q", "--mailu-report=old.json/out", EXTERNAL_465)
+    assert done.status == 1
+    done.lines.fnmatch_lines(["note: the reports cannot be written to */old.json/out: *"])

@@ -1,0 +1,94 @@
+"""What scripts/test does about a machine that lacks something, and about being cut short."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """Import a module of scripts/, and forget it afterwards."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module
+    for name in {"checks", "commands", "debian", "engine"} - before:
+        sys.modules.pop(name, None)
+
+
+def test_what_cannot_be_installed_is_named_with_its_use(load: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    debian: ModuleType = load("debian")  # type: ignore[operator]
+    monkeypatch.setattr(debian, "may_install", lambda: False)
+
+    with pytest.raises(debian.Missing) as missing:
+        debian.provide(
+            debian.Program("sh", "dash", "everybody needs it"),
+            debian.Program("no-such-program", "its-package", "the moon is looked at with it"),
+        )
+
+    assert str(missing.value).splitlines() == [
+        "no-such-program is missing: the moon is looked at with it",
+        "Install it (packages of Debian: its-package), or run this as root on Debian or Ubuntu.",
+    ]
+
+
+def test_an_engine_that_does_not_start_leaves_its_last_words_and_nothing_else(
+    load: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine: ModuleType = load("engine")  # type: ignore[operator]
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    monkeypatch.setattr(engine, "HOME", tmp_path)
+    monkeypatch.setattr(engine, "PROGRAMS", ())
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    ending = ["sh", "-c", "echo the disk is full >&2; exit 3"]
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: popen(ending, **how))
+
+    with pytest.raises(engine.Missing) as missing, engine.docker_engine():
+        pass
+
+    assert "ended with status 3" in str(missing.value)
+    assert "the disk is full" in str(missing.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_may_clean_up_when_the_run_is_cut_short(tmp_path: Path) -> None:
+    child = (
+        "import pathlib, signal, sys, time\n"
+        "try:\n    pathlib.Path('started').touch(); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    pathlib.Path('cleaned').touch()\n"
+    )
+    parent = (
+        "import sys; from commands import first_signal_ends_the_run, run\n"
+        "with first_signal_ends_the_run():\n    run([sys.executable, '-c', sys.argv[1]])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent, child],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "SIGTERM: cleaning up" in output
+    assert (tmp_path / "cleaned").exists()

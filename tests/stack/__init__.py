@@ -1,0 +1,1 @@
+"""Tests of the stack; those with the marker `engine` start real containers."""

@@ -1,0 +1,241 @@
+"""With a real engine: what is created is found again by its labels, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+import pytest
+
+from pytest_mailu.errors import StackError
+from pytest_mailu.releases import CORE_SERVICES, Release
+from pytest_mailu.stack.compose import Compose, Model
+from pytest_mailu.stack.engine import Engine
+from pytest_mailu.stack.evidence import execute, log_lines, read_file
+from pytest_mailu.stack.images import Pull, ensure
+from pytest_mailu.stack.labels import Run
+from pytest_mailu.stack.networks import Layout, choose, engine_networks
+from pytest_mailu.stack.preflight import measure, preflight
+from pytest_mailu.stack.stack import Stack, StackPlan, running
+from pytest_mailu.stack.subnets import Subnets
+from pytest_mailu.stack.sweep import kept, remove, sweep
+from pytest_mailu.stack.watch import PROJECT, SERVICE, Watch
+
+from .tiny import EXITS, WAITS, things
+
+pytestmark = pytest.mark.engine
+RELEASE = Release.parse("2.0.43")
+
+
+def make_things(engine: Engine, run: Run, side: str = "old") -> None:
+    """A running container in a network of its own, with a volume."""
+    labels = run.labels(side)
+    layout = choose(engine_networks(engine.networks_now()))
+    pool = {"Config": [{"Subnet": str(layout.inside.network)}]}
+    name = f"{run.project(side)}_default"
+    engine.client.api.create_network(name, ipam=pool, internal=True, labels=labels)
+    engine.client.volumes.create(f"{run.project(side)}_data", labels=labels)
+    engine.client.containers.run(
+        WAITS,
+        detach=True,
+        network=name,
+        volumes={f"{run.project(side)}_data": {"bind": "/data"}},
+        labels={**labels, PROJECT: run.project(side), SERVICE: "admin"},
+    )
+
+
+def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Waits until the engine has told us."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+
+
+def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept(
+    engine: Engine, run: Run, dead_run: Run
+) -> None:
+    spared = replace(Run.new(keep=True), owner=dead_run.owner)
+    try:
+        for one in (run, dead_run, spared):
+            make_things(engine, one)
+        assert sweep(engine)
+        assert things(engine, dead_run) == (0, 0, 0)
+        assert things(engine, run) == (1, 1, 1)
+        assert things(engine, spared) == (1, 1, 1)
+        assert spared.id in kept(engine)
+    finally:
+        remove(engine, spared.id)
+
+
+def test_one_side_can_be_removed_without_the_other(engine: Engine, run: Run) -> None:
+    make_things(engine, run, "old")
+    make_things(engine, run, "new")
+    removed = remove(engine, run.id, "old")
+    assert (removed.containers, removed.networks, removed.volumes, removed.failures) == (1, 1, 1, [])
+    assert things(engine, run) == (1, 1, 1)
+    assert not remove(engine, "a run that never was")
+
+
+def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: Run) -> None:
+    watch = Watch(engine, run.project("old"))
+    watch.start()
+    try:
+        made = {}
+        for service, image in (("imap", EXITS), ("smtp", WAITS), ("admin", WAITS)):
+            labels = {**run.labels("old"), PROJECT: run.project("old"), SERVICE: service}
+            made[service] = engine.client.containers.run(image, detach=True, network_mode="none", labels=labels)
+        made["smtp"].kill()
+        eventually(lambda: watch.death("imap") and watch.death("smtp"))
+        by_itself, killed = watch.death("imap"), watch.death("smtp")
+        assert by_itself is not None
+        assert killed is not None
+        assert (by_itself.code, by_itself.own_doing) == (3, True)
+        assert not killed.own_doing
+        assert watch.death("admin") is None
+        assert "smtp" in {happening.service for happening in watch.from_outside(0)}
+    finally:
+        watch.stop()
+
+
+def test_an_image_that_is_not_here_is_named_with_what_to_do(engine: Engine) -> None:
+    images = asyncio.run(ensure(engine, [WAITS, WAITS], Pull.MISSING))
+    assert images[WAITS].version == "9.9.9"
+    assert images[WAITS].identity.startswith("sha256:")
+    with pytest.raises(StackError, match="is not on this machine"):
+        asyncio.run(ensure(engine, [WAITS, "pytest-mailu.test/absent:1"], Pull.NEVER))
+    nobody = "127.0.0.1:1/absent:1"
+    with pytest.raises(StackError) as caught:
+        asyncio.run(ensure(engine, [nobody], Pull.MISSING))
+    assert nobody in caught.value.cause
+    assert "--mailu-pull" in caught.value.remedy
+
+
+def test_no_engine_and_no_compose_are_said_plainly(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mailu.stack.compose.candidates", list)
+    with pytest.raises(StackError, match="Compose"):
+        asyncio.run(Compose.find({}))
+    monkeypatch.setattr("pytest_mailu.stack.compose.candidates", lambda: [("/nonexistent/compose",)])
+    with pytest.raises(StackError) as caught:
+        asyncio.run(Compose.find({}))
+    assert "/nonexistent/compose" in str(caught.value.details)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
+    with pytest.raises(StackError, match=r"nonexistent\.sock"):
+        Engine.connect()
+
+
+def test_this_engine_is_measured(engine: Engine) -> None:
+    readings = asyncio.run(measure(engine))
+    assert readings.engine
+    assert readings.memory
+
+
+def test_a_container_can_be_looked_into_running_or_not(engine: Engine, run: Run) -> None:
+    container = engine.client.containers.create(WAITS, network_mode="none", labels=run.labels("old"))
+    assert read_file(container, "/version") == "9.9.9"
+    assert read_file(container, "/absent") == ""
+    assert log_lines(container) == []
+    with pytest.raises(StackError, match="not running"):
+        execute(container, ("/run",))
+    container.start()
+    assert execute(container, ("/absent",)).code not in (0, None)
+
+
+def core(image: str) -> Model:
+    """Mailu's services, none of which is Mailu."""
+    return {"services": {name: {"image": image} for name in CORE_SERVICES}, "volumes": {}}
+
+
+def stack(engine: Engine, run: Run, subnets: Subnets, image: str = WAITS, side: str = "old") -> Stack:
+    compose = asyncio.run(preflight(engine, 1))
+    plan = StackPlan(side, RELEASE, core=core(image), pull=Pull.NEVER, seconds=60)
+    return Stack(plan, run, engine, compose, subnets)
+
+
+def test_a_stack_that_does_not_start_names_the_service_and_leaves_nothing(engine: Engine, run: Run) -> None:
+    # The world runs on the Python of admin's image, and this one has none.
+    with pytest.raises(StackError) as caught:
+        asyncio.run(stack(engine, run, Subnets(engine)).up())
+    assert caught.value.service == "world"
+    assert not caught.value.own_doing
+    assert things(engine, run) == (0, 0, 0)
+
+
+def test_an_image_that_is_missing_leaves_nothing(engine: Engine, run: Run) -> None:
+    with pytest.raises(StackError, match="absent"):
+        asyncio.run(stack(engine, run, Subnets(engine), "pytest-mailu.test/absent:1").up())
+    assert things(engine, run) == (0, 0, 0)
+
+
+class Occupied(Subnets):
+    """Gives a layout that somebody takes at that very moment, as often as `times` says."""
+
+    def __init__(self, engine: Engine, run: Run, times: int) -> None:
+        super().__init__(engine)
+        self._run = run
+        self._times = times
+        self.given: list[Layout] = []
+
+    async def take(self) -> Layout:
+        layout = await super().take()
+        self.given.append(layout)
+        if len(self.given) <= self._times:
+            name = f"{self._run.id}-somebody-{len(self.given)}"
+            pool = {"Config": [{"Subnet": str(layout.relaynet.network)}]}
+            self._engine.client.api.create_network(name, ipam=pool, internal=True, labels=self._run.labels("somebody"))
+        return layout
+
+
+def test_a_subnet_that_is_taken_at_the_last_moment_is_chosen_again(engine: Engine, run: Run) -> None:
+    subnets = Occupied(engine, run, times=1)
+    with pytest.raises(StackError) as caught:
+        asyncio.run(stack(engine, run, subnets).up())
+    assert caught.value.service == "world"  # so all networks had been made
+    assert len(subnets.given) == 2
+
+
+def test_a_subnet_that_is_always_taken_ends_in_a_clear_message(engine: Engine, run: Run) -> None:
+    subnets = Occupied(engine, run, times=99)
+    with pytest.raises(StackError, match="subnet was taken"):
+        asyncio.run(stack(engine, run, subnets).up())
+    assert things(engine, run)[:1] == (0,)
+
+
+def test_a_start_that_is_cancelled_leaves_nothing(engine: Engine, run: Run) -> None:
+    one, subnets = stack(engine, run, Subnets(engine)), Subnets(engine)
+    other = stack(engine, run, subnets, side="new")
+
+    async def both() -> None:
+        async with running([one, other]):
+            pass
+
+    async def interrupted() -> None:
+        task = asyncio.create_task(both())
+        while not (await asyncio.to_thread(things, engine, run))[1]:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(interrupted())
+    assert things(engine, run) == (0, 0, 0)
+
+
+def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: Run) -> None:
+    made = stack(engine, run, Subnets(engine))
+
+    async def create() -> None:
+        await made._fetch()
+        await made._create()
+
+    asyncio.run(create())
+    networks = {network["Name"]: network for network in engine.networks_now(f"org.pytest-mailu.run={run.id}")}
+    ordinary = [name for name, network in networks.items() if not network["Internal"]]
+    assert ordinary == [f"{run.project('old')}_outside"]
+    joined = {name: set(c.attrs["NetworkSettings"]["Networks"]) for name, c in made.containers().items()}
+    assert [name for name, those in joined.items() if ordinary[0] in those] == ["world"]
+    subnets = [IPv4Network(network["IPAM"]["Config"][0]["Subnet"]) for network in networks.values()]
+    assert set(subnets) == set(made.layout.networks)

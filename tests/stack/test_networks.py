@@ -1,0 +1,99 @@
+"""Subnets: free ones, apart from each other, and addresses that are where they should be."""
+
+from __future__ import annotations
+
+import random
+from ipaddress import IPv4Network
+
+import pytest
+
+from pytest_mailu.errors import StackError
+from pytest_mailu.model import Vantage
+from pytest_mailu.stack.networks import EDGE_POOL, choose, engine_networks, parse_ip_routes, parse_proc_routes
+
+
+def test_a_layout_overlaps_nothing_that_is_taken_and_not_itself() -> None:
+    taken = [IPv4Network("198.18.0.0/16"), IPv4Network("10.0.0.0/9"), IPv4Network("172.17.0.0/16")]
+    for seed in range(50):
+        layout = choose(taken, random.Random(seed))
+        networks = layout.networks
+        assert not any(a.overlaps(b) for a in networks for b in taken)
+        assert not any(a.overlaps(b) for i, a in enumerate(networks) for b in networks[:i])
+
+
+def test_strangers_come_from_addresses_that_are_not_private_and_not_in_the_same_24() -> None:
+    layout = choose([])
+    edges = [layout.stranger.network, layout.other.network, layout.relaynet.network]
+    assert all(edge.subnet_of(EDGE_POOL) and edge.prefixlen == 24 for edge in edges)
+    assert len(set(edges)) == 3
+
+
+def test_many_runs_side_by_side_find_room() -> None:
+    taken: list[IPv4Network] = []
+    for _ in range(100):
+        layout = choose(taken)
+        assert not any(a.overlaps(b) for a in layout.networks for b in taken)
+        taken += layout.networks
+
+
+def test_without_room_the_message_says_what_to_do() -> None:
+    with pytest.raises(StackError) as caught:
+        choose([IPv4Network("198.18.0.0/15")])
+    assert "198.18.0.0/15" in caught.value.cause
+    assert "--mailu-sweep" in caught.value.remedy
+    assert not caught.value.own_doing
+
+
+def test_one_free_edge_too_few_is_no_room() -> None:
+    free = {IPv4Network("198.18.4.0/24"), IPv4Network("198.19.255.0/24")}
+    taken = [network for network in EDGE_POOL.subnets(new_prefix=24) if network not in free]
+    with pytest.raises(StackError):
+        choose(taken)
+    layout = choose([n for n in taken if n != IPv4Network("198.18.9.0/24")])
+    assert {layout.stranger.network, layout.other.network, layout.relaynet.network} == {
+        *free,
+        IPv4Network("198.18.9.0/24"),
+    }
+
+
+def test_fixed_addresses_are_outside_the_range_that_the_engine_gives_out() -> None:
+    layout = choose([])
+    rest = IPv4Network(layout.variables()["MAILU_SUBNET_REST"])
+    fixed = [layout.service(name) for name in ("world", "front", "admin", "imap", "smtp", "antispam", "redis")]
+    assert len(set(fixed)) == 7
+    assert all(address in layout.inside.network and address not in rest for address in fixed)
+    assert layout.segment(Vantage.RELAYNET).world in layout.relaynet.network
+    assert layout.segment(Vantage.INSIDE).front == layout.service("front")
+
+
+def test_routes_are_read_from_ip_without_the_default_route() -> None:
+    text = (
+        '[{"dst":"default","gateway":"192.0.2.1","dev":"eth0"},{"dst":"10.8.0.0/16","dev":"tun0"},'
+        '{"dst":"203.0.113.7","dev":"eth0","type":"local"},{"type":"broadcast","dst":"10.8.255.255"},{"dst":"0.0.0.0/0"}]'
+    )
+    assert parse_ip_routes(text) == [
+        IPv4Network("10.8.0.0/16"),
+        IPv4Network("203.0.113.7/32"),
+        IPv4Network("10.8.255.255/32"),
+    ]
+
+
+def test_routes_are_read_from_proc() -> None:
+    text = (
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+        "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert parse_proc_routes(text) == [IPv4Network("172.17.0.0/16"), IPv4Network("192.0.2.0/24")]
+
+
+def test_networks_of_the_engine_are_read_and_odd_ones_passed_over() -> None:
+    answer = [
+        {"Name": "bridge", "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]}},
+        {"Name": "host", "IPAM": {"Config": None}},
+        {"Name": "none", "IPAM": {"Config": []}},
+        {"Name": "six", "IPAM": {"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "10.9.8.0/24"}]}},
+        {"Name": "odd"},
+    ]
+    assert engine_networks(answer) == [IPv4Network("172.17.0.0/16"), IPv4Network("10.9.8.0/24")]

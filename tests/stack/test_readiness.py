@@ -1,0 +1,97 @@
+"""Conditions are waited for together; a death ends the wait at once; a deadline names who is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pytest_mailu.stack.readiness import Condition, NotReady, wait_for
+from pytest_mailu.stack.watch import Death
+
+
+def after(looks: int, words: str = "not yet", seen: list[str] | None = None, name: str = "") -> Condition:
+    left = looks
+
+    async def condition() -> str:
+        nonlocal left
+        if seen is not None:
+            seen.append(name)
+        left -= 1
+        return words if left >= 0 else ""
+
+    return condition
+
+
+def nobody() -> Death | None:
+    return None
+
+
+def wait(
+    conditions: dict[str, list[Condition]], deaths: Callable[[], Death | None] = nobody, seconds: float = 30
+) -> None:
+    async def run() -> Awaitable[None] | None:
+        return await wait_for(conditions, deaths, seconds, every=0.001)
+
+    asyncio.run(run())  # type: ignore[arg-type]
+
+
+def test_all_conditions_are_met_in_the_end() -> None:
+    wait({"admin": [after(3)], "smtp": [after(0)], "imap": []})
+    wait({})
+
+
+def test_the_conditions_of_one_service_are_asked_in_order() -> None:
+    seen: list[str] = []
+    wait({"admin": [after(2, seen=seen, name="first"), after(1, seen=seen, name="second")]})
+    assert seen == ["first", "first", "first", "second", "second"]
+
+
+def test_a_container_that_ends_ends_the_wait_at_once() -> None:
+    looks = 0
+
+    def deaths() -> Death | None:
+        nonlocal looks
+        looks += 1
+        return Death("imap", 89, True, "exited with status 89") if looks > 3 else None
+
+    started = time.monotonic()
+    with pytest.raises(NotReady) as caught:
+        wait({"admin": [after(10**9)]}, deaths, seconds=600)
+    assert time.monotonic() - started < 300
+    assert (caught.value.service, caught.value.own_doing) == ("imap", True)
+    assert "89" in caught.value.words
+
+
+def test_one_that_was_killed_from_outside_is_not_blamed() -> None:
+    with pytest.raises(NotReady) as caught:
+        wait({"admin": [after(10**9)]}, lambda: Death("smtp", 137, False, "was stopped from outside"))
+    assert not caught.value.own_doing
+
+
+def test_the_deadline_names_the_service_and_what_it_said_last() -> None:
+    with pytest.raises(NotReady) as caught:
+        wait({"smtp": [after(0)], "antispam": [after(10**9, "port 11334: refused")]}, seconds=0.2)
+    assert caught.value.service == "antispam"
+    assert "port 11334: refused" in caught.value.words
+    assert caught.value.own_doing
+
+
+def test_a_condition_that_hangs_is_cut_off_by_the_deadline() -> None:
+    async def never() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    with pytest.raises(NotReady, match="admin"):
+        wait({"admin": [never]}, seconds=0.1)
+
+
+def test_a_mistake_in_a_condition_is_not_swallowed() -> None:
+    async def broken() -> str:
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        wait({"admin": [broken]})
+    assert caught.group_contains(ZeroDivisionError)

@@ -1,0 +1,157 @@
+"""Settings: Mailu's defaults, the user's own, and what has to give way and is reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_mailu.errors import UsageError
+from pytest_mailu.releases import Release
+from pytest_mailu.stack.networks import choose
+from pytest_mailu.stack.settings import Settings, masked, read_env, settings_for
+
+LAYOUT = choose([])
+OLD, NEW, ANCIENT = Release.parse("2.0.43"), Release.parse("2024.06.24"), Release.parse("1.9.50")
+
+
+def made(release: Release = NEW, **user: str) -> Settings:
+    return settings_for(release, LAYOUT, "k" * 16, user)
+
+
+def test_without_a_file_nothing_is_replaced_and_defaults_are_those_of_mailu() -> None:
+    settings = made()
+    assert settings.replaced == {}
+    assert settings.values["TLS_FLAVOR"] == "cert"
+    assert settings.values["WEBMAIL"] == "none"
+    assert "PORTS" not in settings.values
+    assert settings.values["SUBNET"] == str(LAYOUT.inside.network)
+
+
+def test_the_users_own_settings_come_through() -> None:
+    settings = made(PORTS="25,587", MESSAGE_SIZE_LIMIT="1000", UNHEARD_OF="x")
+    assert settings.values["PORTS"] == "25,587"
+    assert settings.values["MESSAGE_SIZE_LIMIT"] == "1000"
+    assert settings.values["UNHEARD_OF"] == "x"
+    assert settings.replaced == {}
+
+
+def test_what_must_give_way_is_told_with_the_reason() -> None:
+    settings = made(DOMAIN="example.com", HOSTNAMES="mail.example.com", SUBNET="192.168.203.0/24", SUBNET6="fd00::/64")
+    assert settings.replaced["DOMAIN"].startswith("example.com → post.example: ")
+    assert "SUBNET6" not in settings.values
+    assert set(settings.replaced) == {"DOMAIN", "HOSTNAMES", "SUBNET", "SUBNET6"}
+
+
+def test_mail_never_leaves_through_the_users_relay_host() -> None:
+    settings = made(RELAYHOST="[smtp.provider.example]:587", RELAYUSER="me", RELAYPASSWORD="mine")
+    assert settings.values["RELAYHOST"] == ""
+    assert "RELAYUSER" not in settings.values
+    assert "RELAYPASSWORD" not in settings.values
+    assert "smtp.provider.example" in settings.replaced["RELAYHOST"]
+    assert "mine" not in str(settings.replaced)
+
+
+THEIRS = (
+    *("DB_FLAVOR", "DB_HOST", "DB_PW", "SQLALCHEMY_DATABASE_URI", "ROUNDCUBE_DB_HOST", "INITIAL_ADMIN_PW"),
+    *(
+        "ADMIN_ADDRESS",
+        "REDIS_ADDRESS",
+        "HOST_IMAP",
+        "SECRET_KEY_FILE",
+        "RATELIMIT_STORAGE_URL",
+        "COMPOSE_PROJECT_NAME",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_nothing_of_the_users_other_services_and_data_is_reached(name: str) -> None:
+    settings = made(**{name: "something.of.theirs"})
+    assert settings.values.get(name) != "something.of.theirs"
+    assert name in settings.replaced
+
+
+def test_letsencrypt_becomes_a_certificate_of_the_test() -> None:
+    assert made(TLS_FLAVOR="letsencrypt").values["TLS_FLAVOR"] == "cert"
+    assert made(TLS_FLAVOR="mail-letsencrypt").values["TLS_FLAVOR"] == "mail"
+    assert made(TLS_FLAVOR="notls").values["TLS_FLAVOR"] == "notls"
+    assert "no internet" in made(TLS_FLAVOR="letsencrypt").replaced["TLS_FLAVOR"]
+
+
+def test_relay_networks_of_the_user_stay_beside_that_of_the_vantage() -> None:
+    networks = made(RELAYNETS="192.0.2.0/24, 203.0.113.0/24").values["RELAYNETS"].split(",")
+    assert networks == ["192.0.2.0/24", "203.0.113.0/24", str(LAYOUT.relaynet.network)]
+
+
+def test_the_login_limiter_leaves_the_harness_alone_but_not_the_other_stranger() -> None:
+    exempt = made().values["AUTH_RATELIMIT_EXEMPTION"].split(",")
+    assert str(LAYOUT.stranger.network) in exempt
+    assert str(LAYOUT.other.network) not in exempt
+
+
+def test_hashing_is_cheap_unless_the_user_says_otherwise() -> None:
+    assert made().values["CREDENTIAL_ROUNDS"] == "4"
+    assert made(CREDENTIAL_ROUNDS="12").values["CREDENTIAL_ROUNDS"] == "12"
+
+
+def test_a_service_that_the_stack_does_not_have_is_switched_off_and_told() -> None:
+    settings = made(WEBMAIL="roundcube", ANTIVIRUS="clamav", SCAN_MACROS="true", WEBDAV="none")
+    assert (settings.values["WEBMAIL"], settings.values["ANTIVIRUS"], settings.values["SCAN_MACROS"]) == (
+        "none",
+        "none",
+        "false",
+    )
+    assert set(settings.replaced) == {"WEBMAIL", "ANTIVIRUS", "SCAN_MACROS"}
+    with_it = settings_for(NEW, LAYOUT, "k", {"WEBMAIL": "roundcube"}, services=("front", "webmail"))
+    assert with_it.values["WEBMAIL"] == "roundcube"
+
+
+def test_1_9_is_told_the_addresses_and_has_no_settings_that_came_later() -> None:
+    settings = made(ANCIENT)
+    assert settings.values["REDIS_ADDRESS"] == str(LAYOUT.service("redis"))
+    assert "API_TOKEN" not in settings.values
+    assert "REDIS_ADDRESS" not in made(OLD).values
+
+
+def test_secrets_are_never_shown() -> None:
+    settings = made(SECRET_KEY="very-secret", API_TOKEN="token-secret", RELAYPASSWORD="relay-secret", DB_PW="db-secret")
+    shown = f"{settings.shown()} {settings.replaced}"
+    assert not any(word in shown for word in ("very-secret", "token-secret", "relay-secret", "db-secret", "k" * 16))
+    assert masked("DOMAIN", "example.com") == "example.com"
+    assert masked("AUTH_REQUIRE_TOKENS", "True") == "True"
+
+
+def test_a_file_is_read_as_compose_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "mailu.env"
+    path.write_text(
+        "# comment\n\nDOMAIN=example.com\nSITENAME=\"My # mail\"\nWELCOME_BODY='a $b'\nRELAYHOST=\nexport X=1\n"
+    )
+    assert read_env(path) == {
+        "DOMAIN": "example.com",
+        "SITENAME": "My # mail",
+        "WELCOME_BODY": "a $b",
+        "RELAYHOST": "",
+        "X": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("A=1\nthis is not a setting\nB=2\n", 2), ("A=1\n\n\nB='open\n", 4), ("LONELY\n", 1), ("# c\nA=1\n=value\n", 3)],
+)
+def test_a_broken_file_is_refused_with_the_line(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "mailu.env"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_env(path)
+    assert f"line {line} " in caught.value.cause
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.env"):
+        read_env(tmp_path / "absent.env")
+    binary = tmp_path / "binary.env"
+    binary.write_bytes(b"A=\xff\xfe")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_env(binary)

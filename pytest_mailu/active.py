@@ -47,10 +47,10 @@ class _Node(Protocol):
 class _Face:
     """What both roles do: collect the matrix, let its items get their answers, and colour their outcomes."""
 
-    def __init__(self, config: pytest.Config, plan: Plan, *, ids: list[str], paths: list[str]) -> None:
+    def __init__(self, config: pytest.Config, plan: Plan, *, ids: list[str] | None, paths: list[str]) -> None:
         self.config = config
         self.plan = plan
-        self._ids = list(dict.fromkeys(ids))
+        self._ids = None if ids is None else list(dict.fromkeys(ids))
         self._paths = paths
         config.args[:] = paths
         self.matrix = Matrix()
@@ -97,8 +97,15 @@ class _Face:
             report.result = [matrix, *report.result]
         return report
 
-    def _chosen(self) -> Iterable[Behaviour]:
-        return [self.matrix[id_] for id_ in self._ids] if self._ids else list(self.matrix)
+    def _chosen(self) -> list[Behaviour]:
+        """What was named, else everything that this run has the time for."""
+        if self._ids is not None:
+            return [self.matrix[id_] for id_ in self._ids]
+        return [made for made in self.matrix if self.plan.deep or not made.deep or self._held(made)]
+
+    def _held(self, behaviour: Behaviour) -> bool:
+        """Whether asking takes no time, since the answer is there already."""
+        return False
 
     def answer(self, id: str) -> tuple[Comparison, Finding | None]:
         """The comparison of a behaviour and its finding; waits for it."""
@@ -138,7 +145,9 @@ class Worker(_Face):
 
     def opened_run(self) -> Run:
         """For the fixtures: there is none here."""
-        pytest.fail("the fixtures mailu_old and mailu_new need the process that owns the stacks: run without -n", pytrace=False)
+        pytest.fail(
+            "the fixtures mailu_old and mailu_new need the process that owns the stacks: run without -n", pytrace=False
+        )
 
     def pytest_sessionfinish(self) -> None:
         """Hang up."""
@@ -153,10 +162,11 @@ class Controller(_Face):
         ids = [found["id"] for arg in config.args if (found := ID.fullmatch(arg))]
         named = config.args_source is pytest.Config.ArgsSource.ARGS
         super().__init__(
-            config, plan, ids=ids, paths=[arg for arg in config.args if not ID.fullmatch(arg)] if named else []
+            config, plan, ids=ids or None, paths=[arg for arg in config.args if not ID.fullmatch(arg)] if named else []
         )
         self.run = Run(plan, self._tell)
         self._server: ResultServer | None = None
+        self._opened = False
         self._begun = False
         self._asked = False
         self._unwritten = False
@@ -179,6 +189,9 @@ class Controller(_Face):
             reporter.ensure_newline()
             reporter.write_line(f"mailu {words}")
 
+    def _held(self, behaviour: Behaviour) -> bool:
+        return not self.plan.starts_stacks and any(side.held(behaviour) for side in (self.run.old, self.run.new))
+
     def answer(self, id: str) -> tuple[Comparison, Finding | None]:
         """Wait for the run."""
         comparison = self.run.result(id)
@@ -186,20 +199,31 @@ class Controller(_Face):
 
     def _open(self) -> bool:
         """Open both sides; where that fails the report says why, and there is nothing to be asked."""
-        self._begun = True
+        self._opened = True
         try:
             self.run.open()
         except UsageError:
-            self._begun = False
             raise
         except MailuError as error:
             self._trouble = error
         return self._trouble is None
 
+    def _begin(self) -> bool:
+        """The same, for the matrix: from here on there is something to report, whatever comes."""
+        self._begun = True
+        try:
+            return self._open()
+        except UsageError:
+            self._begun = False
+            raise
+
     def opened_run(self) -> Run:
         """For the fixtures: the run, with both sides ready even where nothing of the matrix was selected."""
-        if not self._begun:
-            self._open()
+        if not self._opened:
+            try:
+                self._open()
+            except UsageError as error:
+                self._trouble = error
         if self._trouble is not None:
             pytest.fail(str(self._trouble), pytrace=False)
         return self.run
@@ -221,7 +245,7 @@ class Controller(_Face):
         if self._server is not None or option.collectonly or stopped or not chosen:
             return None
         with usage_errors():
-            opened = self._open()
+            opened = self._begin()
         if not opened:
             return True
         self._ask(chosen)
@@ -234,7 +258,7 @@ class Controller(_Face):
         if self.config.pluginmanager.has_plugin("dsession"):
             with usage_errors():
                 self.fill_matrix()
-                opened = self._open()
+                opened = self._begin()
             if not opened:
                 self._conclude()
                 pytest.exit(str(self._trouble), returncode=pytest.ExitCode.TESTS_FAILED)
@@ -247,7 +271,11 @@ class Controller(_Face):
     def pytest_configure_node(self, node: _Node) -> None:
         """Tell a worker where the results are."""
         assert self._server is not None  # noqa: S101 - made at the start of the session
-        node.workerinput["mailu"] = {"ids": self._ids, "paths": self._paths, "address": self._server.address}
+        node.workerinput["mailu"] = {
+            "ids": [made.id for made in self._chosen()],
+            "paths": self._paths,
+            "address": self._server.address,
+        }
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -309,6 +337,8 @@ class Controller(_Face):
             notes = [
                 f"The run ended early: {len(self.book.comparisons)} of {len(self._selected)} behaviours were asked."
             ]
+        if self._ids is None and (left_out := len(self.matrix) - len(self._chosen())) and self.plan.starts_stacks:
+            notes.append(f"{left_out} behaviours that take long were not asked: add --mailu-deep to ask them too.")
         self.report = self.book.report(old, new, notes=notes, seconds=self.run.seconds, whole=whole)
         if self.plan.report is not None:
             try:

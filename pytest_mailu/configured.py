@@ -51,6 +51,7 @@ def plan_of(config: pytest.Config) -> Plan:
         waivers=waivers,
         fail_on=FailOn(str(given["mailu_fail_on"])),
         timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0),
+        deep=bool(given["mailu_deep"]),
         repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, whole=True)),
         environ={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )

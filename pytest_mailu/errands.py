@@ -18,11 +18,14 @@ def print_plan(plan: Plan) -> int:
             print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
             for line in _stack_lines(plan, label):
                 print(f"     {line}")
-    print(f"asks {len(matrix)} behaviours of both sides:")
-    for phase in phases(matrix):
+    chosen = [behaviour for behaviour in matrix if plan.asks_all or not behaviour.deep]
+    print(f"asks {len(chosen)} behaviours of both sides:")
+    for phase in phases(chosen):
         first = phase[0]
         manner = "one after the other" if first.alone else "side by side"
         print(f"     {len(phase):3} {manner}, variant {first.variant}" + (", at the very end" if first.last else ""))
+    if len(chosen) < len(matrix):
+        print(f"leaves out {len(matrix) - len(chosen)} that take long: --mailu-deep asks them too")
     print("asks again wherever the two sides differ, compares, decides")
     if plan.report is not None:
         print(f"writes the reports and both recordings to {plan.report}")

@@ -56,6 +56,11 @@ OPTIONS = (
         "mailu-timeout", "seconds a stack may take to become ready (default: 120)", "number", "SECONDS", default="120"
     ),
     Option("mailu-repeat", "ask every behaviour at least so often (default: 1)", "number", "N", default="1"),
+    Option(
+        "mailu-deep",
+        "ask as well what takes long: login limits, hundreds of sessions, services held still, the command line",
+        "flag",
+    ),
     Option("mailu-keep", "keep the stacks afterwards, and say how to reach and remove them", "flag"),
     Option("mailu-plan", "print what would be done, and do nothing", "flag", ini=False),
     Option("mailu-sweep", "remove what runs that were killed have left behind, and do nothing else", "flag", ini=False),

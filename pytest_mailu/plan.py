@@ -55,11 +55,17 @@ class Plan:
     fail_on: FailOn = FailOn.REGRESSED
     timeout: float = 120.0
     repeat: int = 1
+    deep: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def specs(self) -> tuple[tuple[str, SideSpec], ...]:
         return (("old", self.old), ("new", self.new))
+
+    @property
+    def asks_all(self) -> bool:
+        """Whether what takes long is asked too. Recordings answer everything at once."""
+        return self.deep or not self.starts_stacks
 
     @property
     def starts_stacks(self) -> bool:

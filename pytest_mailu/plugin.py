@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from pytest_mailu import hookspecs
@@ -20,7 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 option.flag, metavar=option.metavar, choices=option.choices or None, default=None, help=option.help
             )
         if option.ini:
-            parser.addini(option.dest, option.help, "bool" if option.kind == "flag" else "string", default=None)
+            kind: Literal["bool", "string"] = "bool" if option.kind == "flag" else "string"
+            parser.addini(option.dest, option.help, kind, default=None)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -116,6 +116,11 @@ async def setting(probe: Probe, name: str, default: str) -> str:
     return ran.output.strip() or default
 
 
+def local(location: str) -> str:
+    """Where a redirect leads, without the server's own name: whether that is written out makes no difference."""
+    return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS})?(?=/)", "", location)
+
+
 def said(reply: HttpReply) -> str:
     """What an answer of the REST interface says, in one line."""
     try:

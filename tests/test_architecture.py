@@ -74,7 +74,7 @@ def test_nothing_imports_the_plugin_and_only_the_plugin_its_working_half() -> No
 
 
 def test_only_the_face_knows_pytest() -> None:
-    face = {f"{NAME}.{name}" for name in ("plugin", "active", "items", "configured", "hookspecs")}
+    face = {f"{NAME}.{name}" for name in ("plugin", "active", "items", "configured", "fixtures", "hookspecs")}
     knowing = {
         module for module in SOURCES if any(name.split(".")[0] in ("pytest", "_pytest") for name in imports(module))
     }

@@ -18,7 +18,7 @@ __all__ = ["Advisor", "Entry", "read"]
 
 
 def read(text: str, name: str) -> list[Entry]:
-    """The entries in the text of the file `name`; raises UsageError, naming file and entry, where it is no such file."""
+    """The entries in the text of the file `name`; raises UsageError, naming file and entry, for what is none."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -54,15 +54,15 @@ class Entry:
 
     advice: Advice
     whens: tuple[When, ...]
-    from_: ReleaseRange = ReleaseRange()
-    to: ReleaseRange = ReleaseRange()
+    from_: ReleaseRange
+    to: ReleaseRange
     root: str = ""
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], where: str) -> Entry:
         """An entry from its TOML table, which stands in the file `where`.
 
-        Raises UsageError, naming file, entry and what is wrong, for anything that is missing, unknown or of a wrong form.
+        Raises UsageError, naming file, entry and what is wrong, for what is missing, unknown or of a wrong form.
         """
         where = f"{where}, advice {table.get('id', '?')!r}"
         _known(table, (*TEXTS, "from", "to", "root", "when"), where)

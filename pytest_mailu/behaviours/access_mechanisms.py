@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.access import MECHANISMS
+from pytest_mailu.behaviours.access import MECHANISMS, without_capabilities
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.behaviours.surface_commands import answer, short
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
@@ -35,7 +35,7 @@ async def sasl(probe: Probe, way: Way, mechanism: str) -> Observation:
         case 993:
             async with probe.imap(way) as imap:
                 done = await imap.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
-                reply = done.reply
+                reply = without_capabilities(done.reply)
         case 995:
             async with probe.pop3(way) as pop3:
                 reply = await pop3.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
@@ -57,7 +57,8 @@ async def initial_response(probe: Probe, way: Way) -> Observation:
     """
     if way.port == 993:
         async with probe.imap(way) as imap:
-            reply = (await imap.authenticate(USER.address, USER.password, initial_response=True)).reply
+            done = await imap.authenticate(USER.address, USER.password, initial_response=True)
+            reply = without_capabilities(done.reply)
     else:
         async with probe.pop3(way) as pop3:
             reply = await pop3.authenticate(USER.address, USER.password, initial_response=True)

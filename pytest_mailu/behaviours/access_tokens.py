@@ -9,7 +9,7 @@ from pytest_mailu.population import POOL, User
 from pytest_mailu.probe import Probe
 from pytest_mailu.site import Site, flash, form
 from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.wire.ends import Stopped, Trouble
 
 WAYS = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)
@@ -23,7 +23,17 @@ LOSERS = dict(zip(TWO, POOL[33:35], strict=True))
 
 
 async def made(probe: Probe, user: User, address: str = "") -> str:
-    """A new token of this user's, made as people make it: by the form in the web site, bound to `address` if given."""
+    """A new token of this user's, made as people make it: by the form in the web site, bound to `address` if given.
+
+    Raises Trouble where that fails: without a token there is nothing to ask, and the web site is asked by `web/`.
+    """
+    try:
+        return await _made(probe, user, address)
+    except Stopped as end:
+        raise Trouble(f"no token could be made in the web site: {end}") from end
+
+
+async def _made(probe: Probe, user: User, address: str) -> str:
     async with Site.open(probe) as site:
         await site.login(user.address, user.password)
         path = "/token/create"

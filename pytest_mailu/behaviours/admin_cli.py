@@ -1,4 +1,7 @@
-"""The command line, `flask mailu`: what administrators and their scripts run in the container `admin`."""
+"""The command line, `flask mailu`: what administrators and their scripts run in the container `admin`.
+
+What is made here goes with the stack, and has a name of its own each time: taking it away again would cost seconds.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,23 @@ import json
 from typing import Any
 
 from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.admin_site import recipient, remove_user
+from pytest_mailu.behaviours.admin_site import recipient
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe import Probe, Ran
-from pytest_mailu.site import Site
+from pytest_mailu.site import Site, local
 from pytest_mailu.ways import IMAPS_993, SMTP_25
 from pytest_mailu.wire.ends import Stopped, Trouble
 
-SECONDS = 90.0
+SECONDS = 120.0
 """Each command loads the whole application first: seconds on a busy machine."""
 PASSWORD = "cli-made-secret-1"  # noqa: S105 - of mailboxes that are gone a moment later
 EXPORTS = ("domain", "user", "alias", "relay")
 ROUND_TRIP = (
-    "set -e; umask 077; flask mailu config-export --secrets --output-file /tmp/round-trip.yml; "
-    "flask mailu config-import --update --quiet /tmp/round-trip.yml; rm /tmp/round-trip.yml"
+    "set -e; umask 077; flask mailu config-export --secrets > /tmp/before.yml; "
+    "flask mailu config-import --update --quiet /tmp/before.yml; "
+    "flask mailu config-export --secrets > /tmp/after.yml; cmp /tmp/before.yml /tmp/after.yml && echo kept"
 )
 
 
@@ -54,13 +58,10 @@ async def user(probe: Probe) -> Observation:
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
     made = User(f"cli-{probe.word()}", PASSWORD)
-    try:
-        await command(probe, "user", made.name, DOMAIN, made.password)
-        reply = await log_in(probe, IMAPS_993, made.address, made.password)
-        async with Site.open(probe) as site:
-            goes_to = (await site.login(made.address, made.password)).header("location")
-    finally:
-        await remove_user(probe, made.address)
+    await command(probe, "user", made.name, DOMAIN, made.password)
+    reply = await log_in(probe, IMAPS_993, made.address, made.password)
+    async with Site.open(probe) as site:
+        goes_to = local((await site.login(made.address, made.password)).header("location"))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, web_goes_to=goes_to)
 
 
@@ -73,14 +74,11 @@ async def admin(probe: Probe) -> Observation:
     Mailu docs, "Docker Compose setup" and "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
     made = User(f"cli-{probe.word()}", PASSWORD)
-    try:
-        await command(probe, "admin", made.name, DOMAIN, made.password)
-        async with Site.open(probe) as site:
-            goes_to = (await site.login(made.address, made.password)).header("location")
-            page = await site.page("/domain")
-    finally:
-        await remove_user(probe, made.address)
-    inside = page.status == 200 and page.url.endswith("/domain")
+    await command(probe, "admin", made.name, DOMAIN, made.password)
+    async with Site.open(probe) as site:
+        goes_to = local((await site.login(made.address, made.password)).header("location"))
+        page = await site.page("/relay")
+    inside = page.status == 200 and page.url.endswith("/relay")
     outcome = Outcome.ACCEPTED if inside else Outcome.REFUSED
     return probe.seen(outcome, Stage.AUTH, Reply(str(page.status)), web_goes_to=goes_to)
 
@@ -94,13 +92,10 @@ async def password(probe: Probe) -> Observation:
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
     made = User(f"cli-{probe.word()}", PASSWORD)
-    try:
-        await command(probe, "user", made.name, DOMAIN, made.password)
-        await command(probe, "password", made.name, DOMAIN, f"new-{PASSWORD}")
-        reply = await log_in(probe, IMAPS_993, made.address, f"new-{PASSWORD}")
-        old_refused = await _refused(probe, made)
-    finally:
-        await remove_user(probe, made.address)
+    await command(probe, "user", made.name, DOMAIN, made.password)
+    await command(probe, "password", made.name, DOMAIN, f"new-{PASSWORD}")
+    reply = await log_in(probe, IMAPS_993, made.address, f"new-{PASSWORD}")
+    old_refused = await _refused(probe, made)
     outcome = Outcome.ACCEPTED if old_refused else Outcome.REFUSED
     return probe.seen(outcome, Stage.AUTH, reply, old_refused=old_refused)
 
@@ -114,13 +109,10 @@ async def user_delete(probe: Probe) -> Observation:
     core/admin/mailu/manage.py: since 2.0 the user is switched off only, unless --really is given
     """
     made = User(f"cli-{probe.word()}", PASSWORD)
-    try:
-        await command(probe, "user", made.name, DOMAIN, made.password)
-        await command(probe, "user-delete", made.address)
-        refused = await _refused(probe, made)
-        mail = await _recipient_outcome(probe, made.address)
-    finally:
-        await remove_user(probe, made.address)
+    await command(probe, "user", made.name, DOMAIN, made.password)
+    await command(probe, "user-delete", made.address)
+    refused = await _refused(probe, made)
+    mail = await _recipient_outcome(probe, made.address)
     return probe.seen(Outcome.ACCEPTED if refused else Outcome.REFUSED, Stage.AUTH, mail_to_it=mail)
 
 
@@ -135,10 +127,8 @@ async def alias(probe: Probe) -> Observation:
     name = f"cli-{probe.word()}"
     address = f"{name}@{DOMAIN}"
     await command(probe, "alias", name, DOMAIN, BOB.address)
-    try:
-        reply = await recipient(probe, address)
-    finally:
-        await command(probe, "alias-delete", address)
+    reply = await recipient(probe, address)
+    await command(probe, "alias-delete", address)
     after = await _recipient_outcome(probe, address)
     outcome = Outcome.REFUSED if after.startswith(Outcome.ACCEPTED) else Outcome.ACCEPTED
     return probe.seen(outcome, Stage.RCPT, reply, after_delete=after)
@@ -146,20 +136,18 @@ async def alias(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/domain", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def domain(probe: Probe) -> Observation:
-    """A domain made by `flask mailu domain`, with an alias in it, takes mail
+    """A domain made by `flask mailu domain` is one that the server answers for
 
-    Scripts that add domains add none.
+    Scripts that add domains add none: mail to them is refused as if it were for relay.
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
     name = f"cli-{probe.word()}.example"
+    before = await _recipient_outcome(probe, f"nobody@{name}")
     await command(probe, "domain", name)
-    await command(probe, "alias", "info", name, BOB.address)
-    try:
-        reply = await recipient(probe, f"info@{name}")
-    finally:
-        await command(probe, "alias-delete", f"info@{name}")
-    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+    after = await _recipient_outcome(probe, f"nobody@{name}")
+    outcome = Outcome.ACCEPTED if before != after else Outcome.REFUSED
+    return probe.seen(outcome, Stage.RCPT, before=before, after=after)
 
 
 @behaviour("admin/cli/config-export", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
@@ -192,13 +180,11 @@ async def round_trip(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line" (config-import); core/admin/mailu/schemas.py, 1.9 to master
     """
-    before = await command(probe, "config-export", "--secrets", "--json")
     ran = await probe.run("admin", "sh", "-c", ROUND_TRIP)
-    if ran.code:
+    kept = ran.output.strip().endswith("kept")
+    if ran.code and "differ" not in ran.output + ran.errors:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
         raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", "".join(said)))
-    after = await command(probe, "config-export", "--secrets", "--json")
-    kept = before.output == after.output
     return probe.seen(Outcome.ACCEPTED if kept else Outcome.ALTERED, Stage.COMMAND, kept=kept)
 
 
@@ -213,5 +199,5 @@ async def _recipient_outcome(probe: Probe, address: str) -> str:
         try:
             reply = await smtp.rcpt(address)
         except Stopped as end:
-            return f"{end.outcome} {end.reply.code if end.reply else ''}".strip()
+            return f"{end.outcome} {end.reply.code} {end.reply.enhanced}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED} {reply.code}"

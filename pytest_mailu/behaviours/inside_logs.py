@@ -20,17 +20,31 @@ _COMPLAINT = re.compile(
     r"\b(warn(ing)?|err(or)?|fatal|panic|crit(ical)?|alert|emerg|traceback|deprecat\w*|obsolete\w*)\b", re.IGNORECASE
 )
 
+_PASSING = re.compile(
+    # Who waits for whom differs from start to start, and so does what a first letter meets.
+    r"retrying|not up just yet|connection refused|no route to host|timed? ?out|resolv|not found in upstream|lookup"
+    r"|rspamd_(proxy|task)|lmtp\(|127\.0\.0\.11"
+    # These are about the machine, or the certificate that the world has made.
+    r"|overcommit|ulimit|huge pages|ssl_stapling",
+    re.IGNORECASE,
+)
+_STAMP = re.compile(
+    r"(\d{4}[-/]\d\d[-/]\d\d[ T])?\b\d\d:\d\d:\d\d([.,]\d+)?( ?[+-]\d{4})?"
+    r"|\b[A-Z][a-z]{2} +\d{1,2} (?=\d\d:)|\b\d{1,2} [A-Z][a-z]{2} \d{4}"
+)
+_NUMBER = re.compile(r"(?<![\w.])#?\d[\d#]*(?![\w.])|\b[0-9a-f]{8,}\b|<[0-9a-z]{6}>")
+LONGEST = 200
+
 
 @behaviour("inside/{service}/complaints-at-start", severity=Severity.INFO, each={"service": CORE_SERVICES})
 async def at_start(probe: Probe, service: str) -> Observation:
     """What {service} warns of while it starts
 
-    Settings that will not be understood any longer, or something that is broken and not yet missed.
+    Settings will not be understood any longer, or something is broken and not yet missed.
 
     The log of {service}, up to the moment when the whole stack was ready
     """
-    lines = await probe.log_at_start(service)
-    return _observed(probe, {service: lines})
+    return _observed(probe, {service: await probe.log_at_start(service)})
 
 
 @behaviour("inside/quiet", severity=Severity.MINOR, alone=True, timeout=60.0)
@@ -61,5 +75,8 @@ def complaints(lines: Iterable[str]) -> list[str]:
 
 
 def bare(line: str) -> str:
-    """A log line without what differs from one moment to the next."""
-    return line
+    """A log line without what differs from one moment to the next; empty for one that says nothing of the release."""
+    if _PASSING.search(line):
+        return ""
+    words = _NUMBER.sub("N", _STAMP.sub("", line)).strip()
+    return words if len(words) <= LONGEST else words[:LONGEST] + "…"

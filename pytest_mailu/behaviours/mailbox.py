@@ -26,13 +26,14 @@ KINDS = {
 }
 """Names before and after; `/` stands for whatever the server separates levels with."""
 REFUSALS = {
-    "create-existing": "CREATE Junk",
+    "create-existing": "CREATE {0}",
     "select-missing": "SELECT no-such-folder",
     "append-to-missing": "APPEND no-such-folder ",
-    "rename-to-existing": "RENAME Sent Junk",
+    "rename-to-existing": "RENAME {0} INBOX",
     "delete-inbox": "DELETE INBOX",
     "delete-missing": "DELETE no-such-folder",
 }
+"""`{0}` is a folder that exists."""
 
 
 @asynccontextmanager
@@ -132,9 +133,9 @@ async def refuses(probe: Probe, what: str) -> Observation:
 
     RFC 9051 sections 6.3.4 to 6.3.12; RFC 5530 for the response codes
     """
-    async with probe.imap(IMAPS_993) as imap:
-        await imap.login(ARRANGER.address, ARRANGER.password)
-        parts = (REFUSALS[what], message()) if REFUSALS[what].endswith(" ") else (REFUSALS[what],)
+    async with folder(probe, ARRANGER) as (imap, name):
+        command = REFUSALS[what].format(name)
+        parts = (command, message()) if command.endswith(" ") else (command,)
         reply = await imap.command(*parts)
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)
 

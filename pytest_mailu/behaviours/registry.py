@@ -29,7 +29,7 @@ class Behaviour:
     """One thing somebody relies on, and the function that asks for it.
 
     `variant` names the settings it needs; `alone` keeps everything else still while it is asked; `last` puts it behind
-    all others; `volatile` are globs over paths whose differences say nothing; `timeout` is the deadline in seconds.
+    all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile` are globs over paths whose differences say nothing; `timeout` is the deadline in seconds.
     """
 
     question: Question
@@ -37,6 +37,7 @@ class Behaviour:
     variant: str = BASE_VARIANT
     alone: bool = False
     last: bool = False
+    deep: bool = False
     volatile: tuple[str, ...] = ()
     timeout: float = 30.0
 
@@ -54,6 +55,7 @@ def behaviour(
     variant: str = BASE_VARIANT,
     alone: bool = False,
     last: bool = False,
+    deep: bool = False,
     volatile: tuple[str, ...] = (),
     timeout: float = 30.0,
 ) -> Callable[
@@ -80,6 +82,7 @@ def behaviour(
                     variant=variant,
                     alone=alone,
                     last=last,
+                    deep=deep,
                     volatile=volatile,
                     timeout=timeout,
                 )

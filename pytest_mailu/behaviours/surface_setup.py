@@ -6,6 +6,7 @@ import plistlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.registry import behaviour
@@ -73,13 +74,13 @@ def apple(text: str) -> list[Server]:
     """What the mail payload of an Apple configuration profile names (Apple, Device Management: Mail)."""
     try:
         profile = plistlib.loads(text.encode(), fmt=plistlib.FMT_XML)
-    except (plistlib.InvalidFileException, ValueError, ElementTree.ParseError) as error:
+    except (plistlib.InvalidFileException, ExpatError, ValueError) as error:
         raise Trouble(f"a profile that cannot be read: {error}") from error
     return [
         Server(
             protocol,
-            payload[f"{side}MailServerHostName"],
-            payload[f"{side}MailServerPortNumber"],
+            payload.get(f"{side}MailServerHostName", ""),
+            payload.get(f"{side}MailServerPortNumber", 0),
             Tls.IMPLICIT if payload.get(f"{side}MailServerUseSSL") else Tls.NONE,
         )
         for payload in profile.get("PayloadContent", ())

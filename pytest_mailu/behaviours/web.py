@@ -8,7 +8,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import HOSTNAME
 from pytest_mailu.probe import Probe
-from pytest_mailu.site import HTTP, browser
+from pytest_mailu.site import HTTP, browser, local
 from pytest_mailu.wire.http import HttpReply
 
 NEEDED = {"root": "/", "admin": "/admin", "login": "/sso/login", "health": "/health"}
@@ -40,7 +40,7 @@ HEADERS = (
 def page_facts(reply: HttpReply) -> Facts:
     """What of a page is worth comparing: the way to it, what browsers act on, what is remembered of the visitor."""
     return {
-        "way": [f"{_path(hop.url)} {hop.status} {hop.location}" for hop in reply.chain],
+        "way": [f"{_path(hop.url)} {hop.status} {local(hop.location)}" for hop in reply.chain],
         "loops": reply.looped,
         "headers": {name: reply.header(name) for name in HEADERS if reply.header(name)},
         "cookies": reply.cookies,
@@ -58,12 +58,6 @@ def page_outcome(reply: HttpReply) -> Outcome:
     return Outcome.REFUSED if reply.status >= 400 else Outcome.ACCEPTED
 
 
-async def _page(probe: Probe, path: str) -> Observation:
-    async with browser(probe) as http:
-        reply = await http.get(path)
-    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
-
-
 @behaviour("web/page/{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": NEEDED})
 async def needed(probe: Probe, name: str) -> Observation:
     """The web site's page "{name}", for somebody who is not logged in
@@ -72,7 +66,9 @@ async def needed(probe: Probe, name: str) -> Observation:
 
     core/nginx/conf/nginx.conf, 1.9 to master
     """
-    return await _page(probe, NEEDED[name])
+    async with browser(probe) as http:
+        reply = await http.get(NEEDED[name])
+    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
 
 
 @behaviour("web/page/{name}", severity=Severity.MINOR, each={"name": OTHERS})
@@ -83,7 +79,11 @@ async def other(probe: Probe, name: str) -> Observation:
 
     core/nginx/conf/nginx.conf, 1.9 to master
     """
-    return await _page(probe, OTHERS[name])
+    async with browser(probe) as http:
+        reply = await http.get(OTHERS[name])
+    # Headers and the steps on the way are told once, by the pages that everybody needs.
+    ends_at = _path(reply.url).partition("?")[0]
+    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), ends_at=ends_at)
 
 
 @behaviour("web/page/{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": PRIVATE})

@@ -10,7 +10,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import BOB, DISABLED, DOMAIN, POOL, User
 from pytest_mailu.probe import Probe
-from pytest_mailu.site import LOGIN, Site, flash, form
+from pytest_mailu.site import LOGIN, Site, flash, form, local
 from pytest_mailu.ways import IMAPS_993
 from pytest_mailu.wire.http import HttpReply
 
@@ -24,7 +24,6 @@ BAD = {
     "disabled-user": (DISABLED.address, DISABLED.password),
 }
 NOT_FOR_USERS = {
-    "domains": "/domain",
     "users": f"/user/list/{DOMAIN}",
     "others-settings": f"/user/usersettings/{BOB.address}",
     "others-password": f"/user/password/{BOB.address}",
@@ -49,7 +48,7 @@ async def _login(probe: Probe, user: User, name: str = "") -> Observation:
     async with Site.open(probe) as site:
         reply = await site.login(name or user.address, user.password)
         settings = await site.page(SETTINGS)
-    facts = {"goes_to": reply.header("location"), "cookies": reply.cookies, "settings": settings.status}
+    facts = {"goes_to": local(reply.header("location")), "cookies": reply.cookies, "settings": settings.status}
     inside = settings.status == 200 and not _at_login(settings)
     return probe.seen(Outcome.ACCEPTED if inside else Outcome.REFUSED, Stage.AUTH, Reply(str(reply.status)), **facts)
 
@@ -113,7 +112,7 @@ async def leads_elsewhere(probe: Probe) -> Observation:
     location = reply.header("location")
     away = urlsplit(location).netloc == "evil.example"
     return probe.seen(
-        Outcome.ACCEPTED if away else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", location)
+        Outcome.ACCEPTED if away else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", local(location))
     )
 
 
@@ -127,7 +126,7 @@ async def returns(probe: Probe) -> Observation:
     """
     async with Site.open(probe) as site:
         reply = await site.login(USER.address, USER.password, "?url=/admin/client")
-    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
+    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", local(reply.header("location"))))
 
 
 @behaviour("web/login/logout", wanted=Outcome.REFUSED, severity=Severity.MAJOR)

@@ -31,7 +31,7 @@ def files_for(service: str, release: Release, layout: Layout, overrides: Path | 
     match service:
         case "world":
             places = {vantage: layout.segment(vantage) for vantage in Vantage}
-            plan = make_plan(places, services={name: str(layout.service(name)) for name in CORE_SERVICES})
+            plan = make_plan(places, services={name: str(layout.service(name)) for name in CORE_SERVICES}, sealed=True)
             files |= {"/world/world.pyz": build_zipapp(), "/world/plan.json": json.dumps(plan).encode()}
         case "front":
             own = certificate(population.HOSTNAME)

@@ -34,4 +34,22 @@ RELAY_HOST = Variant(
 TOKENS_REQUIRED = Variant("tokens-required", {"AUTH_REQUIRE_TOKENS": "true"}, ("admin",))
 """Mail programs log in with tokens only (core/admin/mailu/internal/nginx.py, since 2024.06; unknown before)."""
 
-VARIANTS = (MX, TOKENS_REQUIRED, RELAY_HOST)
+RELAY_HOST_PLAIN = Variant("relayhost-plain", {"RELAYHOST": relayhost("relay-plain")})
+"""A relay host of one's own network, without TLS and logins."""
+
+RELAY_HOST_TLS = Variant("relayhost-tls", {**RELAY_HOST.changes, "RELAYHOST": relayhost("relay-tls")})
+"""A relay host that speaks TLS from the start."""
+
+RELAY_HOST_INSECURE = Variant("relayhost-insecure", {**RELAY_HOST.changes, "RELAYHOST": relayhost("relay-insecure")})
+"""A relay host that wants a login and has no TLS."""
+
+RELAY_HOST_WRONG = Variant("relayhost-wrong", {**RELAY_HOST.changes, "RELAYPASSWORD": "wrong"})
+"""A relay host that does not take our password."""
+
+SMALL_LETTERS = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
+"""A limit that is reached with little traffic (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
+
+VARIANTS = (
+    *(MX, TOKENS_REQUIRED, SMALL_LETTERS),
+    *(RELAY_HOST, RELAY_HOST_PLAIN, RELAY_HOST_TLS, RELAY_HOST_INSECURE, RELAY_HOST_WRONG),
+)

@@ -78,11 +78,12 @@ def make_plan(
     extra: Iterable[Record] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
+    sealed: bool = False,
 ) -> dict[str, Any]:
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `identity` is the certificate of all mail servers (default: one of this run's authority).
+    `sealed` makes it give up its machine's way out, so it is for a container of its own; `identity` is the certificate of all mail servers (default: one of this run's authority).
     """
     inside = str(places[Vantage.INSIDE].world)
     shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)
@@ -101,6 +102,7 @@ def make_plan(
         "dns": {"addresses": [inside], "port": ports["dns"]},
         "door": {"address": door_address, "port": ports["door"]},
         "scripts": [dict(script) for script in scripts],
+        "sealed": sealed,
     }
 
 

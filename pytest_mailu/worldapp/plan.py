@@ -62,6 +62,7 @@ class Plan:
     door_address: str
     door_port: int
     connect_seconds: float = 10.0
+    sealed: bool = False
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
 
 
@@ -116,5 +117,6 @@ def _plan(document: Dict[str, Any]) -> Plan:
         door_address=door["address"],
         door_port=int(door["port"]),
         connect_seconds=float(door.get("connect_seconds", 10.0)),
+        sealed=bool(document.get("sealed", False)),
         scripts=tuple(document.get("scripts", ())),
     )

@@ -133,6 +133,11 @@ def test_a_behaviour_that_is_entered_again_counts_once() -> None:
     assert len(made.comparisons) == 1
 
 
+def test_what_is_loud_is_what_becomes_a_finding() -> None:
+    made = book(compare("a/587/x", GOOD, CLOSED), compare("a/465/x", GOOD, GOOD), compare("b/25/x", CLOSED, CLOSED))
+    assert [comparison.question.id for comparison in made.loud] == ["a/587/x"]
+
+
 def test_recordings_hold_every_attempt_and_only_what_was_recorded() -> None:
     old, new = book(judge(asked("a/587/x"), [GOOD, GOOD], [CLOSED, CLOSED]), compare("a/465/x", GOOD, None)).recordings(
         OLD, NEW

@@ -206,6 +206,13 @@ def test_the_same_release_twice_and_an_earlier_patch_are_allowed(
     assert (str(made.old), str(made.new)) == pair
 
 
+@pytest.mark.parametrize("pair", [("recorded:2024.06.24", "2.0"), ("2024.06", "some.json")])
+def test_a_recording_may_be_compared_with_any_release(pytester: pytest.Pytester, pair: tuple[str, str]) -> None:
+    made = plan(pytester, "--mailu-from", pair[0], "--mailu-to", pair[1])
+    assert (str(made.old), str(made.new)) == pair
+    assert made.starts_stacks
+
+
 @pytest.mark.parametrize(
     ("text", "spec"),
     [

@@ -77,6 +77,13 @@ def test_one_closed_cause_on_many_ports_and_families_is_one_root() -> None:
     assert {found.root for found in told} == {"port closed"}
 
 
+@pytest.mark.parametrize(
+    "end", [replace(CLOSED, stage=Stage.AUTH), replace(CLOSED, outcome=Outcome.UNANSWERED)], ids=["stage", "outcome"]
+)
+def test_only_a_refused_connection_is_a_closed_port(end: Observation) -> None:
+    assert root(compare("a/587/x", OK, end)) != "port closed"
+
+
 def test_a_protection_that_the_closed_port_changed_shares_its_root() -> None:
     refused = replace(RELAY, stage=Stage.MAIL)
     assert root(compare("submission/587/stranger", refused, CLOSED, wanted=Outcome.REFUSED)) == "port closed"
@@ -142,6 +149,11 @@ def test_the_order_does_not_depend_on_the_order_of_asking() -> None:
 
 def test_every_verdict_that_is_told_has_its_place() -> None:
     assert set(ORDER) == set(Verdict) - QUIET
+    assert sorted(ORDER, key=lambda verdict: ORDER[verdict]) == [
+        *(Verdict.REGRESSED, Verdict.UNSTABLE, Verdict.INCONCLUSIVE),
+        *(Verdict.CHANGED, Verdict.GAINED, Verdict.BROKEN),
+    ]
+    assert len(set(ORDER.values())) == len(ORDER)
 
 
 # Fingerprints

@@ -66,7 +66,7 @@ def test_the_jobs_for_ci_are_yaml() -> None:
 
 
 def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
-    (example,) = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
+    example, _ = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
     (tmp_path / "conftest.py").write_text(example, "utf-8")
     good = {
         "house/scanner/PLAIN": (ACCEPTED,),
@@ -88,6 +88,19 @@ def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
     assert "Orders are lost." in ran.stdout
     assert "/143" in collected.stdout
     assert "/110" not in collected.stdout
+
+
+def test_the_example_of_own_tests_is_collected(tmp_path: Path) -> None:
+    _, example = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
+    (tmp_path / "test_house.py").write_text(example, "utf-8")
+    (tmp_path / "side.json").write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), {})), "utf-8")
+
+    sides = ("--mailu-from", "side.json", "--mailu-to", "side.json")
+    ran = run_pytest(tmp_path, *sides, "test_house.py", "-k", "delivery_does_not_take")
+
+    # A recording can only be asked what was recorded; with stacks, it would be asked.
+    assert "test_house.py" in ran.stdout
+    assert "assert None is" in ran.stdout
 
 
 def test_the_terminal_shown_in_the_readme_is_what_its_first_command_prints(tmp_path: Path) -> None:

@@ -74,14 +74,8 @@ def test_what_is_waived_is_expected_to_fail_and_the_decision_says_so(folder: Any
     case = next(
         case for case in ET.parse(folder.path / "junit.xml").iter("testcase") if "external" in case.get("name", "")
     )
-    assert {entry.get("value") for entry in case.iter("property")} >= {"regressed"} or case.find("failure") is None
-
-
-def test_waivers_count_under_xdist_too(folder: Any) -> None:
-    folder.write({"accepted.toml": WAIVER})
-    done = folder.run("-n2", "-k", "submission", "--mailu-waivers=accepted.toml", others=True)
-    assert done.status == 0
-    done.lines.fnmatch_lines(["GO WITH WAIVERS  2.0.43 → 2024.06.24"])
+    assert case.find("failure") is None
+    assert "regressed" in {entry.get("value") for entry in case.iter("property")}
 
 
 @pytest.mark.parametrize(
@@ -100,16 +94,15 @@ def test_other_words_stop_only_whoever_wants_that(
 
 
 def test_fail_on_never_fails_nothing_and_still_tells_the_truth(folder: Any) -> None:
-    done = folder.run("-v", "--mailu-fail-on=never", "-k", "submission")
+    done = folder.run("-v", "--mailu-fail-on=never", EXTERNAL_587)
     assert done.status == 0
-    done.lines.fnmatch_lines_random([f"{EXTERNAL_587} REGRESSED*", "NO-GO  2.0.43 → 2024.06.24"])
+    done.lines.fnmatch_lines([f"{EXTERNAL_587} REGRESSED*", "NO-GO  2.0.43 → 2024.06.24"])
 
 
 def test_a_run_that_observed_nothing_is_never_0(folder: Any) -> None:
-    for args in ((), ("--mailu-fail-on=never",)):
-        done = folder.run("-q", *args, "-k", "submission", sides=("nothing.json", "nothing.json"))
-        assert done.status == 1, args
-        done.lines.fnmatch_lines(["CANNOT TELL  2024.06.24 → 2024.06.24"])
+    done = folder.run("-q", "--mailu-fail-on=never", EXTERNAL_465, sides=("nothing.json", "nothing.json"))
+    assert done.status == 1
+    done.lines.fnmatch_lines(["CANNOT TELL  2024.06.24 → 2024.06.24"])
 
 
 def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_well(folder: Any) -> None:

@@ -109,7 +109,7 @@ def retag(client: docker.DockerClient, image: Image, repository: str, tag: str) 
     with suppress(ImageNotFound):
         before = client.images.get(f"{repository}:{tag}")
     image.tag(repository, tag)
-    if before and before.id != image.id:
+    if before and before.id and before.id != image.id:
         with suppress(DockerException):
             before.reload()
             if not before.tags:

@@ -221,10 +221,9 @@ SERVICES: Mapping[str, Callable[[Settings, Fault | None], list[Daemon]]] = {
 def run(daemons: list[Daemon]) -> int:
     """Runs the daemons until one of them ends; its exit status. A certificate that is replaced is taken up."""
     running = [subprocess.Popen(daemon) for daemon in daemons]
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: [process.terminate() for process in running])
-    # For the daemons alone: tini sends every signal to all of us.
-    signal.signal(signal.SIGHUP, lambda *_: None)
+    # tini sends every signal to all of us: it is for the daemons, and when they have ended, so have we.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     seen = written("/certs/cert.pem")
     while all(process.poll() is None for process in running):
         time.sleep(1)

@@ -1,0 +1,180 @@
+"""To whom mail from the world may be written, and from where: the less usual cases."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.notices import notice_facts
+from pytest_mailu.population import (
+    ALICE,
+    ALTERNATIVE,
+    BOB,
+    DISABLED,
+    DOMAIN,
+    ELSEWHERE,
+    FULL,
+    HOSTNAME,
+    OTHER_STRANGER_HOST,
+    POOL,
+    SALES,
+    TEAM,
+)
+from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
+from pytest_mailu.ways import SMTP_25
+
+READER = POOL[20]
+HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}
+
+
+@behaviour("inbound/25/alias-with-detail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def alias_detail(probe: Probe) -> Observation:
+    """A letter to an alias with a detail (`sales+fair@`)
+
+    Mail to such addresses does not arrive.
+
+    RFC 5233; Mailu core/admin/mailu/models.py (resolve_destination)
+    """
+    sent = probe.letter(to=SALES.address.replace("@", "+fair@"))
+    return await probe.in_mailbox(sent, ALICE, await probe.deliver(sent))
+
+
+@behaviour(
+    "inbound/25/alias-of-two-{user}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"user": ("alice", "bob")},
+)
+async def alias_of_two(probe: Probe, user: str) -> Observation:
+    """A letter to an alias of two: the copy for {user}
+
+    Some members of a team do not get its mail.
+
+    Mailu docs, "Web administration" (aliases)
+    """
+    sent = probe.letter(to=TEAM.address)
+    return await probe.in_mailbox(sent, {"alice": ALICE, "bob": BOB}[user], await probe.deliver(sent))
+
+
+@behaviour("inbound/25/unknown-user-alternative", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def unknown_at_alternative(probe: Probe) -> Observation:
+    """A letter from the world to nobody at the alternative domain, which must be refused at once
+
+    The server sends bounces to strangers (backscatter), or swallows mail with a typo in the address.
+
+    RFC 5321 section 3.3; Mailu core/admin/mailu/internal/views/postfix.py (postfix_alias_map)
+    """
+    sent = probe.letter(to=f"nobody@{ALTERNATIVE}")
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=1.0)
+
+
+@behaviour("inbound/25/postmaster", severity=Severity.MINOR)
+async def postmaster(probe: Probe) -> Observation:
+    """A letter to postmaster, an address that every mail domain has to have
+
+    Other administrators cannot report a problem.
+
+    RFC 5321 section 4.5.1
+    """
+    sent = probe.letter(to=f"postmaster@{DOMAIN}")
+    return await probe.at_world(sent, await probe.deliver(sent), wait=1.0)
+
+
+@behaviour("inbound/25/disabled-user", severity=Severity.MAJOR)
+async def disabled(probe: Probe) -> Observation:
+    """A letter to a user whose account is disabled
+
+    Mail to somebody who has left is refused, or goes on piling up, unlike before.
+
+    Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/views/postfix.py (postfix_mailbox_map)
+    """
+    sent = probe.letter(to=DISABLED.address)
+    return await probe.in_mailbox(sent, DISABLED, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/full-mailbox", severity=Severity.MAJOR, timeout=60.0)
+async def full(probe: Probe) -> Observation:
+    """A letter to a user whose mailbox is full: refused, kept for later, or returned with a reason
+
+    Whoever writes does not learn that the letter was not delivered.
+
+    RFC 3463 (4.2.2 and 5.2.2); Dovecot quota_full_tempfail
+    """
+    sent = probe.letter(to=FULL.address, sender=f"stranger+{probe.word()}@{ELSEWHERE}").of_size(5_000)
+    reply = await probe.deliver(sent)
+    arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
+    if not arrivals:
+        return await probe.in_mailbox(sent, FULL, reply, wait=0)
+    bounce = notice_facts(arrivals[0].content or b"")
+    return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
+
+
+@behaviour("inbound/25/some-of-many", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def some_of_many(probe: Probe) -> Observation:
+    """A letter to three addresses, one of which does not exist: the two others get it
+
+    One wrong address among many keeps a letter from everybody.
+
+    RFC 5321 section 3.3
+    """
+    sent = probe.letter(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
+    async with probe.smtp(SMTP_25) as smtp:
+        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+    codes = {address.partition("@")[0]: reply.code for address, reply in done.recipients.items()}
+    seen = await probe.in_mailbox(sent, READER, done.reply)
+    if seen.outcome is Outcome.DELIVERED:
+        seen = await probe.in_mailbox(sent, BOB, done.reply)
+    return probe.with_facts(seen, recipients=codes)
+
+
+@behaviour("inbound/25/twice", wanted=Outcome.DELIVERED, severity=Severity.MINOR)
+async def twice(probe: Probe) -> Observation:
+    """The same letter sent twice, as a mail server does that lost our answer
+
+    Letters vanish that look like others, or come more often than they were sent.
+
+    RFC 5321 section 6.2; RFC 1047
+    """
+    sent = probe.letter(to=READER.address)
+    await probe.deliver(sent)
+    reply = await probe.deliver(sent)
+    async with probe.mailbox(READER) as mailbox:
+        found = await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS, at_least=2)
+    return probe.seen(Outcome.DELIVERED if found else Outcome.LOST, Stage.DELIVERY, reply, copies=len(found))
+
+
+@behaviour("inbound/25/null-sender", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def null_sender(probe: Probe) -> Observation:
+    """A bounce from the world (an empty envelope sender) to a mailbox
+
+    Users do not learn that their letters came back.
+
+    RFC 5321 section 4.5.5: every server must take mail with an empty sender
+    """
+    sent = probe.letter(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/from-another-network", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+async def another_network(probe: Probe) -> Observation:
+    """A letter from a server in another network, that the login limiter does not spare
+
+    Mail from some networks does not arrive.
+
+    Mailu core/admin/mailu/internal/views/auth.py (port 25 asks `admin` about every connection)
+    """
+    sent = probe.letter(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, vantage=Vantage.OTHER_STRANGER))
+
+
+@behaviour("inbound/25/helo-{kind}", severity=Severity.MINOR, each={"kind": HELO})
+async def helo(probe: Probe, kind: str) -> Observation:
+    """A letter from a server that calls itself by a name of the kind "{kind}"
+
+    Mail from servers that are set up carelessly is treated differently.
+
+    RFC 5321 section 4.1.4: a server must not refuse for the name alone; Rspamd hfilter
+    """
+    sent = probe.letter(to=READER.address)
+    async with probe.smtp(SMTP_25, name=HELO[kind]) as smtp:
+        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+    return await probe.in_mailbox(sent, READER, done.reply)

@@ -1,0 +1,117 @@
+"""Whether a letter from the world is from whom it says it is: SPF, DKIM, DMARC, and what Mailu makes of them."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from dataclasses import replace
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity
+from pytest_mailu.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.stack.zones import Record
+
+READER = POOL[21]
+POLICIES = {
+    "no-records": {},
+    "spf-softfail": {"": "v=spf1 ~all"},
+    "spf-fail": {"": "v=spf1 -all"},
+    "dmarc-none": {"": "v=spf1 -all", "_dmarc.": "v=DMARC1; p=none"},
+    "dmarc-quarantine": {"": "v=spf1 -all", "_dmarc.": "v=DMARC1; p=quarantine"},
+    "dmarc-reject": {"": "v=spf1 -all", "_dmarc.": "v=DMARC1; p=reject"},
+}
+"""What a domain says of itself, where the stranger that writes in its name has no right to."""
+OURS = {"bob": BOB.address, "nobody": f"nobody@{DOMAIN}", "alternative-domain": f"bob@{ALTERNATIVE}"}
+
+
+@behaviour("inbound/25/sender-with-{policy}", severity=Severity.MAJOR, each={"policy": POLICIES})
+async def sender_with(probe: Probe, policy: str) -> Observation:
+    """A letter in the name of a domain with the policy "{policy}", from a host that the domain does not name
+
+    Forgeries arrive that were turned away before, or honest mail is turned away that arrived.
+
+    RFC 7208 section 8; RFC 7489 section 6.3; Rspamd's spf and dmarc modules
+    """
+    domain = f"{probe.word()}.example"
+    texts = [Record(f"{prefix}{domain}", "TXT", text) for prefix, text in POLICIES[policy].items()]
+    await probe.world.records([Record(domain, "MX", f"10 {MX_HOST}"), *texts])
+    sent = probe.letter(to=READER.address, sender=f"president@{domain}")
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/broken-signature", severity=Severity.MAJOR)
+async def broken_signature(probe: Probe) -> Observation:
+    """A letter whose DKIM signature does not fit any more, from a host that its domain names
+
+    Mail that a mailing list or a virus scanner has touched is treated differently.
+
+    RFC 6376 section 6.3: as if there were none
+    """
+    sent = probe.letter(to=READER.address)
+    sent = replace(sent, content=sent.content + b"-- \r\nadded on the way\r\n")
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/authentication-results", severity=Severity.MINOR)
+async def authentication_results(probe: Probe) -> Observation:
+    """What a good letter's Authentication-Results say in the mailbox
+
+    Mail programs and filters that go by this header see something else.
+
+    RFC 8601; Mailu core/rspamd/conf/milter_headers.conf
+    """
+    sent = probe.letter(to=READER.address)
+    reply = await probe.deliver(sent)
+    seen = await probe.in_mailbox(sent, READER, reply)
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    async with probe.mailbox(READER) as mailbox:
+        (message, *_) = await mailbox.wait_for_message(sent.message_id, 5.0)
+    lines = email.message_from_bytes(message.content, policy=email.policy.compat32).get_all("Authentication-Results")
+    text = " ".join(" ".join(str(line).split()) for line in lines or [])
+    results = dict(re.findall(r"\b(spf|dkim|dmarc|arc)=(\w+)", text))
+    return probe.seen(Outcome.DELIVERED, seen.stage, reply, server=text.partition(";")[0], results=results)
+
+
+@behaviour("inbound/25/claims-to-be-{whose}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"whose": OURS})
+async def claims(probe: Probe, whose: str) -> Observation:
+    """A stranger's own envelope, and in the header From one of our addresses ({whose}), which must be refused
+
+    Strangers write to our users in the name of their colleagues; nobody looks at the envelope.
+
+    RFC 7489 section 3.1; Mailu core/rspamd/conf/force_actions.conf (ANTISPOOF_*), since 2.0
+    """
+    sent = probe.letter(to=READER.address, sender=f"stranger@{ELSEWHERE}", header_from=OURS[whose])
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=6.0)
+
+
+@behaviour("inbound/25/brings-spam-headers", severity=Severity.MINOR)
+async def brings_headers(probe: Probe) -> Observation:
+    """A good letter that brings along headers saying it is spam
+
+    Strangers decide in which folder their letters end up.
+
+    Mailu core/admin/mailu/internal/templates/default.sieve (spamtest on X-Spam-Level)
+    """
+    headers = {"X-Spam-Level": "*" * 15, "X-Spamd-Bar": "+" * 15, "X-Spam": "Yes"}
+    sent = probe.letter(to=READER.address, headers=headers)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/list-mail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def list_mail(probe: Probe) -> Observation:
+    """A letter that a mailing list passes on, in the name of its author
+
+    What mailing lists send does not arrive.
+
+    RFC 2919; RFC 2369
+    """
+    headers = {
+        "List-Id": f"<talk.{ELSEWHERE}>",
+        "List-Unsubscribe": f"<mailto:talk-leave@{ELSEWHERE}>",
+        "Precedence": "list",
+    }
+    sent = probe.letter(to=READER.address, sender=f"talk-bounces@{ELSEWHERE}", headers=headers)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))

@@ -1,0 +1,277 @@
+"""What letters from the world are made of, and how another server hands them over on port 25."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
+from io import BytesIO
+from zipfile import ZipFile
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import ELSEWHERE, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.smuggling import ENDS, exchange, smuggle
+from pytest_mailu.stack.signatures import sign
+from pytest_mailu.ways import SMTP_25
+from pytest_mailu.wire.smtp_reply import expect_positive
+
+READER = POOL[19]
+LARGE = 12_000_000
+"""Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""
+BODIES = {
+    "8bit": "Grüße aus Köln, 8 Bit weit\r\n".encode(),
+    "dots": b".\r\n..\r\n...\r\n.a\r\na.\r\n",
+    "line-998": b"x" * 998 + b"\r\n",
+    "from-line": b"From the beginning\r\n>From the end\r\n",
+}
+ODD = {"line-5000": b"y" * 5000 + b"\r\n"}
+
+
+def _zip(name: str) -> bytes:
+    out = BytesIO()
+    with ZipFile(out, "w") as archive:
+        archive.writestr(name, b"nothing to see")
+    return out.getvalue()
+
+
+WELCOME = {"pdf": ("paper.pdf", b"%PDF-1.4\n%%EOF\n"), "zip": ("papers.zip", _zip("paper.txt"))}
+FORBIDDEN = {
+    "exe": ("setup.exe", b"MZ not a program"),
+    "js": ("page.js", b"alert(1)"),
+    "exe-in-zip": ("papers.zip", _zip("setup.exe")),
+    "iso": ("disk.iso", b"CD001"),
+}
+
+
+@behaviour("inbound/25/body-{kind}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"kind": BODIES})
+async def body_kept(probe: Probe, kind: str) -> Observation:
+    """The text of a letter from the world, of the kind "{kind}", arrives byte for byte
+
+    What others write arrives broken, and its signatures with it.
+
+    RFC 5321 sections 4.5.2 and 4.5.3.1.6; RFC 6152
+    """
+    return await _body(probe, BODIES[kind])
+
+
+@behaviour("inbound/25/body-{kind}", severity=Severity.MINOR, each={"kind": ODD})
+async def body_odd(probe: Probe, kind: str) -> Observation:
+    """The text of a letter from the world, of the kind "{kind}", which no server should send and some do
+
+    Such letters are refused that arrived before, or arrive otherwise.
+
+    RFC 5321 section 4.5.3.1.6
+    """
+    return await _body(probe, ODD[kind])
+
+
+async def _body(probe: Probe, body: bytes) -> Observation:
+    sent = _signed(probe.letter(to=READER.address, signed=False).with_body(body))
+    parameters = () if body.isascii() else ("BODY=8BITMIME",)
+    async with probe.smtp(SMTP_25) as smtp:
+        done = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)
+    return await probe.in_mailbox(sent, READER, done.reply)
+
+
+def _signed(letter: Letter) -> Letter:
+    return replace(letter, content=sign(letter.content, ELSEWHERE))
+
+
+@behaviour("inbound/25/large", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
+async def large(probe: Probe) -> Observation:
+    """A letter of 12 MB from the world
+
+    Photos and documents from outside do not arrive any more.
+
+    RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
+    """
+    sent = _signed(probe.letter(to=POOL[22].address, signed=False).of_size(LARGE))
+    return await probe.in_mailbox(sent, POOL[22], await probe.deliver(sent), wait=40.0)
+
+
+@behaviour("inbound/25/size-announced-too-large", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+async def announced(probe: Probe) -> Observation:
+    """A letter announced as larger than the server takes, which must be refused before it is sent
+
+    Other servers send all of it, again and again, before they learn that it was too large.
+
+    RFC 1870 section 6.1
+    """
+    async with probe.smtp(SMTP_25) as smtp:
+        limit = smtp.offered.get("SIZE", "")
+        if not limit.isdecimal():
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        await smtp.mail(f"stranger@{ELSEWHERE}", f"SIZE={int(limit) + 1}")
+        reply = await smtp.rcpt(READER.address)
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+
+
+@behaviour("inbound/25/size-sent-too-large", wanted=Outcome.REFUSED, severity=Severity.MAJOR, variant="small-letters")
+async def sent_too_large(probe: Probe) -> Observation:
+    """A letter larger than MESSAGE_SIZE_LIMIT allows, sent all the same
+
+    Letters of any size fill the disk; or another server tries again for days.
+
+    RFC 1870 section 6.3; RFC 3463 (5.3.4)
+    """
+    limit = await probe.run("smtp", "postconf", "-h", "message_size_limit")
+    sent = _signed(probe.letter(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=5.0)
+
+
+@behaviour("inbound/25/attachment-{kind}", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"kind": WELCOME})
+async def attachment(probe: Probe, kind: str) -> Observation:
+    """A letter from the world with an attachment ({kind})
+
+    Documents from outside do not arrive, or arrive broken.
+
+    RFC 2183; Mailu core/rspamd/conf/forbidden_file_extension.map
+    """
+    return await _attached(probe, *WELCOME[kind])
+
+
+@behaviour("inbound/25/attachment-{kind}", wanted=Outcome.REFUSED, severity=Severity.MAJOR, each={"kind": FORBIDDEN})
+async def forbidden_attachment(probe: Probe, kind: str) -> Observation:
+    """A letter from the world with an attachment that Mailu forbids ({kind})
+
+    Programs from strangers reach users by mail.
+
+    Mailu core/rspamd/conf/multimap.conf (FORBIDDEN_FILE_EXTENSION) and forbidden_file_extension.map, since 2.0
+    """
+    return await _attached(probe, *FORBIDDEN[kind])
+
+
+async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
+    sent = probe.letter(to=READER.address, signed=False)
+    message = EmailMessage(policy=SMTP)
+    for line in sent.content.partition(b"\r\n\r\n")[0].decode().split("\r\n"):
+        field, _, value = line.partition(": ")
+        if field.lower() in ("from", "to", "subject", "date", "message-id"):
+            message[field] = value
+    message.set_content(f"See what is attached. {sent.token}\n")
+    message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    sent = _signed(replace(sent, content=message.as_bytes()))
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+
+
+@behaviour("inbound/25/gtube", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def gtube(probe: Probe) -> Observation:
+    """The test string for spam filters, in a letter from the world
+
+    The spam filter does not filter.
+
+    Rspamd, "GTUBE"
+    """
+    text = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
+    return await _body(probe, text)
+
+
+@behaviour("inbound/25/smtputf8", severity=Severity.MINOR)
+async def smtputf8(probe: Probe) -> Observation:
+    """A letter from an address with an umlaut in its local part
+
+    People whose addresses are not in Latin letters cannot write to our users.
+
+    RFC 6531
+    """
+    sent = probe.letter(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
+    async with probe.smtp(SMTP_25) as smtp:
+        if "SMTPUTF8" not in smtp.offered:
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        done = await smtp.send(
+            sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
+        )
+    return await probe.in_mailbox(sent, READER, done.reply)
+
+
+@behaviour("inbound/25/chunking", severity=Severity.MINOR)
+async def chunking(probe: Probe) -> Observation:
+    """A letter from the world handed over by BDAT, where the server offers it
+
+    Mail from servers that use BDAT where it is offered does not arrive.
+
+    RFC 3030
+    """
+    sent = probe.letter(to=READER.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        if "CHUNKING" not in smtp.offered:
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        await smtp.mail(sent.sender)
+        await smtp.rcpt(READER.address)
+        reply = await smtp.bdat(sent.content)
+    return await probe.in_mailbox(sent, READER, reply)
+
+
+@behaviour("inbound/25/pipelining", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def pipelining(probe: Probe) -> Observation:
+    """MAIL, RCPT and DATA in one piece
+
+    Mail from servers that do not wait for each answer does not arrive.
+
+    RFC 2920; Postfix smtpd_forbid_unauth_pipelining
+    """
+    sent = probe.letter(to=READER.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        offered = "PIPELINING" in smtp.offered
+        lines = (f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{READER.address}>", "DATA")
+        for reply, stage in zip(
+            await smtp.pipeline(*lines, stage=Stage.DATA), (Stage.MAIL, Stage.RCPT, Stage.DATA), strict=True
+        ):
+            expect_positive(reply, stage)
+        done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
+    return probe.with_facts(await probe.in_mailbox(sent, READER, done), offered=offered)
+
+
+@behaviour("inbound/25/two-letters", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def two_letters(probe: Probe) -> Observation:
+    """Two letters one after the other on one connection
+
+    Large providers, which send many letters on one connection, get stuck after the first.
+
+    RFC 5321 section 3.3
+    """
+    first, second = probe.letter(to=READER.address), probe.letter(to=READER.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        await smtp.send(first.sender, first.recipients, first.content)
+        reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
+    seen = await probe.in_mailbox(first, READER, reply)
+    return seen if seen.outcome is not Outcome.DELIVERED else await probe.in_mailbox(second, READER, reply)
+
+
+@behaviour("inbound/25/smuggling-{end}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"end": ENDS})
+async def smuggling(probe: Probe, end: str) -> Observation:
+    """A second letter hidden behind {end} in a stranger's letter, which must not be taken for one
+
+    Strangers write in anybody's name, past all checks of the sender (SMTP smuggling).
+
+    CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0.33
+    """
+    outer = probe.letter(to=READER.address)
+    inner = probe.letter(to=READER.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        return await smuggle(probe, smtp, outer, inner, ENDS[end])
+
+
+@behaviour("inbound/25/line-end-{end}", severity=Severity.MINOR, each={"end": ("lf", "cr")})
+async def line_end(probe: Probe, end: str) -> Observation:
+    """A letter from the world whose lines end in {end} alone
+
+    Mail from careless programs does not arrive any more, or arrives otherwise.
+
+    RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline
+    """
+    sent = probe.letter(to=READER.address)
+    bare = {"lf": b"\n", "cr": b"\r"}[end]
+    payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
+    async with probe.smtp(SMTP_25) as smtp:
+        await smtp.mail(sent.sender)
+        await smtp.rcpt(READER.address)
+        reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
+    if reply.code.startswith("2"):
+        seen = await probe.in_mailbox(sent, READER, reply)
+    else:
+        seen = probe.seen(Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED, Stage.DATA, reply)
+    return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])

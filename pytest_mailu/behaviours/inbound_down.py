@@ -1,0 +1,112 @@
+"""Mail that comes in while one of Mailu's services is not there: wanted kept, by us or by the sender, and delivered.
+
+Two cases are told apart. *Held still*: the service's name and address are there, and nobody answers (a machine that
+is overloaded). *Gone*: the container is stopped, and with it its name leaves the engine's DNS (an administrator who
+restarts one service). A sender who is put off tries again afterwards, as mail servers do (RFC 5321 section 4.5.4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Reply, Severity
+from pytest_mailu.population import POOL
+from pytest_mailu.probe import Probe, eventually
+from pytest_mailu.wire.ends import Stopped, Trouble
+
+READER = POOL[23]
+SERVICES = ("imap", "admin", "antispam")
+
+
+@behaviour(
+    "inbound/down/{service}-held-still",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"service": SERVICES},
+    alone=True,
+    timeout=150.0,
+)
+async def held_still(probe: Probe, service: str) -> Observation:
+    """A letter from the world while the service {service} is there and does not answer
+
+    Mail is lost, or returned to its senders, whenever the machine is overloaded.
+
+    RFC 5321 sections 4.2.5 and 4.5.4; Mailu core/postfix/conf/main.cf (milter_default_action, virtual_transport)
+    """
+    return await _without(probe, service, gone=False)
+
+
+@behaviour("inbound/down/imap-gone", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, alone=True, timeout=150.0)
+async def gone(probe: Probe) -> Observation:
+    """A letter from the world while the container of the service imap is stopped, and its name with it
+
+    Mail is lost, or returned to its senders, whenever a service is restarted.
+
+    RFC 5321 sections 4.2.5 and 4.5.4; Postfix: a name that is not found bounces (5.4.4)
+    """
+    return await _without(probe, "imap", gone=True)
+
+
+async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
+    sent = probe.letter(to=READER.address)
+    async with probe.without(service, gone=gone):
+        first, reply = await _tried(probe, sent)
+        if reply is not None:
+            await _settle(probe, sent, reply)
+    facts: dict[str, Any] = {"first": first}
+    if reply is None:
+        reply = await _again(probe, sent)
+        facts["tried_again"] = True
+    if entry := await probe.queued(sent, reply):
+        await probe.run("smtp", "postqueue", "-i", entry["queue_id"])
+    seen = await probe.in_mailbox(sent, READER, reply, wait=20.0)
+    if seen.outcome is Outcome.LOST and await probe.world.arrivals(token=sent.token, wait=5.0):
+        seen = probe.seen(Outcome.REFUSED, seen.stage, reply)
+        facts["bounced"] = True
+    return probe.with_facts(seen, **facts)
+
+
+async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
+    """What the sender hears: in short, and the reply where the letter was taken."""
+    try:
+        return "taken", await probe.deliver(sent)
+    except Stopped as end:
+        code = end.reply.code if end.reply is not None else ""
+        return f"{end.outcome} {code}".strip(), None
+    except Trouble:
+        # It hung up in the middle: to a mail server, that means to try again.
+        return "hung up", None
+
+
+async def _settle(probe: Probe, sent: Letter, reply: Reply) -> None:
+    """Let a letter that was taken be put off, or returned, before the service comes back."""
+
+    async def settled() -> bool:
+        entry = await probe.queued(sent, reply)
+        return entry is None or entry["queue_name"] == "deferred"
+
+    await eventually(settled, 5.0)
+
+
+async def _again(probe: Probe, sent: Letter) -> Reply:
+    """Try until the letter is taken, or refused for good; raises Stopped as the last attempt did."""
+    last: Stopped | None = None
+    reply: Reply | None = None
+
+    async def taken() -> bool:
+        nonlocal last, reply
+        try:
+            reply = await probe.deliver(sent)
+        except Stopped as end:
+            last = end
+            return end.outcome not in (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
+        except Trouble:
+            return False
+        return True
+
+    await eventually(taken, 40.0)
+    if reply is not None:
+        return reply
+    raise last or Trouble("the letter could not be sent again")

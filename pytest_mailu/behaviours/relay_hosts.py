@@ -1,0 +1,102 @@
+"""Mail through a relay host, in every dress that a provider may want."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity
+from pytest_mailu.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import SUBMISSIONS_465
+
+WRITER = POOL[18]
+
+
+@behaviour("relay/relayhost/forward", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+async def forwarded(probe: Probe) -> Observation:
+    """A stranger's letter that is passed on to another domain, through the relay host
+
+    Forwarded mail does not take the way that the provider demands, and is lost.
+
+    Mailu docs, "Configuration reference" (RELAYHOST)
+    """
+    sent = probe.letter(to=OUTSIDE.address)
+    return await probe.at_world(sent, await probe.deliver(sent))
+
+
+@behaviour("relay/relayhost/relayed-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost")
+async def relayed_domain(probe: Probe) -> Observation:
+    """A letter to a domain that Mailu relays, which goes to that domain's own server and not to the relay host
+
+    Mail for the domain behind this server takes a way round, and loops.
+
+    Postfix transport(5) before relayhost; Mailu core/admin/mailu/internal/views/postfix.py (postfix_transport)
+    """
+    sent = probe.letter(to=f"somebody@{RELAYED}")
+    return await probe.at_world(sent, await probe.deliver(sent))
+
+
+@behaviour("relay/relayhost/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+async def local(probe: Probe) -> Observation:
+    """A user's letter to a mailbox on this server, which stays here where there is a relay host
+
+    Mail between colleagues goes round by the provider, or not at all.
+
+    Mailu core/postfix/conf/main.cf (virtual_transport)
+    """
+    sent = probe.letter(to=BOB.address, sender=WRITER.address)
+    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour("relay/relayhost/plain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost-plain")
+async def plain(probe: Probe) -> Observation:
+    """A user's letter through a relay host that has neither TLS nor logins, as in one's own network
+
+    Whoever sends through a machine of the own network cannot send at all.
+
+    Mailu docs, "Configuration reference" (RELAYHOST, OUTBOUND_TLS_LEVEL)
+    """
+    return await _through(probe)
+
+
+@behaviour("relay/relayhost/login-without-tls", severity=Severity.MINOR, variant="relayhost-insecure")
+async def insecure(probe: Probe) -> Observation:
+    """A user's letter through a relay host that wants a login and has no TLS
+
+    Whether a password crosses the network in the clear has changed; or who needs it cannot send.
+
+    Mailu core/postfix/conf/main.cf (smtp_sasl_security_options = noanonymous, noplaintext)
+    """
+    return await _through(probe)
+
+
+@behaviour("relay/relayhost/implicit-tls", severity=Severity.MINOR, variant="relayhost-tls")
+async def implicit(probe: Probe) -> Observation:
+    """A user's letter through a relay host that speaks TLS from the start, on port 465
+
+    Whoever sends through such a host cannot send at all, or can now.
+
+    Postfix smtp_tls_wrappermode, which Mailu leaves to overrides (docs, FAQ)
+    """
+    return await _through(probe)
+
+
+@behaviour("relay/relayhost/wrong-login", wanted=Outcome.DEFERRED, severity=Severity.MAJOR, variant="relayhost-wrong")
+async def wrong_login(probe: Probe) -> Observation:
+    """A user's letter through a relay host that does not take our password, which must stay in the queue
+
+    When a password runs out, mail is returned or lost instead of waiting for the administrator.
+
+    Postfix smtp_sasl_auth_soft_bounce
+    """
+    return await _through(probe)
+
+
+async def _through(probe: Probe) -> Observation:
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+    try:
+        return await probe.at_world(sent, reply)
+    finally:
+        if entry := await probe.queued(sent, reply):
+            # It must not turn up in a later variant.
+            await probe.run("smtp", "postsuper", "-d", entry["queue_id"])

@@ -1,0 +1,158 @@
+"""How mail goes out without a relay host: which server is found, and what happens when it will not take a letter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.notices import notice_facts
+from pytest_mailu.population import ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.probe import ARRIVAL_SECONDS, Probe, eventually
+from pytest_mailu.stack.zones import Record
+from pytest_mailu.ways import SUBMISSIONS_465
+from pytest_mailu.wire.ends import Trouble
+
+WRITER = POOL[17]
+STAGES = ("mail", "rcpt", "data")
+
+
+@behaviour(
+    "relay/next-hop/not-now-at-{stage}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"stage": STAGES},
+    timeout=60.0,
+)
+async def not_now(probe: Probe, stage: str) -> Observation:
+    """A letter that the other server puts off at {stage}, once: it stays in the queue and arrives at the next attempt
+
+    Mail to servers that are busy, or that greylist, is lost or returned at once.
+
+    RFC 5321 section 4.5.4.1; RFC 6647
+    """
+    word = probe.word()
+    sent = probe.letter(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    rule = await probe.world.script(stage, sender=sent.sender, code=451, enhanced="4.7.1", text="not now", times=1)
+    try:
+        reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+        reason = await _put_off(probe, sent, reply)
+        seen = await probe.at_world(sent, reply, wait=ARRIVAL_SECONDS)
+    finally:
+        await probe.world.unscript(rule)
+    return probe.with_facts(seen, put_off=reason)
+
+
+async def _put_off(probe: Probe, sent: Letter, reply: Reply) -> str:
+    """Wait until the letter has been put off, have Postfix try again, and give the reason that the queue held."""
+    reason = ""
+    number = ""
+
+    async def put_off() -> bool:
+        nonlocal reason, number
+        entry = await probe.queued(sent, reply)
+        if entry is not None and entry["queue_name"] == "deferred":
+            reason = entry["recipients"][0].get("delay_reason", "")
+            number = entry["queue_id"]
+        return bool(reason)
+
+    if not await eventually(put_off):
+        # Already tried again, returned or lost: what became of it will be seen.
+        return ""
+    await probe.run("smtp", "postqueue", "-i", number)
+    return reason
+
+
+@behaviour("relay/next-hop/never-at-{stage}", severity=Severity.MAJOR, each={"stage": STAGES})
+async def never(probe: Probe, stage: str) -> Observation:
+    """A letter that the other server refuses for good at {stage}: it comes back with a readable reason
+
+    Users do not learn that a letter has not arrived, or cannot make out why.
+
+    RFC 5321 section 6.1; RFC 3464; RFC 6522
+    """
+    word = probe.word()
+    sent = probe.letter(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    rule = await probe.world.script(stage, sender=sent.sender, code=550, enhanced="5.7.1", text="never")
+    try:
+        return await _returned(probe, sent)
+    finally:
+        await probe.world.unscript(rule)
+
+
+@behaviour("relay/mx/no-such-domain", severity=Severity.MAJOR)
+async def no_such_domain(probe: Probe) -> Observation:
+    """A user's letter to a domain that does not exist: refused at once, or returned
+
+    Users do not learn that they mistyped a domain.
+
+    RFC 5321 section 5.1
+    """
+    return await _returned(probe, probe.letter(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
+
+
+@behaviour("relay/mx/null-mx", severity=Severity.MINOR)
+async def null_mx(probe: Probe) -> Observation:
+    """A user's letter to a domain that says it takes no mail: refused at once, or returned
+
+    Users wait for days for an answer that cannot come.
+
+    RFC 7505
+    """
+    domain = f"{probe.word()}.{ELSEWHERE}"
+    await probe.world.records([Record(domain, "MX", "0 ."), *await _address(probe, domain)])
+    return await _returned(probe, probe.letter(to=f"someone@{domain}", sender=WRITER.address))
+
+
+async def _returned(probe: Probe, sent: Letter) -> Observation:
+    """DELIVERED with the bounce's facts, or what else became of the letter."""
+    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+    bounce = await probe.notice(sent, WRITER)
+    if bounce is None:
+        return await probe.at_world(sent, reply, wait=0)
+    facts = notice_facts(bounce)
+    outcome = Outcome.DELIVERED if facts["well_formed"] else Outcome.ALTERED
+    return probe.seen(outcome, Stage.DELIVERY, reply, bounce=facts)
+
+
+@behaviour("relay/mx/by-address", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def by_address(probe: Probe) -> Observation:
+    """A user's letter to a domain that has no MX, only an address
+
+    Users cannot write to small domains that have no MX.
+
+    RFC 5321 section 5.1 (implicit MX)
+    """
+    domain = f"{probe.word()}.{ELSEWHERE}"
+    await probe.world.records(await _address(probe, domain))
+    return await _sent_to(probe, domain)
+
+
+@behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, timeout=60.0)
+async def second_mx(probe: Probe) -> Observation:
+    """A user's letter to a domain whose first mail server is not reached, by the second one
+
+    Mail waits for days while another server would take it.
+
+    RFC 5321 section 5.1
+    """
+    domain = f"{probe.word()}.{ELSEWHERE}"
+    # Nothing of the world is at the address of a client network, seen from where Postfix is.
+    dead = Record(f"dead.{domain}", "A", probe.address(Vantage.OTHER_STRANGER))
+    both = [Record(domain, "MX", f"10 dead.{domain}"), Record(domain, "MX", f"20 {MX_HOST}")]
+    await probe.world.records([*both, dead])
+    return await _sent_to(probe, domain, wait=40.0)
+
+
+async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> Observation:
+    sent = probe.letter(to=f"someone@{domain}", sender=WRITER.address)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=wait)
+
+
+async def _address(probe: Probe, domain: str) -> list[Record]:
+    """The mail server of the world under another name."""
+    found = [record for record in await probe.world.records() if (record.name, record.type) == (MX_HOST, "A")]
+    if not found:
+        raise Trouble("the world's own mail server has no address")
+    return [replace(found[0], name=domain)]

@@ -1,0 +1,94 @@
+"""Who may send through this server without a login: spellings of addresses, and hosts that are trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.population import ALICE, DOMAIN, ELSEWHERE, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN
+from pytest_mailu.wire.smtp_reply import expect_positive
+
+READER = POOL[25]
+TRUSTED = (Vantage.RELAYNET, Vantage.INSIDE)
+SPELLINGS = {
+    "percent": f"someone%{ELSEWHERE}@{DOMAIN}",
+    "bang": f"{ELSEWHERE}!someone@{DOMAIN}",
+    "quoted": f'"someone@{ELSEWHERE}"@{DOMAIN}',
+    "source-route": f"@{DOMAIN}:someone@{ELSEWHERE}",
+    "two-ats": f"someone@{ELSEWHERE}@{DOMAIN}",
+}
+"""Addresses that older servers read as "pass it on" (RFC 5321 appendix F.2; Postfix allow_percent_hack)."""
+
+
+@behaviour(
+    "relay/25/spelling-{spelling}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"spelling": SPELLINGS}
+)
+async def spelling(probe: Probe, spelling: str) -> Observation:
+    """A stranger's letter to another domain under the spelling "{spelling}", which must be refused
+
+    The server is an open relay to whoever knows the trick.
+
+    RFC 5321 section 7.8 and appendix F.2; Postfix allow_untrusted_routing
+    """
+    sent = replace(probe.letter(to=f"someone@{ELSEWHERE}"), recipients=(SPELLINGS[spelling],))
+    return await probe.at_world(sent, await probe.deliver(sent), wait=6.0)
+
+
+@behaviour("relay/25/client-logs-in-if-offered", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def logs_in_if_offered(probe: Probe) -> Observation:
+    """A mail program on port 25 that logs in where a login is offered, to another domain: goes on as a stranger
+
+    What fails here is a program that fell back to port 25, and what its user reads is "Relay access denied".
+
+    RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    async with probe.smtp(SMTP_25) as smtp:
+        if "PLAIN" in smtp.offered.get("AUTH", "").split():
+            await smtp.login(ALICE.address, ALICE.password)
+        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+    return await probe.at_world(sent, done.reply)
+
+
+@behaviour(
+    "relay/25/{vantage}-to-mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"vantage": TRUSTED}
+)
+async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
+    """A letter in a user's name from a trusted host ({vantage}) to a mailbox on this server, without a login
+
+    What scanners and applications send to colleagues does not arrive.
+
+    Mailu docs, "Configuration reference" (RELAYNETS, SUBNET)
+    """
+    sent = probe.letter(to=READER.address, sender=ALICE.address)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
+
+
+@behaviour("relay/25/{vantage}-as-outsider", severity=Severity.MINOR, each={"vantage": TRUSTED})
+async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
+    """A letter in an outsider's name from a trusted host ({vantage}) to another domain: which envelope sender goes out
+
+    What applications send for others is refused elsewhere, for its envelope does not fit.
+
+    Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_map: SRS)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=f"stranger@{ELSEWHERE}")
+    return await probe.at_world(sent, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
+
+
+@behaviour("relay/25/relaynet-to-nobody", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+async def trusted_to_nobody(probe: Probe) -> Observation:
+    """A letter from a host in RELAYNETS to nobody at our own domain, which must be refused at once
+
+    Applications do not learn that an address is wrong.
+
+    RFC 5321 section 3.3; Postfix smtpd_reject_unlisted_recipient
+    """
+    sent = probe.letter(to=f"nobody@{DOMAIN}", sender=ALICE.address)
+    async with probe.smtp(SMTP_25_PLAIN, Vantage.RELAYNET) as smtp:
+        await smtp.mail(sent.sender)
+        reply = expect_positive(await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT), Stage.RCPT)
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)

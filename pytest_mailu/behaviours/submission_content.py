@@ -1,0 +1,254 @@
+"""What a letter is made of and how it is handed over: the extensions that mail programs use, and odd bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import Letter
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.notices import notice_facts
+from pytest_mailu.population import ELSEWHERE, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.smuggling import ENDS, exchange, smuggle
+from pytest_mailu.ways import SUBMISSIONS_465
+from pytest_mailu.wire.smtp_reply import expect_positive
+
+WRITER = POOL[13]
+READER = POOL[14]
+NOTIFIED = POOL[15]
+SOMEONE = f"someone@{ELSEWHERE}"
+
+BODIES = {
+    "8bit": "Grüße aus Köln, 8 Bit weit\r\n".encode(),
+    "dots": b".\r\n..\r\n...\r\n.a\r\na.\r\n",
+    "line-998": b"x" * 998 + b"\r\n",
+    "line-5000": b"y" * 5000 + b"\r\n",
+    "trailing-space": b"a line with spaces at its end   \r\n\t\r\n",
+    "no-text": b"",
+    "nul": b"a\x00b\r\n",
+}
+"""RFC 6152 for 8 bits; RFC 5321 sections 4.5.2 for dots and 4.5.3.1.6 for lines of 998 characters and no more."""
+KEPT = ("8bit", "dots", "line-998", "trailing-space", "no-text")
+ODD = ("line-5000", "nul")
+
+
+def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Letter:
+    return probe.letter(to=to, sender=WRITER.address).with_body(body)
+
+
+@behaviour("submission/465-tls/body-{kind}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"kind": KEPT})
+async def body_kept(probe: Probe, kind: str) -> Observation:
+    """The text of a letter of the kind "{kind}" arrives at another server, byte for byte
+
+    What people write arrives broken, and its signatures with it.
+
+    RFC 5321 sections 4.5.2 and 4.5.3.1.6; RFC 6152
+    """
+    return await _body(probe, kind)
+
+
+@behaviour("submission/465-tls/body-{kind}", severity=Severity.MINOR, each={"kind": ODD})
+async def body_odd(probe: Probe, kind: str) -> Observation:
+    """The text of a letter of the kind "{kind}", which no program should send and some do
+
+    Such letters are refused that arrived before, or arrive otherwise.
+
+    RFC 5321 section 4.5.3.1.6; RFC 5322 section 2.3 (no NUL); Postfix smtp_line_length_limit
+    """
+    return await _body(probe, kind)
+
+
+async def _body(probe: Probe, kind: str) -> Observation:
+    sent = _made(probe, BODIES[kind])
+    parameters = ("BODY=8BITMIME",) if kind == "8bit" else ()
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        reply = (await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)).reply
+    seen = await probe.at_world(sent, reply)
+    if seen.outcome is not Outcome.DELIVERED or seen.facts["arrival"]["body_kept"]:
+        return seen
+    return replace(seen, outcome=Outcome.ALTERED)
+
+
+@behaviour("submission/465-tls/8bit-to-mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def eight_bits_here(probe: Probe) -> Observation:
+    """A letter in 8 bits from one user to another
+
+    Umlauts, and everything else outside English, arrive broken.
+
+    RFC 6152
+    """
+    sent = _made(probe, BODIES["8bit"], READER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        sending = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=("BODY=8BITMIME",))
+    return await probe.in_mailbox(sent, READER, sending.reply)
+
+
+@behaviour("submission/465-tls/smtputf8", severity=Severity.MINOR)
+async def smtputf8(probe: Probe) -> Observation:
+    """A letter to an address with an umlaut in its local part
+
+    Users cannot write to addresses that are not in Latin letters.
+
+    RFC 6531
+    """
+    sent = probe.letter(to=f"jürgen@{ELSEWHERE}", sender=WRITER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        offered = "SMTPUTF8" in await smtp.ehlo()
+        if not offered:
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        sending = await smtp.send(
+            sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
+        )
+    return await probe.at_world(sent, sending.reply)
+
+
+@behaviour(
+    "submission/465-tls/chunking-in-{pieces}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"pieces": (1, 3)},
+)
+async def chunking(probe: Probe, pieces: int) -> Observation:
+    """A letter handed over by BDAT in {pieces} pieces, where the server offers it
+
+    Programs that use BDAT where it is offered cannot send.
+
+    RFC 3030
+    """
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        if "CHUNKING" not in await smtp.ehlo():
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        await smtp.mail(sent.sender)
+        await smtp.rcpt(SOMEONE)
+        size = len(sent.content) // pieces + 1
+        for start in range(0, len(sent.content), size):
+            reply = await smtp.bdat(sent.content[start : start + size], last=start + size >= len(sent.content))
+    return await probe.at_world(sent, reply)
+
+
+@behaviour("submission/465-tls/pipelining", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def pipelining(probe: Probe) -> Observation:
+    """MAIL, RCPT and DATA in one piece
+
+    Programs that do not wait for each answer cannot send.
+
+    RFC 2920
+    """
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        offered = "PIPELINING" in await smtp.ehlo()
+        replies = await smtp.pipeline(f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{SOMEONE}>", "DATA", stage=Stage.DATA)
+        for reply, stage in zip(replies, (Stage.MAIL, Stage.RCPT, Stage.DATA), strict=True):
+            expect_positive(reply, stage)
+        done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
+    seen = await probe.at_world(sent, done)
+    return probe.with_facts(seen, offered=offered)
+
+
+@behaviour("submission/465-tls/dsn-passed-on", severity=Severity.MINOR)
+async def dsn_passed_on(probe: Probe) -> Observation:
+    """The wish for a delivery receipt, passed on to the next server
+
+    Users who ask for delivery receipts get none.
+
+    RFC 3461 section 5.2.1
+    """
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        sending = await smtp.send(
+            sent.sender,
+            sent.recipients,
+            sent.content,
+            mail_parameters=("RET=HDRS", "ENVID=note-1"),
+            rcpt_parameters=("NOTIFY=SUCCESS,FAILURE", f"ORCPT=rfc822;{SOMEONE}"),
+        )
+    seen = await probe.at_world(sent, sending.reply)
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    asked = [word for word in arrival.sender_params if not word.startswith("SIZE=")]
+    return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
+
+
+@behaviour("submission/465-tls/dsn-success", severity=Severity.MINOR)
+async def dsn_success(probe: Probe) -> Observation:
+    """A delivery receipt for a letter to a mailbox on this server
+
+    Users who ask for delivery receipts get none, or others.
+
+    RFC 3461 section 6.2.4; RFC 3464
+    """
+    sent = probe.letter(to=READER.address, sender=NOTIFIED.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(NOTIFIED.address, NOTIFIED.password)
+        sending = await smtp.send(sent.sender, sent.recipients, sent.content, rcpt_parameters=("NOTIFY=SUCCESS",))
+    note = await probe.notice(sent, NOTIFIED)
+    facts = {} if note is None else {"receipt": notice_facts(note)}
+    return probe.seen(Outcome.LOST if note is None else Outcome.DELIVERED, Stage.DELIVERY, sending.reply, **facts)
+
+
+@behaviour("submission/465-tls/smuggling-{end}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"end": ENDS})
+async def smuggling(probe: Probe, end: str) -> Observation:
+    """A second letter hidden behind {end} in a user's letter, which must not be taken for one
+
+    Users, or whoever writes through their programs, send in any name they like (SMTP smuggling).
+
+    CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline
+    """
+    outer = probe.letter(to=SOMEONE, sender=WRITER.address)
+    inner = probe.letter(to=SOMEONE, sender=READER.address)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        return await smuggle(probe, smtp, outer, inner, ENDS[end])
+
+
+@behaviour(
+    "submission/465-tls/line-end-{end}",
+    severity=Severity.MINOR,
+    each={"end": ("lf", "cr")},
+)
+async def line_end(probe: Probe, end: str) -> Observation:
+    """A letter whose lines end in {end} alone, as old scripts send them
+
+    Scripts and devices that get line ends wrong cannot send any more, or their letters arrive otherwise.
+
+    RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0
+    """
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    bare = {"lf": b"\n", "cr": b"\r"}[end]
+    payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        await smtp.mail(sent.sender)
+        await smtp.rcpt(SOMEONE)
+        reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
+    if reply.code.startswith("2"):
+        seen = await probe.at_world(sent, reply)
+    else:
+        seen = probe.seen(_refusal(reply), Stage.DATA, reply)
+    return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])
+
+
+def _refusal(reply: Reply) -> Outcome:
+    return Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED
+
+
+@behaviour("submission/465-tls/gtube", severity=Severity.MINOR)
+async def gtube(probe: Probe) -> Observation:
+    """The test string for spam filters in a user's own letter to another domain
+
+    Whether the filter looks at what users send has changed.
+
+    Rspamd, "GTUBE"; Mailu core/rspamd/conf
+    """
+    text = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
+    sent = _made(probe, text)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))

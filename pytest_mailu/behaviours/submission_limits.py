@@ -1,0 +1,115 @@
+"""How large a letter may be, and how many."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.population import ELSEWHERE, POOL
+from pytest_mailu.probe import Probe
+from pytest_mailu.ways import SUBMISSIONS_465
+from pytest_mailu.wire.ends import Trouble
+from pytest_mailu.wire.smtp_reply import positive
+
+WRITER = POOL[14]
+BUSY = POOL[16]
+SOMEONE = f"someone@{ELSEWHERE}"
+LARGE = 12_000_000
+"""Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""
+SPARE = 4_000
+"""Bytes that servers add on the way and count (Received lines)."""
+MOST = 400
+"""Recipients to try before giving up on finding a limit; Mailu's default is 200 a day."""
+
+
+@behaviour("submission/465-tls/large", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
+async def large(probe: Probe) -> Observation:
+    """A letter of 12 MB, after a login
+
+    Photos and documents cannot be sent any more.
+
+    RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
+    """
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(LARGE)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=40.0)
+
+
+@behaviour("submission/465-tls/size-announced-too-large", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+async def announced(probe: Probe) -> Observation:
+    """A letter announced as larger than the server takes, which must be refused before it is sent
+
+    Programs send all of it, for minutes, before they learn that it was too large.
+
+    RFC 1870 section 6.1
+    """
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        limit = (await smtp.ehlo()).get("SIZE", "")
+        if not limit.isdecimal():
+            return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
+        await smtp.mail(WRITER.address, f"SIZE={int(limit) + 1}")
+        reply = await smtp.rcpt(SOMEONE)
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+
+
+@behaviour(
+    "submission/465-tls/size-just-below-the-limit",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    variant="small-letters",
+)
+async def just_below(probe: Probe) -> Observation:
+    """A letter that is almost as large as MESSAGE_SIZE_LIMIT allows
+
+    Letters are refused that the settings allow.
+
+    RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
+    """
+    limit = await _limit(probe)
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(limit - SPARE)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour(
+    "submission/465-tls/size-sent-too-large",
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+    variant="small-letters",
+)
+async def sent_too_large(probe: Probe) -> Observation:
+    """A letter larger than MESSAGE_SIZE_LIMIT allows, sent all the same
+
+    Letters of any size fill the disk; or a program hangs, or tries again for ever.
+
+    RFC 1870 section 6.3; RFC 3463 (5.3.4, 5.2.3)
+    """
+    limit = await _limit(probe)
+    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(limit + SPARE)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=5.0)
+
+
+async def _limit(probe: Probe) -> int:
+    """MESSAGE_SIZE_LIMIT as Postfix has it."""
+    ran = await probe.run("smtp", "postconf", "-h", "message_size_limit")
+    if not ran.output.strip().isdecimal():
+        raise Trouble(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")
+    return int(ran.output)
+
+
+@behaviour("submission/465-tls/rate-limit", wanted=Outcome.DEFERRED, severity=Severity.MAJOR, last=True, timeout=120.0)
+async def rate_limit(probe: Probe) -> Observation:
+    """More recipients in a day than MESSAGE_RATELIMIT allows, which must be put off
+
+    One stolen password is enough to send any amount of spam; or users are stopped earlier than before.
+
+    Mailu docs, "Configuration reference" (MESSAGE_RATELIMIT); core/admin/mailu/internal/views/postfix.py
+    """
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(BUSY.address, BUSY.password)
+        await smtp.mail(BUSY.address)
+        for number in range(MOST):
+            reply = await smtp.command(f"RCPT TO:<someone-{number}@{ELSEWHERE}>", Stage.RCPT)
+            if not positive(reply):
+                deferred = reply.code.startswith("4")
+                outcome = Outcome.DEFERRED if deferred else Outcome.REFUSED
+                return probe.seen(outcome, Stage.RCPT, reply, taken=number)
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply, taken=MOST)

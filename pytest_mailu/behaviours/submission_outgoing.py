@@ -1,0 +1,155 @@
+"""What becomes of a letter on its way out: what is hidden, what is added, to whom it goes."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.letters import header_names
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.notices import notice_facts
+from pytest_mailu.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
+from pytest_mailu.probe import Probe, eventually
+from pytest_mailu.ways import SUBMISSION, SUBMISSIONS_465, Way
+
+WRITER = POOL[13]
+BOUNCED = POOL[15]
+REVEALING = {
+    "user-agent": "SecretMail/1.0 (Windows)",
+    "x-mailer": "SecretMail 1.0",
+    "x-originating-ip": "[198.18.99.99]",
+    "x-enigmail": "secret",
+}
+ABSENT_HEADERS = {"date": "Date", "message-id": "Message-ID"}
+
+
+@behaviour("submission/{way}/to-alias", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
+async def to_alias(probe: Probe, way: Way) -> Observation:
+    """Mail to an alias on this server, sent with a login through {way.words}
+
+    Colleagues cannot be reached by sales@ or info@.
+
+    Mailu docs, "Web administration" (aliases)
+    """
+    sent = probe.letter(to=SALES.address, sender=WRITER.address)
+    reply = await probe.submit(sent, way, WRITER)
+    return await probe.in_mailbox(sent, ALICE, reply)
+
+
+@behaviour(
+    "submission/{way}/many-recipients", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+)
+async def many_recipients(probe: Probe, way: Way) -> Observation:
+    """One letter to a mailbox, an alias of two and three addresses at another domain, through {way.words}
+
+    Some of those a letter goes to do not get it.
+
+    RFC 5321 section 3.3
+    """
+    outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
+    sent = probe.letter(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
+    reply = await probe.submit(sent, way, WRITER)
+    here = [await probe.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
+    reached: set[str] = set()
+
+    async def everybody() -> bool:
+        arrivals = await probe.world.arrivals(token=sent.token, wait=0)
+        reached.update(to.address for arrival in arrivals for to in arrival.recipients)
+        return reached >= set(outside)
+
+    whole = await eventually(everybody) and all(seen.outcome is Outcome.DELIVERED for seen in here)
+    facts = {"here": [str(seen.outcome) for seen in here], "outside": sorted(reached)}
+    return probe.seen(Outcome.DELIVERED if whole else Outcome.LOST, Stage.DELIVERY, reply, **facts)
+
+
+@behaviour("submission/465-tls/two-letters", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def two_letters(probe: Probe) -> Observation:
+    """Two letters one after the other on one connection
+
+    Programs that send what lies in their outbox get stuck after the first letter.
+
+    RFC 5321 section 3.3
+    """
+    first, second = (probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address) for _ in range(2))
+    async with probe.smtp(SUBMISSIONS_465) as smtp:
+        await smtp.login(WRITER.address, WRITER.password)
+        await smtp.send(first.sender, first.recipients, first.content)
+        reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
+    seen = await probe.at_world(first, reply)
+    return seen if seen.outcome is not Outcome.DELIVERED else await probe.at_world(second, reply)
+
+
+@behaviour(
+    "submission/465-tls/hides-{header}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MINOR,
+    each={"header": REVEALING},
+)
+async def hides(probe: Probe, header: str) -> Observation:
+    """The header {header} of a user's letter, which is taken out on the way
+
+    Everybody a user writes to learns which program, or which address, the user writes from.
+
+    Mailu core/postfix/conf/outclean_header_filter.cf, 1.9 to master
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
+    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+    seen = await probe.at_world(sent, reply)
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    hidden = header not in header_names(arrival.content or b"")
+    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, hidden=hidden)
+
+
+@behaviour("submission/465-tls/hides-address", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def hides_address(probe: Probe) -> Observation:
+    """The address that a user writes from, which must not stand in what goes out
+
+    Everybody a user writes to learns where the user is.
+
+    RFC 6409 section 8 leaves it to the server; Mailu core/postfix/conf/outclean_header_filter.cf (Received)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+    seen = await probe.at_world(sent, reply)
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    head = (arrival.content or b"").partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+    address = re.escape(probe.address(Vantage.STRANGER))
+    hidden = not re.search(rf"(?<![\d.]){address}(?!\d)", head)
+    facts = {"hidden": hidden, "received_lines": header_names(arrival.content or b"").get("received", 0)}
+    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
+
+
+@behaviour(
+    "submission/465-tls/without-{header}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"header": ABSENT_HEADERS},
+)
+async def without_header(probe: Probe, header: str) -> Observation:
+    """A letter that a program sends without a header {header}
+
+    Simple programs and devices cannot send, or what they send is taken for spam elsewhere.
+
+    RFC 5322 section 3.6; RFC 6409 section 8.2 and 8.3: the server may add them
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address, without=[ABSENT_HEADERS[header]])
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour("submission/465-tls/unknown-recipient", severity=Severity.MAJOR)
+async def unknown_recipient(probe: Probe) -> Observation:
+    """Mail to nobody at our own domain, after a login: refused at once, or returned
+
+    Whoever mistypes a colleague's address does not learn of it.
+
+    RFC 5321 section 3.6.2; Mailu core/postfix/conf/master.cf (REJECT_UNLISTED_RECIPIENT)
+    """
+    sent = probe.letter(to=f"nobody@{DOMAIN}", sender=BOUNCED.address)
+    reply = await probe.submit(sent, SUBMISSIONS_465, BOUNCED)
+    bounce = await probe.notice(sent, BOUNCED)
+    facts = {} if bounce is None else {"bounce": notice_facts(bounce)}
+    return probe.seen(Outcome.LOST if bounce is None else Outcome.DELIVERED, Stage.DELIVERY, reply, **facts)

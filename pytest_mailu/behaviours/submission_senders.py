@@ -1,0 +1,165 @@
+"""In whose name a user may write after a login, and what is refused to those who have none."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, POOL, SPOOFER
+from pytest_mailu.probe import Probe
+from pytest_mailu.stack.signatures import verify
+from pytest_mailu.stack.zones import txt_lookup
+from pytest_mailu.ways import SUBMISSION, SUBMISSIONS_465, Way
+
+WRITER = POOL[24]
+OTHERS = (Vantage.OTHER_STRANGER, Vantage.RELAYNET, Vantage.INSIDE)
+ANYBODY = {"colleague": BOB.address, "stranger": f"president@{ELSEWHERE}"}
+
+
+@behaviour(
+    "submission/{way}/without-login-{vantage}",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"way": SUBMISSION, "vantage": OTHERS},
+)
+async def without_login_from(probe: Probe, way: Way, vantage: Vantage) -> Observation:
+    """Mail without a login on {way.words} from the vantage {vantage}, which must be refused
+
+    Whoever stands there can send in every user's name.
+
+    RFC 6409 section 4.3; no network is trusted on a submission port (Mailu core/postfix/conf/master.cf, 10025)
+    """
+    async with probe.smtp(way, vantage) as smtp:
+        await smtp.mail(WRITER.address)
+        reply = await smtp.rcpt(f"someone@{ELSEWHERE}")
+    return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
+
+
+@behaviour("submission/465-tls/own-detail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def own_detail(probe: Probe) -> Observation:
+    """Mail from one's own address with a detail (`name+shop@`), after a login
+
+    People who give every shop an address of its own cannot write from it.
+
+    RFC 5233; Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_login)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address.replace("@", "+shop@"))
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour("submission/465-tls/own-alternative-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def own_alternative(probe: Probe) -> Observation:
+    """Mail from one's own address at the alternative domain
+
+    People who write from the alternative domain cannot send.
+
+    Mailu docs, "Web administration" (alternative domains); core/admin/mailu/internal/views/postfix.py
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=f"{WRITER.name}@{ALTERNATIVE}")
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour(
+    "submission/{way}/strangers-sender", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+)
+async def strangers_sender(probe: Probe, way: Way) -> Observation:
+    """Mail in the name of somebody at another domain, after a login on {way.words}, which must be refused
+
+    One stolen password is enough to write in the name of every bank.
+
+    RFC 6409 section 6.1; Mailu core/postfix/conf/master.cf (reject_authenticated_sender_login_mismatch)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ANYBODY["stranger"], signed=False)
+    return await probe.at_world(sent, await probe.submit(sent, way, WRITER))
+
+
+@behaviour("submission/465-tls/no-such-sender", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+async def no_such_sender(probe: Probe) -> Observation:
+    """Mail in the name of nobody at our own domain, after a login, which must be refused
+
+    Users invent senders that nobody can answer.
+
+    Mailu core/postfix/conf/master.cf (reject_unlisted_sender)
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=f"nobody@{DOMAIN}")
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour(
+    "submission/465-tls/as-anybody-{whose}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"whose": ANYBODY},
+)
+async def as_anybody(probe: Probe, whose: str) -> Observation:
+    """Mail in the name of a {whose}, by a user who has the right to write as anybody
+
+    Ticket systems and mailing list servers that log in with such an account cannot send.
+
+    Mailu docs, "Web administration" (allow the user to spoof the sender), since 2.0
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ANYBODY[whose], signed=False)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, SPOOFER))
+
+
+@behaviour("submission/465-tls/others-header-from", severity=Severity.MAJOR)
+async def others_header_from(probe: Probe) -> Observation:
+    """Mail from one's own address whose header From names a colleague
+
+    Whoever reads only the header takes it for the colleague's; or programs that do so on purpose cannot send.
+
+    RFC 6409 section 8.1; RFC 5322 section 3.6.2
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address, header_from=BOB.address)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour("submission/465-tls/null-sender", severity=Severity.MINOR)
+async def null_sender(probe: Probe) -> Observation:
+    """Mail with an empty envelope sender, after a login
+
+    Programs that send receipts and notices of their own are treated differently.
+
+    RFC 5321 section 4.5.5; RFC 8098 section 3: receipts have an empty sender
+    """
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender="", header_from=WRITER.address)
+    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+
+
+@behaviour("submission/{way}/dkim", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
+async def dkim(probe: Probe, way: Way) -> Observation:
+    """The DKIM signature on mail that goes out through {way.words} verifies
+
+    Other servers put our mail into the spam folder, or turn it away by our own DMARC record.
+
+    RFC 6376; Mailu core/rspamd/conf/dkim_signing.conf
+    """
+    return await _signed(probe, way, WRITER.address)
+
+
+@behaviour("submission/465-tls/dkim-alternative-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+async def dkim_alternative(probe: Probe) -> Observation:
+    """The DKIM signature on mail from the alternative domain verifies
+
+    Other servers distrust mail from the alternative domain.
+
+    RFC 6376; Mailu core/admin/mailu/internal/views/rspamd.py (rspamd_dkim_key)
+    """
+    return await _signed(probe, SUBMISSIONS_465, f"{WRITER.name}@{ALTERNATIVE}")
+
+
+async def _signed(probe: Probe, way: Way, sender: str) -> Observation:
+    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=sender)
+    reply = await probe.submit(sent, way, WRITER)
+    seen = await probe.at_world(sent, reply)
+    if seen.outcome is not Outcome.DELIVERED:
+        return seen
+    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    found = verify(arrival.content or b"", txt_lookup(await probe.world.records()))
+    ours = [one for one in found if one.domain == sender.partition("@")[2]]
+    good = any(one.valid for one in ours)
+    facts = {
+        "signatures": [f"{one.selector}._domainkey.{one.domain}" for one in found],
+        "valid": good,
+        "why": "" if good else (ours[0].why if ours else "no signature of the sender's domain"),
+    }
+    return probe.seen(Outcome.DELIVERED if good else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)

@@ -1,0 +1,42 @@
+"""The page that says what is checked, made from the behaviours themselves: `python -m pytest_mailu.handbook`."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from pytest_mailu.behaviours import Behaviour, Matrix, built_in
+
+HEAD = """\
+# What is checked
+
+Made by `python -m pytest_mailu.handbook` from the behaviours themselves; a test sees that it is up to date.
+
+Each entry has the id to name it by (`pytest 'mailu::ID' --mailu-from … --mailu-to …`), what it is, which outcome is
+wanted (with "facts" nothing is wanted, differences are told), how much it hurts, who loses what when it breaks, and what
+that rests on. What is not asked, and why, stands in [not-asked.md](not-asked.md).
+"""
+
+
+def page(matrix: Matrix) -> str:
+    """The whole page as Markdown."""
+    ordered = sorted(matrix, key=lambda behaviour: behaviour.question.family)
+    parts = [f"{HEAD}\n{len(matrix)} behaviours in all.\n"]
+    for family, members in groupby(ordered, key=lambda behaviour: behaviour.question.family):
+        entries = list(members)
+        parts.append(f"\n## {family} ({len(entries)})\n\n" + "\n".join(map(_entry, entries)) + "\n")
+    return "".join(parts)
+
+
+def _entry(behaviour: Behaviour) -> str:
+    question = behaviour.question
+    wanted = f"wanted {question.wanted}" if question.wanted else "facts"
+    manner = f"; variant {behaviour.variant}" if behaviour.variant != "mx" else ""
+    return (
+        f"* `{question.id}`: {question.title} ({wanted}; {question.severity}{manner})  \n"
+        f"  {question.breaks}  \n"
+        f"  Rests on: {question.source}"
+    )
+
+
+if __name__ == "__main__":
+    print(page(built_in()), end="")

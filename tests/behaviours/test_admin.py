@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pytest_mailu.behaviours import admin_api, admin_cli
+from pytest_mailu.behaviours.access import without_capabilities
+from pytest_mailu.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.stack.evidence import Ran
+from pytest_mailu.wire.ends import Stopped
+from tests.behaviours.ground import local_probe
+
+
+def asked(behaviour, ran: Ran) -> Observation:
+    return asyncio.run(behaviour(local_probe({}, run=lambda service, command: ran)))
+
+
+def test_a_command_that_fails_is_a_refusal_with_its_last_words() -> None:
+    with pytest.raises(Stopped) as stopped:
+        asked(admin_cli.config_export, Ran(2, "", "Usage: flask mailu …\nError: No such option: --full"))
+    assert (stopped.value.outcome, stopped.value.stage) == (Outcome.REFUSED, Stage.COMMAND)
+    assert stopped.value.reply == Reply("2", "", "config-export: Error: No such option: --full")
+
+
+def test_an_export_tells_the_members_of_each_kind() -> None:
+    seen = asked(admin_cli.config_export, Ran(0, '{"user": [{"email": "a"}, {"quota_bytes": 1}], "domain": []}', ""))
+    assert seen.facts["members"] == {"domain": [], "user": ["email", "quota_bytes"], "alias": [], "relay": []}
+
+
+@pytest.mark.parametrize(
+    ("ran", "outcome"),
+    [
+        (Ran(0, "kept\n", ""), Outcome.ACCEPTED),
+        (Ran(1, "/tmp/before.yml /tmp/after.yml differ: char 9, line 2\n", ""), Outcome.ALTERED),
+    ],
+)
+def test_a_round_trip_is_kept_or_altered(ran: Ran, outcome: Outcome) -> None:
+    assert asked(admin_cli.round_trip, ran).outcome is outcome
+
+
+def test_an_import_that_fails_is_a_refusal() -> None:
+    with pytest.raises(Stopped) as stopped:
+        asked(admin_cli.round_trip, Ran(1, "", "Aborted: invalid input"))
+    assert stopped.value.reply is not None
+    assert stopped.value.reply.text == "Aborted: invalid input"
+
+
+def test_without_the_interface_there_is_nothing_to_guard() -> None:
+    with pytest.raises(Stopped) as stopped:
+        asyncio.run(admin_api.guarded(local_probe({}, release="1.9.50"), "without-token"))
+    assert stopped.value.outcome is Outcome.NOT_OFFERED
+
+
+def test_everything_that_can_be_done_to_a_thing_is_asked() -> None:
+    for thing in admin_api.THINGS.values():
+        questions = admin_api._questions(thing, "word")
+        assert [method for method, _, _ in questions.values()] == ["GET", "POST", "GET", "PATCH", "DELETE"]
+        assert questions["change"][1] == questions["delete"][1] != questions["list"][1]
+
+
+def test_capabilities_in_a_login_reply_are_left_to_others() -> None:
+    assert without_capabilities(Reply("OK", "CAPABILITY IMAP4rev1 IDLE", "in")) == Reply("OK", "", "in")
+    assert without_capabilities(Reply("NO", "AUTHENTICATIONFAILED", "no")).enhanced == "AUTHENTICATIONFAILED"

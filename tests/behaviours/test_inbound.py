@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
+from pytest_mailu.letters import Letter, letter
+from pytest_mailu.model import Outcome, Reply, Stage
+from pytest_mailu.stack.signatures import public_record, verify
+from pytest_mailu.wire.ends import Stopped
+
+
+class Recorder:
+    """A probe that takes letters as `take` says, and whose world has `arrivals`."""
+
+    def __init__(self, take: list[Any] | None = None) -> None:
+        self.sent: list[Letter] = []
+        self.answers: dict[str, int] = {}
+        self.take = take or []
+        self.world = SimpleNamespace(arrivals=self._arrivals)
+        self.words = iter("abcdefgh")
+
+    def word(self) -> str:
+        return next(self.words)
+
+    def letter(self, *, signed: bool = True, **how: Any) -> Letter:
+        return letter(**how)
+
+    async def deliver(self, sent: Letter, *more: Any) -> Reply:
+        self.sent.append(sent)
+        said = self.take.pop(0) if self.take else Reply("250")
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    @asynccontextmanager
+    async def mailbox(self, user: Any) -> Any:
+        async def wait_for_message(*_: Any) -> list[Any]:
+            return []
+
+        yield SimpleNamespace(wait_for_message=wait_for_message)
+
+    @asynccontextmanager
+    async def without(self, service: str, *, gone: bool) -> Any:
+        yield
+
+    async def queued(self, *_: Any) -> None:
+        return None
+
+    async def _arrivals(self, *, recipient: str = "", token: str = "", wait: float = 0) -> list[Any]:
+        return [SimpleNamespace()] * self.answers.get(recipient, 0)
+
+    async def in_mailbox(self, sent: Letter, *_: Any, **__: Any) -> Any:
+        return self.seen(Outcome.DELIVERED, Stage.DELIVERY)
+
+    def seen(self, outcome: Outcome, stage: Stage, reply: Reply | None = None, **facts: Any) -> Any:
+        return SimpleNamespace(outcome=outcome, stage=stage, facts=facts)
+
+    def with_facts(self, seen: Any, **facts: Any) -> Any:
+        return SimpleNamespace(outcome=seen.outcome, stage=seen.stage, facts={**seen.facts, **facts})
+
+
+@pytest.mark.parametrize("kind", [*inbound_content.WELCOME, *inbound_content.FORBIDDEN])
+def test_attachments_are_well_formed_and_signed(kind: str) -> None:
+    recorder = Recorder()
+    name, content = {**inbound_content.WELCOME, **inbound_content.FORBIDDEN}[kind]
+    asyncio.run(inbound_content._attached(recorder, name, content))  # type: ignore[arg-type]
+    sent = recorder.sent[0]
+    (part,) = email.message_from_bytes(sent.content, policy=email.policy.default).iter_attachments()
+    assert (part.get_filename(), part.get_payload(decode=True)) == (name, content)
+    (signature,) = verify(sent.content, lambda _: public_record())
+    assert signature.valid
+
+
+@pytest.mark.parametrize("machine", inbound_away.MACHINES)
+def test_a_machine_that_gets_a_reply_is_told_from_one_that_gets_none(machine: str) -> None:
+    silent = asyncio.run(inbound_away.none_to(Recorder(), machine))  # type: ignore[arg-type]
+    assert silent.outcome is Outcome.NOT_OFFERED
+    answered = Recorder()
+    name = inbound_away.MACHINES[machine].name.format(word="a")
+    answered.answers = {f"{name}@elsewhere.example": 1}
+    assert asyncio.run(inbound_away.none_to(answered, machine)).outcome is Outcome.DELIVERED  # type: ignore[arg-type]
+
+
+def test_a_sender_who_is_put_off_tries_again() -> None:
+    later = Stopped(Outcome.DEFERRED, Stage.RCPT, Reply("451"))
+    recorder = Recorder([later, later, Reply("250")])
+    seen = asyncio.run(inbound_down._without(recorder, "admin", gone=False))  # type: ignore[arg-type]
+    assert seen.outcome is Outcome.DELIVERED
+    assert seen.facts == {"first": "deferred 451", "tried_again": True}
+
+
+def test_a_sender_who_is_refused_for_good_does_not() -> None:
+    recorder = Recorder([Stopped(Outcome.REFUSED, Stage.RCPT, Reply("550"))] * 2)
+    with pytest.raises(Stopped) as stopped:
+        asyncio.run(inbound_down._without(recorder, "admin", gone=True))  # type: ignore[arg-type]
+    assert stopped.value.outcome is Outcome.REFUSED
+    assert len(recorder.sent) == 2
+
+
+def test_letters_of_a_size_and_with_odd_bytes_keep_their_head_and_their_token() -> None:
+    made = letter(to="a@post.example")
+    for size in (1_000, 1_001, 1_002, 50_000):
+        sized = made.of_size(size)
+        assert len(sized.content) == size
+        assert max(map(len, sized.body.split(b"\r\n"))) <= 998
+    odd = made.with_body(b"\x00\r.\r")
+    assert odd.body == b"\x00\r.\r" + made.token.encode() + b"\r\n"
+    assert replace(odd, content=b"") == replace(made, content=b"")

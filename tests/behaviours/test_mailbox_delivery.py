@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+
+from pytest_mailu.behaviours.mailbox_delivery import ENOUGH_WORDS
+from pytest_mailu.probe import Probe
+
+from .ground import LocalGround
+
+
+class LoggingGround(LocalGround):
+    """A service that logs one more line each time somebody looks."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__({})
+        self._lines = lines
+        self._looks = 0
+
+    async def log(self, service: str, since: float) -> list[str]:
+        self._looks += 1
+        return list(self._lines[: self._looks])
+
+
+def _logged(lines: Sequence[str], *words: str, seconds: float) -> bool:
+    probe = Probe(LoggingGround(lines), time.time())  # type: ignore[arg-type]
+    return asyncio.run(probe.logged("antispam", *words, seconds=seconds))
+
+
+def test_a_line_is_waited_for_and_has_to_have_all_the_words() -> None:
+    lines = ["learned message as spam: <other@x>", "<abc@x> scanned", "learned message as spam: <abc@x>"]
+    assert _logged(lines, "learned message as spam", "<abc@x>", seconds=5.0)
+
+
+def test_a_line_that_never_comes_is_no_trouble() -> None:
+    assert not _logged(["learned message as ham: <abc@x>"] * 9, "learned message as spam", "<abc@x>", seconds=0.3)
+
+
+def test_the_letter_has_enough_words_to_learn_from() -> None:
+    assert len(set(re.findall(r"[a-z]{4,}", ENOUGH_WORDS.lower()))) > 22

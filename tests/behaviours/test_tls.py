@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+
+from pytest_mailu.behaviours import tls, tls_replaced
+from pytest_mailu.model import Outcome, Tls
+from pytest_mailu.population import HOSTNAME
+from pytest_mailu.stack.certificates import Certificate, authority
+from pytest_mailu.stack.evidence import Ran
+from pytest_mailu.ways import IMAPS_993
+from pytest_mailu.wire.ends import Stopped
+from tests.behaviours.ground import local_probe
+from tests.wire.peer import peer, say, server_context, silence
+
+V12 = ssl.TLSVersion.TLSv1_2
+
+
+def test_the_versions_that_a_server_takes_are_told() -> None:
+    async def run():
+        async with asyncio.timeout(20), peer(say("* OK hi"), silence, tls=server_context(V12, V12)) as served:
+            return await tls.versions(local_probe({993: served.port}), IMAPS_993)
+
+    taken = asyncio.run(run()).facts["versions"]
+    assert taken["TLS 1.2"]
+    assert not taken["TLS 1.3"]
+
+
+def test_a_closed_port_takes_no_version_and_refuses_none() -> None:
+    with pytest.raises(Stopped) as stopped:
+        asyncio.run(tls.takes(local_probe({}), IMAPS_993))
+    assert stopped.value.outcome is Outcome.UNREACHABLE
+
+
+def test_every_way_with_starttls_has_a_protocol() -> None:
+    assert all(protocol for way, protocol in tls.PROTOCOLS.items() if way.tls is Tls.STARTTLS)
+
+
+class Front:
+    """A server whose certificate is in two files, and that looks at them at once, or never."""
+
+    def __init__(self, certificate: Certificate, tmp_path, *, watches: bool) -> None:
+        self.files = {"/certs/key.pem": certificate.key, "/certs/cert.pem": certificate.certificate}
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._place = tmp_path / "both.pem"
+        self._watches = watches
+        self._load()
+
+    def run(self, service: str, command: tuple[str, ...]) -> Ran:
+        if command[0] == "cat":
+            return Ran(0, self.files[command[1]], "")
+        self.files = dict(zip(("/certs/key.pem", "/certs/cert.pem"), command[-2:], strict=True))
+        if self._watches:
+            self._load()
+        return Ran(0, "", "")
+
+    def _load(self) -> None:
+        self._place.write_text("".join(self.files.values()))
+        self.context.load_cert_chain(self._place)
+
+
+@pytest.mark.parametrize(("watches", "outcome"), [(True, Outcome.ACCEPTED), (False, Outcome.REFUSED)])
+def test_a_certificate_that_is_replaced_is_looked_for_and_the_old_one_comes_back(
+    watches, outcome, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(tls_replaced, "SECONDS", 1.0)
+    front = Front(authority().issue(HOSTNAME), tmp_path, watches=watches)
+    before = dict(front.files)
+
+    async def run():
+        async with asyncio.timeout(60), peer(say("* OK hi"), silence, tls=front.context) as served:
+            return await tls_replaced.renewed(local_probe({993: served.port}, run=front.run))
+
+    seen = asyncio.run(run())
+    assert seen.outcome is outcome
+    assert seen.facts["served"] == {"993-tls": watches}
+    assert front.files == before

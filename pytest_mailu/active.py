@@ -30,6 +30,7 @@ from pytest_mailu.plan import Plan
 from pytest_mailu.reports import github, terminal
 from pytest_mailu.reports.folder import write
 from pytest_mailu.run import Run
+from pytest_mailu.runner import phases
 
 ID = re.compile(rf"(?:[^:]*/)?{ROOT}::(?P<id>.+)")
 """An id as pytest prints it: seen from another folder than the root folder, the way there stands in front."""
@@ -101,7 +102,9 @@ class _Face:
         """What was named, else everything that this run has the time for."""
         if self._ids is not None:
             return [self.matrix[id_] for id_ in self._ids]
-        return [made for made in self.matrix if self.plan.deep or not made.deep or self._held(made)]
+        chosen = [made for made in self.matrix if self.plan.deep or not made.deep or self._held(made)]
+        # In the order in which they will be asked, so that items wait no longer than they must.
+        return [made for phase in phases(chosen) for made in phase]
 
     def _held(self, behaviour: Behaviour) -> bool:
         """Whether asking takes no time, since the answer is there already."""

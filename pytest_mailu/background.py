@@ -50,6 +50,7 @@ class Background:
 
     @property
     def stopped(self) -> bool:
+        """Whether `stop` has been called."""
         return self._loop.is_closed()
 
     def stop(self) -> None:

@@ -42,6 +42,7 @@ class Book:
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
+        """Everything entered so far, in the order of entry."""
         return tuple(self._comparisons.values())
 
     @property
@@ -81,7 +82,7 @@ class Book:
     def report(
         self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, whole: bool = True
     ) -> Report:
-        """The report over all that was entered; not `whole` where the run ended early, which then tells nothing good."""
+        """The report over all that was entered; one that is not `whole` (the run ended early) tells nothing good."""
         told = self._findings(self.comparisons, old, new)
         decision = decide(len(self._comparisons), told, self._plan.fail_on)
         if not whole and decision is not Decision.NO_GO:

@@ -32,6 +32,7 @@ class ResultServer:
 
     @property
     def address(self) -> Address:
+        """What a `ResultClient` needs to find this server."""
         return str(self._listener.address), self._key.hex()
 
     def _accept(self) -> None:

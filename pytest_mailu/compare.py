@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pytest_mailu.globs import matches
@@ -23,6 +24,7 @@ class Volatile:
     name: str
 
     def settle(self, path: str, value: str) -> str:
+        """The value with its volatile part under a common name, where `path` is one that has it."""
         return self.form.sub(f"<{self.name}>", value) if matches(self.path, path) else value
 
 
@@ -61,9 +63,7 @@ def differences(old: Observation, new: Observation, volatile: Sequence[str] = ()
 def noise(attempts: Sequence[Observation]) -> frozenset[str]:
     """The paths at which a side differs from itself."""
     return frozenset(
-        difference.path
-        for first, second in zip(attempts, attempts[1:], strict=False)
-        for difference in differences(first, second)
+        difference.path for first, second in pairwise(attempts) for difference in differences(first, second)
     )
 
 

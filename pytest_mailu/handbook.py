@@ -12,8 +12,8 @@ HEAD = """\
 Made by `python -m pytest_mailu.handbook` from the behaviours themselves; a test sees that it is up to date.
 
 Each entry has the id to name it by (`pytest 'mailu::ID' --mailu-from … --mailu-to …`), what it is, which outcome is
-wanted (with "facts" nothing is wanted, differences are told), how much it hurts, who loses what when it breaks, and what
-that rests on. What is not asked, and why, stands in [not-asked.md](not-asked.md).
+wanted (with "facts" nothing is wanted, differences are told), how much it hurts, who loses what when it breaks, and
+what that rests on. What is not asked, and why, stands in [not-asked.md](not-asked.md).
 """
 
 

@@ -28,6 +28,7 @@ class Letter:
 
     @property
     def body(self) -> bytes:
+        """What comes after the header."""
         return self.content.partition(b"\r\n\r\n")[2]
 
     def with_body(self, body: bytes) -> Letter:
@@ -48,7 +49,7 @@ class Letter:
 def letter(
     *,
     to: str | Sequence[str],
-    sender: str = f"stranger@{ELSEWHERE}",
+    sender: str | None = None,
     header_from: str | None = None,
     subject: str = "A question",
     body: str = BODY,
@@ -57,11 +58,14 @@ def letter(
 ) -> Letter:
     """A well-formed message (RFC 5322) with a token of its own in Subject and Message-ID.
 
+    `sender` is a stranger at `ELSEWHERE` with a local part of its own, unless given: Rspamd puts off everything between
+    a sender and a recipient once one letter was put off (greylist.lua), and one question must not spoil the next.
     `header_from` differs from the envelope's `sender` only where that is the question; `without` names headers to leave
     out; `headers` are added.
     """
     recipients = (to,) if isinstance(to, str) else tuple(to)
     token = secrets.token_hex(8)
+    sender = f"stranger-{token}@{ELSEWHERE}" if sender is None else sender
     domain = (header_from or sender).rpartition("@")[2] or ELSEWHERE
     message_id = f"<{token}@{domain}>"
     message = EmailMessage(policy=SMTP.clone(utf8=not (sender + "".join(recipients)).isascii()))

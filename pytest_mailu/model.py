@@ -48,6 +48,8 @@ class Stage(StrEnum):
 
 
 class Verdict(StrEnum):
+    """What two observations of one behaviour amount to."""
+
     SAME = "same"
     CHANGED = "changed"
     REGRESSED = "regressed"
@@ -68,6 +70,8 @@ class Severity(StrEnum):
 
 
 class Decision(StrEnum):
+    """The one answer of a run."""
+
     GO = "go"
     GO_WITH_WAIVERS = "go-with-waivers"
     NO_GO = "no-go"
@@ -184,6 +188,7 @@ class Question:
 
     @property
     def family(self) -> str:
+        """The first part of the id."""
         return self.id.partition("/")[0]
 
 

@@ -22,10 +22,12 @@ class Option:
 
     @property
     def flag(self) -> str:
+        """As it stands on the command line."""
         return f"--{self.name}"
 
     @property
     def dest(self) -> str:
+        """As it stands in the ini file."""
         return self.name.replace("-", "_")
 
 

@@ -60,6 +60,7 @@ class Plan:
 
     @property
     def specs(self) -> tuple[tuple[str, SideSpec], ...]:
+        """Both sides with their labels."""
         return (("old", self.old), ("new", self.new))
 
     @property
@@ -69,6 +70,7 @@ class Plan:
 
     @property
     def starts_stacks(self) -> bool:
+        """Whether anything has to be started."""
         return any(isinstance(spec, ReleaseSpec) for _, spec in self.specs)
 
     def check(self) -> None:

@@ -50,6 +50,7 @@ class User:
 
     @property
     def address(self) -> str:
+        """The address mail is written to."""
         return f"{self.name}@{self.domain}"
 
 
@@ -64,6 +65,7 @@ class Alias:
 
     @property
     def address(self) -> str:
+        """The address mail is written to."""
         return f"{self.name}@{self.domain}"
 
 
@@ -80,6 +82,8 @@ QUOTES = User("quotes", 'sp ace "quote" \\back{3}')
 LONG = User("long", "long-" + "x" * 180)
 FULL = User("full", "full-secret-1", quota_bytes=1_000)
 AWAY = User("away", "away-secret-1", reply="I am away.")
+AWAY_ONCE = User("away-once", "away-once-secret-1", reply="I am away.")
+"""As `AWAY`, for the one question that must not be disturbed: who has had the reply already?"""
 KEEPS = User("keeps", "keeps-secret-1", forward=("forwarded-kept@elsewhere.example",))
 PASSES = User("passes", "passes-secret-1", forward=("forwarded-only@elsewhere.example",), keep=False)
 SPOOFER = User("spoofer", "spoofer-secret-1", spoof=True)
@@ -88,7 +92,7 @@ POOL = tuple(User(f"user{n:02}", f"user{n:02}-secret-1") for n in range(1, 41))
 
 USERS = (
     *(ADMIN, ALICE, BOB, CAROL, DISABLED, NO_IMAP, NO_POP3, UMLAUT, RESERVED, QUOTES, LONG, FULL, AWAY, KEEPS, PASSES),
-    SPOOFER,
+    *(AWAY_ONCE, SPOOFER),
     *POOL,
 )
 

@@ -22,7 +22,7 @@ Tell: TypeAlias = Callable[[str], None]
 
 
 class Run:
-    """Both sides of a plan, from `open` to `close`. Its methods are called from one thread, and do their work in another."""
+    """Both sides of a plan, from `open` to `close`. Called from one thread, it does its work in another."""
 
     def __init__(self, plan: Plan, tell: Tell = lambda _: None) -> None:
         self.plan = plan

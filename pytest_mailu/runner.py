@@ -11,7 +11,7 @@ from pytest_mailu.model import Comparison, Observation, Verdict
 from pytest_mailu.sides.base import Side
 
 CONCURRENCY = 12
-"""How many behaviours are asked at a time. More does not end sooner on two cores, and slow answers look like lost ones."""
+"""How many behaviours are asked at a time. More does not end sooner on two cores, and slow looks like lost."""
 
 
 class Runner:

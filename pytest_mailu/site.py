@@ -18,6 +18,8 @@ from pytest_mailu.wire.http import HttpReply, HttpSession
 HTTPS = 443
 HTTP = 80
 LOGIN = "/sso/login"
+SECONDS = 90.0
+"""What a behaviour of the web site may take: `admin` has two threads, and `flask mailu` makes it wait."""
 
 
 class Site:

@@ -19,6 +19,7 @@ class Way:
 
     @property
     def words(self) -> str:
+        """For people."""
         manner = {Tls.NONE: "without TLS", Tls.STARTTLS: "with STARTTLS", Tls.IMPLICIT: "with TLS from the start"}
         return f"port {self.port} {manner[self.tls]}"
 

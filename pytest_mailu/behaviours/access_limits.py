@@ -6,6 +6,7 @@ with a limiter that has forgotten: what one attempt has used up must not be miss
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
@@ -15,7 +16,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.behaviours.surface_commands import short
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.population import DOMAIN, POOL
-from pytest_mailu.probe import Probe
+from pytest_mailu.probe import FRONT, Probe
 from pytest_mailu.site import Site
 from pytest_mailu.ways import IMAPS_993, SMTP_25, SUBMISSIONS_465, Way
 from pytest_mailu.wire.ends import Stopped, Trouble
@@ -75,14 +76,26 @@ def changes(answers: Sequence[str]) -> dict[str, str]:
 
 
 async def _tries(probe: Probe, way: Way, logins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    # A port that is not there makes this no question.
-    connection = await probe.door.connect("front", way.port, HERE)
-    connection.close()
+    await _served(probe, way)
     return changes([await attempt(probe, way, *login) for login in logins])
+
+
+async def _served(probe: Probe, way: Way) -> None:
+    """A port that is not there makes all this no question: raises `Stopped(UNREACHABLE, CONNECT)`."""
+    connection = await probe.door.connect(FRONT, way.port, HERE)
+    connection.close()
+
+
+async def _at_once(probe: Probe, way: Way, logins: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """All but the last side by side, since each may take seconds: what they are told does not depend on their order."""
+    await _served(probe, way)
+    first = await asyncio.gather(*(attempt(probe, way, *login) for login in logins[:-1]))
+    return changes([*sorted(first), await attempt(probe, way, *logins[-1])])
 
 
 @behaviour(
     "access/limits/{way}/bad-logins",
+    deep=True,
     severity=Severity.MAJOR,
     each={"way": OTHER},
     alone=True,
@@ -98,7 +111,7 @@ async def many_bad_logins(probe: Probe, way: Way) -> Observation:
     """
     token = await made(probe, NEIGHBOUR)
     async with forgotten(probe):
-        answers = await _tries(probe, way, STRANGERS)
+        answers = await _at_once(probe, way, STRANGERS)
         # The first good login frees the address: the order matters.
         then = {
             "right_password": await attempt(probe, way, VICTIM.address, VICTIM.password),
@@ -112,6 +125,7 @@ async def many_bad_logins(probe: Probe, way: Way) -> Observation:
 @behaviour(
     "access/limits/{way}/one-wrong-password-again-and-again",
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"way": (IMAPS_993,)},
     alone=True,
@@ -134,7 +148,9 @@ async def same_password(probe: Probe, way: Way) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, answers=answers)
 
 
-@behaviour("access/limits/25-starttls/login-tries", severity=Severity.MINOR, alone=True, last=True, timeout=SECONDS)
+@behaviour(
+    "access/limits/25-starttls/login-tries", deep=True, severity=Severity.MINOR, alone=True, last=True, timeout=SECONDS
+)
 async def tries_on_25(probe: Probe) -> Observation:
     """Six attempts to log in on port 25, where no login is offered, then a good one on 465
 
@@ -155,7 +171,9 @@ async def tries_on_25(probe: Probe) -> Observation:
     return probe.seen(outcome(then), Stage.AUTH, answers=changes(answers), then={"on_465": then})
 
 
-@behaviour("access/limits/web/wrong-passwords", severity=Severity.MAJOR, alone=True, last=True, timeout=SECONDS)
+@behaviour(
+    "access/limits/web/wrong-passwords", deep=True, severity=Severity.MAJOR, alone=True, last=True, timeout=SECONDS
+)
 async def web_tries(probe: Probe) -> Observation:
     """Six wrong passwords in the web site's login, then the right one, there and in a mail program
 

@@ -37,6 +37,8 @@ async def opened(probe: Probe, way: Way, users: Sequence[User], at_a_time: int =
                 else:
                     imap = await stack.enter_async_context(probe.imap(way))
                     await imap.login(user.address, user.password)
+                    # Where Mailu's proxy lets in first and asks the mailbox's own server then, this is its answer.
+                    await imap.noop()
             except Stopped as end:
                 if end.outcome is Outcome.UNREACHABLE:
                     raise
@@ -72,6 +74,7 @@ def _verdict(probe: Probe, answers: Sequence[str]) -> Observation:
 @behaviour(
     "access/{way}/sessions-of-one-user",
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"way": WAYS},
     alone=True,
@@ -87,7 +90,9 @@ async def one_user(probe: Probe, way: Way) -> Observation:
     return _verdict(probe, await opened(probe, way, [ONE] * 12))
 
 
-@behaviour("access/{way}/sessions-too-many", severity=Severity.MINOR, each={"way": WAYS}, alone=True, timeout=90.0)
+@behaviour(
+    "access/{way}/sessions-too-many", deep=True, severity=Severity.MINOR, each={"way": WAYS}, alone=True, timeout=90.0
+)
 async def too_many(probe: Probe, way: Way) -> Observation:
     """Thirty sessions of one user at once on {way.words}: how many are let in
 
@@ -102,6 +107,7 @@ async def too_many(probe: Probe, way: Way) -> Observation:
 @behaviour(
     "access/{way}/sessions-of-many-users",
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.CRITICAL,
     each={"way": WAYS},
     alone=True,

@@ -7,7 +7,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.population import POOL, User
 from pytest_mailu.probe import Probe
-from pytest_mailu.site import Site, flash, form
+from pytest_mailu.site import SECONDS, Site, flash, form
 from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
 from pytest_mailu.wire.ends import Stopped, Trouble
 
@@ -55,7 +55,7 @@ async def _token_login(probe: Probe, way: Way, user: User, address: str = "") ->
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{way}/token", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": WAYS})
+@behaviour("access/{way}/token", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": WAYS}, timeout=SECONDS)
 async def token(probe: Probe, way: Way) -> Observation:
     """A login with an authentication token on {way.words}
 
@@ -66,7 +66,13 @@ async def token(probe: Probe, way: Way) -> Observation:
     return await _token_login(probe, way, FREE)
 
 
-@behaviour("access/{way}/token-bound-here", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": TWO})
+@behaviour(
+    "access/{way}/token-bound-here",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"way": TWO},
+    timeout=SECONDS,
+)
 async def token_bound_here(probe: Probe, way: Way) -> Observation:
     """A login with a token that is bound to the client's own address, on {way.words}
 
@@ -78,7 +84,11 @@ async def token_bound_here(probe: Probe, way: Way) -> Observation:
 
 
 @behaviour(
-    "access/{way}/token-bound-elsewhere", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO}
+    "access/{way}/token-bound-elsewhere",
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"way": TWO},
+    timeout=SECONDS,
 )
 async def token_bound_elsewhere(probe: Probe, way: Way) -> Observation:
     """A login with a token that is bound to another address, on {way.words}, which must be refused
@@ -90,7 +100,13 @@ async def token_bound_elsewhere(probe: Probe, way: Way) -> Observation:
     return await _token_login(probe, way, STRANGE, NOBODYS)
 
 
-@behaviour("access/{way}/token-of-another", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO})
+@behaviour(
+    "access/{way}/token-of-another",
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"way": TWO},
+    timeout=SECONDS,
+)
 async def token_of_another(probe: Probe, way: Way) -> Observation:
     """A login with another user's token on {way.words}, which must be refused
 
@@ -102,7 +118,13 @@ async def token_of_another(probe: Probe, way: Way) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{way}/token-deleted", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": TWO})
+@behaviour(
+    "access/{way}/token-deleted",
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"way": TWO},
+    timeout=SECONDS,
+)
 async def token_deleted(probe: Probe, way: Way) -> Observation:
     """A login with a token that was deleted, on {way.words}, which must be refused
 
@@ -125,7 +147,7 @@ def _numbers(page: str) -> list[str]:
     return [part.partition('"')[0] for part in page.split("/token/delete/")[1:]]
 
 
-@behaviour("access/web/token", severity=Severity.MINOR)
+@behaviour("access/web/token", severity=Severity.MINOR, timeout=SECONDS)
 async def token_in_the_web(probe: Probe) -> Observation:
     """A login to the web site with an authentication token
 
@@ -144,6 +166,8 @@ async def token_in_the_web(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
     each={"way": TWO},
     variant=TOKENS_REQUIRED,
+    deep=True,
+    timeout=SECONDS,
 )
 async def password_refused(probe: Probe, way: Way) -> Observation:
     """A login with the password on {way.words} where AUTH_REQUIRE_TOKENS is set, which must be refused
@@ -162,6 +186,8 @@ async def password_refused(probe: Probe, way: Way) -> Observation:
     severity=Severity.CRITICAL,
     each={"way": TWO},
     variant=TOKENS_REQUIRED,
+    deep=True,
+    timeout=SECONDS,
 )
 async def token_where_required(probe: Probe, way: Way) -> Observation:
     """A login with a token on {way.words} where AUTH_REQUIRE_TOKENS is set
@@ -178,6 +204,8 @@ async def token_where_required(probe: Probe, way: Way) -> Observation:
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
     variant=TOKENS_REQUIRED,
+    deep=True,
+    timeout=SECONDS,
 )
 async def web_where_required(probe: Probe) -> Observation:
     """A login to the web site with the password where AUTH_REQUIRE_TOKENS is set

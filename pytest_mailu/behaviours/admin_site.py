@@ -9,7 +9,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe import Probe
-from pytest_mailu.site import LOGIN, Site, flash, form
+from pytest_mailu.site import LOGIN, SECONDS, Site, flash, form
 from pytest_mailu.ways import IMAPS_993, SMTP_25
 from pytest_mailu.wire.ends import Stopped
 
@@ -33,7 +33,9 @@ FORMS = {
 }
 
 
-@behaviour("admin/site/page-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": PAGES})
+@behaviour(
+    "admin/site/page-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": PAGES}, timeout=SECONDS
+)
 async def page(probe: Probe, name: str) -> Observation:
     """The administration's page "{name}", for an administrator
 
@@ -48,7 +50,9 @@ async def page(probe: Probe, name: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if good else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)))
 
 
-@behaviour("admin/site/form-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": FORMS})
+@behaviour(
+    "admin/site/form-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": FORMS}, timeout=SECONDS
+)
 async def fields(probe: Probe, name: str) -> Observation:
     """What the form for a new {name} asks for, and proposes
 
@@ -66,7 +70,7 @@ async def fields(probe: Probe, name: str) -> Observation:
     )
 
 
-@behaviour("admin/site/create-user", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=60.0)
+@behaviour("admin/site/create-user", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
 async def create_user(probe: Probe) -> Observation:
     """A user made in the administration can log in with a mail program
 
@@ -80,7 +84,7 @@ async def create_user(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("admin/site/create-alias", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=60.0)
+@behaviour("admin/site/create-alias", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def create_alias(probe: Probe) -> Observation:
     """An alias made in the administration takes mail at once
 

@@ -11,26 +11,25 @@ from types import MappingProxyType
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.letters import Letter
 from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import AWAY, ELSEWHERE
+from pytest_mailu.population import AWAY, AWAY_ONCE, ELSEWHERE, User
 from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
-from pytest_mailu.stack.world import Arrival
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A sender that must get no reply: its local part (`{word}` makes it unique), and headers of its letters."""
+    """A sender: its local part (`{word}` makes it unique), headers, and whether the envelope's sender is empty."""
 
-    name: str = "stranger+{word}"
+    name: str = "stranger-{word}"
     headers: Mapping[str, str] = field(default_factory=dict)
+    null: bool = False
 
 
 MACHINES = MappingProxyType(
     {
-        "noreply": Machine("noreply+{word}"),
-        "no-reply": Machine("no-reply+{word}"),
-        "mailer-daemon": Machine("mailer-daemon+{word}"),
+        "noreply": Machine("noreply-{word}"),
+        "no-reply": Machine("no-reply-{word}"),
+        "bounce": Machine(null=True),
         "list": Machine(headers={"List-Id": f"<talk.{ELSEWHERE}>", "List-Unsubscribe": f"<mailto:off@{ELSEWHERE}>"}),
-        "bulk": Machine(headers={"Precedence": "bulk"}),
         "auto-generated": Machine(headers={"Auto-Submitted": "auto-generated"}),
         "auto-replied": Machine(headers={"Auto-Submitted": "auto-replied"}),
     }
@@ -45,9 +44,11 @@ async def reply(probe: Probe) -> Observation:
 
     RFC 5230; Mailu core/admin/mailu/internal/templates/default.sieve (vacation)
     """
-    answer, sent = await _answer(probe, Machine())
-    if answer is None:
+    sent, author = await _write(probe, Machine())
+    found = await probe.world.arrivals(recipient=author, wait=ARRIVAL_SECONDS)
+    if not found:
         return probe.seen(Outcome.LOST, Stage.DELIVERY)
+    answer = found[0]
     message = email.message_from_bytes(answer.content or b"", policy=email.policy.default)
     facts = {
         "sender": answer.sender,
@@ -69,13 +70,14 @@ async def once(probe: Probe) -> Observation:
 
     RFC 5230 section 4.2 (:days)
     """
-    first, sent = await _answer(probe, Machine())
-    if first is None:
-        return probe.seen(Outcome.LOST, Stage.DELIVERY)
-    again = probe.letter(to=AWAY.address, sender=sent.sender)
-    await probe.deliver(again)
-    await _control(probe, again)
-    answers = await probe.world.arrivals(recipient=sent.sender, wait=0)
+    sender = f"stranger-{probe.word()}@{ELSEWHERE}"
+    for _ in range(2):
+        sent = probe.letter(to=AWAY_ONCE.address, sender=sender)
+        await probe.deliver(sent)
+        if not await probe.world.arrivals(recipient=sender, wait=ARRIVAL_SECONDS):
+            return probe.seen(Outcome.LOST, Stage.DELIVERY)
+    await _control(probe, sent, AWAY_ONCE)
+    answers = await probe.world.arrivals(recipient=sender, wait=0)
     return probe.seen(Outcome.DELIVERED if len(answers) > 1 else Outcome.NOT_OFFERED, Stage.DELIVERY)
 
 
@@ -93,30 +95,24 @@ async def none_to(probe: Probe, machine: str) -> Observation:
 
     RFC 3834 section 2; RFC 5230 section 4.6; Mailu 2024.06 default.sieve for noreply
     """
-    answer, sent = await _answer(probe, MACHINES[machine], wait=0.0)
-    if answer is None:
-        await _control(probe, sent)
-        found = await probe.world.arrivals(recipient=sent.sender, wait=0)
-        answer = found[0] if found else None
-    return probe.seen(Outcome.NOT_OFFERED if answer is None else Outcome.DELIVERED, Stage.DELIVERY)
+    sent, author = await _write(probe, MACHINES[machine])
+    await _control(probe, sent)
+    found = await probe.world.arrivals(recipient=author, wait=0)
+    return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY)
 
 
-async def _answer(probe: Probe, machine: Machine, wait: float = ARRIVAL_SECONDS) -> tuple[Arrival | None, Letter]:
-    """Write to the user who is away, and wait for the answer at the world."""
-    sender = f"{machine.name.format(word=probe.word())}@{ELSEWHERE}"
-    sent = probe.letter(to=AWAY.address, sender=sender, headers=machine.headers)
+async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Letter, str]:
+    """Write to a user who is away; the letter, and whom a reply would go to."""
+    author = f"{machine.name.format(word=probe.word())}@{ELSEWHERE}"
+    sender = "" if machine.null else author
+    sent = probe.letter(to=to.address, sender=sender, header_from=author, headers=machine.headers)
     await probe.deliver(sent)
-    if wait:
-        found = await probe.world.arrivals(recipient=sender, wait=wait)
-    else:
-        async with probe.mailbox(AWAY) as mailbox:
-            await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS)
-        found = []
-    return (found[0] if found else None), sent
+    return sent, author
 
 
-async def _control(probe: Probe, sent: Letter) -> None:
+async def _control(probe: Probe, sent: Letter, user: User = AWAY) -> None:
     """Once a later letter of a person has had its reply, one to `sent` would be here as well."""
-    async with probe.mailbox(AWAY) as mailbox:
+    async with probe.mailbox(user) as mailbox:
         await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS)
-    await _answer(probe, Machine())
+    _, author = await _write(probe, Machine(), user)
+    await probe.world.arrivals(recipient=author, wait=ARRIVAL_SECONDS)

@@ -83,7 +83,7 @@ async def claims(probe: Probe, whose: str) -> Observation:
 
     RFC 7489 section 3.1; Mailu core/rspamd/conf/force_actions.conf (ANTISPOOF_*), since 2.0
     """
-    sent = probe.letter(to=READER.address, sender=f"stranger@{ELSEWHERE}", header_from=OURS[whose])
+    sent = probe.letter(to=READER.address, header_from=OURS[whose])
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=6.0)
 
 

@@ -11,18 +11,22 @@ from typing import Any
 
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Reply, Severity
+from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import POOL
 from pytest_mailu.probe import Probe, eventually
+from pytest_mailu.ways import SMTP_25
 from pytest_mailu.wire.ends import Stopped, Trouble
 
 READER = POOL[23]
+PATIENCE = 6.0
+"""Seconds that a sender waits for an answer; real ones wait for minutes (RFC 5321 section 4.5.3.2)."""
 SERVICES = ("imap", "admin", "antispam")
 
 
 @behaviour(
     "inbound/down/{service}-held-still",
     wanted=Outcome.DELIVERED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"service": SERVICES},
     alone=True,
@@ -38,7 +42,9 @@ async def held_still(probe: Probe, service: str) -> Observation:
     return await _without(probe, service, gone=False)
 
 
-@behaviour("inbound/down/imap-gone", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, alone=True, timeout=150.0)
+@behaviour(
+    "inbound/down/imap-gone", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR, alone=True, timeout=150.0
+)
 async def gone(probe: Probe) -> Observation:
     """A letter from the world while the container of the service imap is stopped, and its name with it
 
@@ -61,17 +67,21 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
         facts["tried_again"] = True
     if entry := await probe.queued(sent, reply):
         await probe.run("smtp", "postqueue", "-i", entry["queue_id"])
-    seen = await probe.in_mailbox(sent, READER, reply, wait=20.0)
-    if seen.outcome is Outcome.LOST and await probe.world.arrivals(token=sent.token, wait=5.0):
-        seen = probe.seen(Outcome.REFUSED, seen.stage, reply)
+    if await probe.world.arrivals(recipient=sent.sender, wait=1.0):
+        seen = await probe.in_mailbox(sent, READER, reply, wait=1.0, headers=False)
         facts["bounced"] = True
+        if seen.outcome is not Outcome.DELIVERED:
+            seen = probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply)
+    else:
+        seen = await probe.in_mailbox(sent, READER, reply, wait=20.0, headers=False)
     return probe.with_facts(seen, **facts)
 
 
 async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
     """What the sender hears: in short, and the reply where the letter was taken."""
     try:
-        return "taken", await probe.deliver(sent)
+        async with probe.smtp(SMTP_25, timeout=PATIENCE) as smtp:
+            return "taken", (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
     except Stopped as end:
         code = end.reply.code if end.reply is not None else ""
         return f"{end.outcome} {code}".strip(), None

@@ -53,6 +53,7 @@ async def exactly_once(probe: Probe) -> Observation:
 
 @behaviour(
     "mailbox/993/teaches-{lesson}",
+    deep=True,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"lesson": LESSONS},

@@ -29,7 +29,8 @@ class Behaviour:
     """One thing somebody relies on, and the function that asks for it.
 
     `variant` names the settings it needs; `alone` keeps everything else still while it is asked; `last` puts it behind
-    all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile` are globs over paths whose differences say nothing; `timeout` is the deadline in seconds.
+    all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile` are globs over paths whose
+    differences say nothing; `timeout` is the deadline in seconds.
     """
 
     question: Question
@@ -43,6 +44,7 @@ class Behaviour:
 
     @property
     def id(self) -> str:
+        """The stable name, such as `submission/465-tls/external`."""
         return self.question.id
 
 

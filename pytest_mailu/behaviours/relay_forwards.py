@@ -91,7 +91,7 @@ async def refused_elsewhere(probe: Probe) -> Observation:
 
     RFC 5321 section 6.1; RFC 3464
     """
-    sent = probe.letter(to=REFUSED_OUTSIDE.address, sender=f"stranger+{probe.word()}@{ELSEWHERE}")
+    sent = probe.letter(to=REFUSED_OUTSIDE.address, sender=f"stranger-{probe.word()}@{ELSEWHERE}")
     reply = await probe.deliver(sent)
     arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:

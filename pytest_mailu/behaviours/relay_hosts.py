@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity
 from pytest_mailu.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
-from pytest_mailu.probe import Probe
+from pytest_mailu.probe import Probe, eventually
 from pytest_mailu.ways import SUBMISSIONS_465
 
 WRITER = POOL[18]
@@ -44,10 +44,12 @@ async def local(probe: Probe) -> Observation:
     Mailu core/postfix/conf/main.cf (virtual_transport)
     """
     sent = probe.letter(to=BOB.address, sender=WRITER.address)
-    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER), headers=False)
 
 
-@behaviour("relay/relayhost/plain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost-plain")
+@behaviour(
+    "relay/relayhost/plain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost-plain", deep=True
+)
 async def plain(probe: Probe) -> Observation:
     """A user's letter through a relay host that has neither TLS nor logins, as in one's own network
 
@@ -58,7 +60,7 @@ async def plain(probe: Probe) -> Observation:
     return await _through(probe)
 
 
-@behaviour("relay/relayhost/login-without-tls", severity=Severity.MINOR, variant="relayhost-insecure")
+@behaviour("relay/relayhost/login-without-tls", severity=Severity.MINOR, variant="relayhost-insecure", deep=True)
 async def insecure(probe: Probe) -> Observation:
     """A user's letter through a relay host that wants a login and has no TLS
 
@@ -69,7 +71,7 @@ async def insecure(probe: Probe) -> Observation:
     return await _through(probe)
 
 
-@behaviour("relay/relayhost/implicit-tls", severity=Severity.MINOR, variant="relayhost-tls")
+@behaviour("relay/relayhost/implicit-tls", severity=Severity.MINOR, variant="relayhost-tls", deep=True)
 async def implicit(probe: Probe) -> Observation:
     """A user's letter through a relay host that speaks TLS from the start, on port 465
 
@@ -80,7 +82,13 @@ async def implicit(probe: Probe) -> Observation:
     return await _through(probe)
 
 
-@behaviour("relay/relayhost/wrong-login", wanted=Outcome.DEFERRED, severity=Severity.MAJOR, variant="relayhost-wrong")
+@behaviour(
+    "relay/relayhost/wrong-login",
+    wanted=Outcome.DEFERRED,
+    severity=Severity.MAJOR,
+    variant="relayhost-wrong",
+    deep=True,
+)
 async def wrong_login(probe: Probe) -> Observation:
     """A user's letter through a relay host that does not take our password, which must stay in the queue
 
@@ -94,8 +102,14 @@ async def wrong_login(probe: Probe) -> Observation:
 async def _through(probe: Probe) -> Observation:
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
     reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+
+    async def decided() -> bool:
+        entry = await probe.queued(sent, reply)
+        return entry is None or entry["queue_name"] == "deferred"
+
     try:
-        return await probe.at_world(sent, reply)
+        await eventually(decided, 6.0)
+        return await probe.at_world(sent, reply, wait=0.5)
     finally:
         if entry := await probe.queued(sent, reply):
             # It must not turn up in a later variant.

@@ -21,7 +21,7 @@ MOST = 400
 """Recipients to try before giving up on finding a limit; Mailu's default is 200 a day."""
 
 
-@behaviour("submission/465-tls/large", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
+@behaviour("submission/465-tls/large", deep=True, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
 async def large(probe: Probe) -> Observation:
     """A letter of 12 MB, after a login
 
@@ -56,6 +56,7 @@ async def announced(probe: Probe) -> Observation:
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
     variant="small-letters",
+    deep=True,
 )
 async def just_below(probe: Probe) -> Observation:
     """A letter that is almost as large as MESSAGE_SIZE_LIMIT allows
@@ -74,6 +75,7 @@ async def just_below(probe: Probe) -> Observation:
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
     variant="small-letters",
+    deep=True,
 )
 async def sent_too_large(probe: Probe) -> Observation:
     """A letter larger than MESSAGE_SIZE_LIMIT allows, sent all the same
@@ -95,7 +97,14 @@ async def _limit(probe: Probe) -> int:
     return int(ran.output)
 
 
-@behaviour("submission/465-tls/rate-limit", wanted=Outcome.DEFERRED, severity=Severity.MAJOR, last=True, timeout=120.0)
+@behaviour(
+    "submission/465-tls/rate-limit",
+    deep=True,
+    wanted=Outcome.DEFERRED,
+    severity=Severity.MAJOR,
+    last=True,
+    timeout=120.0,
+)
 async def rate_limit(probe: Probe) -> Observation:
     """More recipients in a day than MESSAGE_RATELIMIT allows, which must be put off
 

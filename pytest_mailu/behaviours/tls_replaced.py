@@ -24,6 +24,7 @@ SECONDS = 25.0
 @behaviour(
     "tls/certificate/renewed-while-running",
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.CRITICAL,
     alone=True,
     timeout=100.0,

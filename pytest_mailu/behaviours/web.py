@@ -8,7 +8,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import HOSTNAME
 from pytest_mailu.probe import Probe
-from pytest_mailu.site import HTTP, browser, local
+from pytest_mailu.site import HTTP, SECONDS, browser, local
 from pytest_mailu.wire.http import HttpReply
 
 NEEDED = {"root": "/", "admin": "/admin", "login": "/sso/login", "health": "/health"}
@@ -40,7 +40,7 @@ HEADERS = (
 def page_facts(reply: HttpReply) -> Facts:
     """What of a page is worth comparing: the way to it, what browsers act on, what is remembered of the visitor."""
     return {
-        "way": [f"{_path(hop.url)} {hop.status} {local(hop.location)}" for hop in reply.chain],
+        "way": [f"{_path(hop.url)} {hop.status} {local(hop.location).partition('?')[0]}" for hop in reply.chain],
         "loops": reply.looped,
         "headers": {name: reply.header(name) for name in HEADERS if reply.header(name)},
         "cookies": reply.cookies,
@@ -58,7 +58,7 @@ def page_outcome(reply: HttpReply) -> Outcome:
     return Outcome.REFUSED if reply.status >= 400 else Outcome.ACCEPTED
 
 
-@behaviour("web/page/{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": NEEDED})
+@behaviour("web/page/{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": NEEDED}, timeout=SECONDS)
 async def needed(probe: Probe, name: str) -> Observation:
     """The web site's page "{name}", for somebody who is not logged in
 
@@ -71,7 +71,7 @@ async def needed(probe: Probe, name: str) -> Observation:
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
 
 
-@behaviour("web/page/{name}", severity=Severity.MINOR, each={"name": OTHERS})
+@behaviour("web/page/{name}", severity=Severity.MINOR, each={"name": OTHERS}, timeout=SECONDS)
 async def other(probe: Probe, name: str) -> Observation:
     """The web site's path "{name}", for somebody who is not logged in
 
@@ -86,7 +86,9 @@ async def other(probe: Probe, name: str) -> Observation:
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), ends_at=ends_at)
 
 
-@behaviour("web/page/{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": PRIVATE})
+@behaviour(
+    "web/page/{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": PRIVATE}, timeout=SECONDS
+)
 async def private(probe: Probe, name: str) -> Observation:
     """What Mailu's services tell each other ("{name}") must not be had from outside
 
@@ -102,7 +104,7 @@ async def private(probe: Probe, name: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
 
 
-@behaviour("web/http/redirect", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("web/http/redirect", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def redirect(probe: Probe) -> Observation:
     """The web site without TLS sends browsers to the same page with TLS
 
@@ -119,7 +121,7 @@ async def redirect(probe: Probe) -> Observation:
     )
 
 
-@behaviour("web/http/health", severity=Severity.MINOR)
+@behaviour("web/http/health", severity=Severity.MINOR, timeout=SECONDS)
 async def health_over_http(probe: Probe) -> Observation:
     """The health path without TLS
 

@@ -1,0 +1,1 @@
+"""Where observations come from: a running stack, or a recording."""

@@ -124,9 +124,7 @@ class ReleaseSide:
         if self._stack is None or not observations:
             return list(observations)
         logs = await self._stack.all_logs(min(seen.started for seen in observations) - SLACK)
-        return [
-            seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.places)) for seen in observations
-        ]
+        return [seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.places)) for seen in observations]
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation:
         """Ask once. An exception is data: what the server did is an outcome, all else is trouble."""
@@ -144,7 +142,7 @@ class ReleaseSide:
             seen = _trouble(error.cause)
         except TimeoutError:
             seen = _trouble(f"not done within {behaviour.timeout:g} s")
-        except Exception as error:  # noqa: BLE001 - a mistake in one behaviour must not end the run
+        except Exception as error:  # a mistake in one behaviour must not end the run
             seen = _trouble(f"the behaviour itself failed: {error!r}", *traceback.format_exc().splitlines())
         if seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
             seen = await self._explained(seen)

@@ -83,7 +83,8 @@ def make_plan(
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `sealed` makes it give up its machine's way out, so it is for a container of its own; `identity` is the certificate of all mail servers (default: one of this run's authority).
+    `sealed` makes it give up its machine's way out, so it is for a container of its own; `identity` is the certificate
+    of all mail servers (default: one of this run's authority).
     """
     inside = str(places[Vantage.INSIDE].world)
     shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)

@@ -197,7 +197,8 @@ class ImapSession(ImapConnection):
         # Not by SEARCH: a server's full-text search may not find what is there, which is another question.
         heads = await self.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
         wanted = message_id.encode()
-        uids = [uid for uid, head in heads.items() if any(wanted in part for part in head.values() if isinstance(part, bytes))]
+        parts = {uid: [part for part in head.values() if isinstance(part, bytes)] for uid, head in heads.items()}
+        uids = [uid for uid, texts in parts.items() if any(wanted in text for text in texts)]
         if not uids:
             return []
         items = await self.fetch(",".join(map(str, uids)))

@@ -1,7 +1,7 @@
 """Keep in `seen.json` what real releases did that an entry explains: `python -m tests.advice.gather REPORT_DIR …`.
 
 Each argument is a folder that `--mailu-report` has filled, or `OLD.json:NEW.json`, two recordings to compare. What is
-already kept stays, as long as its entry is there; of each entry one comparison is kept.
+already kept stays, as long as its entry fits it; of each entry one comparison is kept.
 """
 
 from __future__ import annotations
@@ -70,7 +70,11 @@ def _looked_at(value: Any, path: str, globs: list[str]) -> Any:
 def main(arguments: list[str]) -> None:
     """Look through the recordings and write the file anew."""
     entries = {entry.advice.id: entry for entry in Advisor.load().entries}
-    found = {one["entry"]: one for one in kept() if one["entry"] in entries}
+    found = {
+        one["entry"]: one
+        for one in kept()
+        if one["entry"] in entries and entries[one["entry"]].fits(comparison(one), one["from"], one["to"])
+    }
     for old, new in map(_pair, arguments):
         from_, to = old.side.release, new.side.release
         for behaviour in built_in():

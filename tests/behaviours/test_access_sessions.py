@@ -22,7 +22,7 @@ def server(limit: int) -> tuple[Step, ...]:
         inside += 1
         await say("* CAPABILITY IMAP4rev1", "a1 OK in" if inside <= limit else "a1 NO [LIMIT] too many")(talk)
 
-    return say("* OK [CAPABILITY IMAP4rev1] hi"), expect("LOGIN"), login, silence
+    return say("* OK [CAPABILITY IMAP4rev1] hi"), expect("LOGIN"), login, expect(), say("a2 OK still here"), silence
 
 
 def test_all_sessions_are_open_at_once_and_each_answer_counts() -> None:

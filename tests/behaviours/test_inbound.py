@@ -33,6 +33,14 @@ class Recorder:
     def letter(self, *, signed: bool = True, **how: Any) -> Letter:
         return letter(**how)
 
+    @asynccontextmanager
+    async def smtp(self, *_: Any, **__: Any) -> Any:
+        async def send(sender: str, recipients: Any, content: bytes) -> Any:
+            made = letter(to=recipients, sender=sender)
+            return SimpleNamespace(reply=await self.deliver(replace(made, content=content)))
+
+        yield SimpleNamespace(send=send)
+
     async def deliver(self, sent: Letter, *more: Any) -> Reply:
         self.sent.append(sent)
         said = self.take.pop(0) if self.take else Reply("250")

@@ -28,7 +28,14 @@ from pytest_mailu.model import (
     Waiver,
 )
 
-FACTS = {"tls": True, "size": 50_000_000, "none": None, "ratio": 0.5, "ehlo": ["SIZE", "8BITMIME"], "deep": {"a": [{}]}}
+FACTS: dict[str, Any] = {
+    "tls": True,
+    "size": 50_000_000,
+    "none": None,
+    "ratio": 0.5,
+    "ehlo": ["SIZE", "8BITMIME"],
+    "deep": {"a": [{}]},
+}
 SEEN = Observation(
     Outcome.DELIVERED,
     Stage.DELIVERY,

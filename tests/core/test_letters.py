@@ -21,12 +21,12 @@ def parsed(made: Letter) -> EmailMessage:
 def test_a_letter_has_what_rfc_5322_wants_and_its_token_where_people_look() -> None:
     made = letter(to=ALICE.address)
     message = parsed(made)
-    assert message["From"] == f"stranger@{ELSEWHERE}"
+    assert message["From"] == f"stranger-{made.token}@{ELSEWHERE}"
     assert message["To"] == ALICE.address
     assert message["Date"].datetime is not None
     assert message["Message-ID"] == made.message_id == f"<{made.token}@{ELSEWHERE}>"
     assert made.token in message["Subject"]
-    assert (made.sender, made.recipients) == (f"stranger@{ELSEWHERE}", (ALICE.address,))
+    assert (made.sender, made.recipients) == (f"stranger-{made.token}@{ELSEWHERE}", (ALICE.address,))
 
 
 def test_no_two_letters_share_a_token_or_a_body() -> None:

@@ -70,7 +70,12 @@ def test_the_docstring_s_paragraphs_are_title_loss_and_source() -> None:
 
 
 def test_each_behaviour_asks_with_its_own_parameters() -> None:
-    seen = asyncio.run(declared(shop)[3].ask("the probe"))  # type: ignore[arg-type]
+    probe: Any = "the probe"
+
+    async def ask() -> Observation:
+        return await declared(shop)[3].ask(probe)
+
+    seen = asyncio.run(ask())
     assert seen.facts == {"probe": "the probe", "way": "465-tls", "kind": "b"}
 
 

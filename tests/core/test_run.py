@@ -62,7 +62,7 @@ class FakeSide:
     async def prepare(self, variant: str) -> None:
         pass
 
-    async def evidence(self, observations: Sequence[Observation]) -> Sequence[Observation]:
+    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
         await self._do("evidence")
         return [replace(observation, logs=("a line",)) for observation in observations]
 

@@ -50,8 +50,8 @@ class FakeSide:
         assert not self.running, "nothing is asked while the settings change"
         self.diary.append(f"prepare {variant}")
 
-    async def evidence(self, observations: Sequence[Observation]) -> Sequence[Observation]:
-        return observations
+    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
+        return list(observations)
 
     def held(self, behaviour: Behaviour) -> int:
         return self.amount_held

@@ -16,6 +16,7 @@ import pytest
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.jsonio import SCHEMA, dumps
 from pytest_mailu.model import Observation, Outcome, Recording, Reply, SideInfo, Stage
+from pytest_mailu.runner import phases
 
 EXTERNAL_587 = "submission/587-starttls/external"
 EXTERNAL_465 = "submission/465-tls/external"
@@ -163,5 +164,5 @@ def folder(make_folder: Callable[[], Folder]) -> Folder:
 
 @pytest.fixture(scope="session")
 def ids() -> list[str]:
-    """Every behaviour of the package, as pytest prints it."""
-    return [f"mailu::{made.id}" for made in built_in()]
+    """Every behaviour of the package as pytest prints it, in the order in which they are asked."""
+    return [f"mailu::{made.id}" for phase in phases(built_in()) for made in phase]

@@ -34,7 +34,7 @@ def test_a_regression_ends_with_status_1(done: Any) -> None:
     assert "Traceback" not in done.out + done.errors
 
 
-def test_every_behaviour_is_an_item_in_the_order_of_the_matrix(done: Any, ids: list[str]) -> None:
+def test_every_behaviour_is_an_item_in_the_order_of_asking(done: Any, ids: list[str]) -> None:
     told = [line.split()[0] for line in done.out.splitlines() if line.startswith("mailu::") and line.endswith("%]")]
     assert told == ids
 

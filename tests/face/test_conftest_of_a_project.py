@@ -48,7 +48,7 @@ def test_the_example_in_the_docstring_of_the_hook_works(folder: Any, ids: list[s
     folder.write(
         {
             "conftest.py": example(),
-            "own.json": with_own(folder.path.joinpath("old.json").read_text(), "shop/993-tls/orders"),
+            "own.json": with_own((folder.path / "old.json").read_text(), "shop/993-tls/orders"),
         }
     )
     done = folder.run("-v", "--mailu-report=out", sides=("own.json", "new.json"))
@@ -83,21 +83,26 @@ def pytest_mailu_matrix(matrix):
     assert {found["family"] for found in findings.values()} == {"submission"}
 
 
-def test_behaviours_of_several_conftest_files_are_the_same_in_every_process(folder: Any) -> None:
+def test_every_process_of_xdist_has_the_same_behaviours_and_waivers_but_only_one_has_the_sides(folder: Any) -> None:
     mine = [f"shop/{number}/x" for number in range(4)]
     folder.write(
         {
             "conftest.py": own(*mine[:2]),
             "deep/conftest.py": own(*mine[2:]).replace("own_", "deep_"),
-            "deep/test_own.py": "def test_own():\n    pass\n",
-            "own.json": with_own(folder.path.joinpath("old.json").read_text(), *mine),
+            "deep/test_own.py": "def test_own():\n    pass\n\ndef test_own_side(mailu_new):\n    pass\n",
+            "own-old.json": with_own((folder.path / "old.json").read_text(), *mine),
+            "own-new.json": with_own((folder.path / "new.json").read_text(), *mine),
+            "accepted.toml": '[[waiver]]\nbehaviour = "*/587*"\nreason = "everybody uses 465"\n',
         }
     )
-    done = folder.run("-n2", "-v", "-k", "shop or own", "deep", sides=("own.json", "own.json"), others=True)
-    assert done.status == 0
-    done.lines.fnmatch_lines_random(
-        [*(f"*PASSED mailu::{id_}*" for id_ in mine), "*PASSED deep/test_own.py::test_own*"]
-    )
+    args = ("-n2", "-v", "-k", "shop or own", "--mailu-waivers=accepted.toml", "deep")
+    done = folder.run(*args, sides=("own-old.json", "own-new.json"), others=True)
+    assert done.status == 1
+    told = [f"*PASSED mailu::{id_}*" for id_ in mine]
+    told += ["*PASSED deep/test_own.py::test_own*", "*XFAIL mailu::submission/587-starttls/own-alias*"]
+    told += ["*ERROR deep/test_own.py::test_own_side*", "*run without -n*"]
+    done.lines.fnmatch_lines_random(told)
+    done.lines.fnmatch_lines(["GO WITH WAIVERS  2.0.43 → 2024.06.24"])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,6 @@ def test_behaviours_of_several_conftest_files_are_the_same_in_every_process(fold
     [
         (own("submission/465-tls/external"), "the behaviour submission/465-tls/external is declared twice"),
         ("def pytest_mailu_matrix(matrix):\n    matrix.drop('no/such/id')\n", "there is no behaviour no/such/id"),
-        ("def pytest_mailu_matrix(matrix):\n    matrix.add(print)\n", "is no behaviour"),
         (own("a/1/x").replace("Breaks.\n", ""), "the behaviour a/1/x does not say what it is"),
     ],
 )
@@ -114,3 +118,15 @@ def test_a_mistake_in_a_conftest_file_is_named(folder: Any, conftest: str, said:
     done = folder.run("--collect-only", "-q")
     assert done.status not in (0, 1)
     assert said in done.out + done.errors
+
+
+DEEP = own("shop/1/quick", "shop/2/slow").replace(
+    "severity=Severity.MAJOR)\nasync def own_1", "severity=Severity.MAJOR, deep=True)\nasync def own_1"
+)
+
+
+@pytest.mark.parametrize(("recorded", "slow"), [(("shop/1/quick",), 0), (("shop/1/quick", "shop/2/slow"), 1)])
+def test_what_takes_long_is_compared_where_it_was_recorded(folder: Any, recorded: tuple[str, ...], slow: int) -> None:
+    folder.write({"conftest.py": DEEP, "own.json": with_own((folder.path / "old.json").read_text(), *recorded)})
+    done = folder.run("--collect-only", "-q", "-k", "shop", sides=("own.json", "own.json"))
+    assert done.items == ["mailu::shop/1/quick", "mailu::shop/2/slow"][: 1 + slow]

@@ -30,12 +30,6 @@ TYPO = '[[waiver]]\nbehaviour = "submission/465-tls/externl"\nreason = "we know"
         ),
         pytest.param(
             ("old.json", "new.json"),
-            ("-n1", "--mailu-waivers=typo.toml"),
-            ["typo.toml:2: there is no behaviour"],
-            id="typo in a waiver under xdist",
-        ),
-        pytest.param(
-            ("old.json", "new.json"),
             ("mailu::no/such/id",),
             ["there is no behaviour no/such/id", "--collect-only"],
             id="id",

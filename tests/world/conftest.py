@@ -24,7 +24,10 @@ from pytest_mailu.stack.networks import Segment
 from pytest_mailu.stack.world import PORTS, World, make_plan
 from pytest_mailu.stack.zipapp_build import build_zipapp
 
-PLACES = {vantage: Segment(IPv4Network(f"127.0.{number}.0/24"), 10 if vantage is Vantage.INSIDE else 20) for number, vantage in enumerate(Vantage, start=51)}
+PLACES = {
+    vantage: Segment(IPv4Network(f"127.0.{number}.0/24"), 10 if vantage is Vantage.INSIDE else 20)
+    for number, vantage in enumerate(Vantage, start=51)
+}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ PROTECTIONS = frozenset({Outcome.REFUSED, Outcome.AUTH_FAILED, Outcome.TLS_FAILE
 ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 """There is nothing there to ask."""
 
+SLOWER = 5.0
+"""How many times as long a delivery has to take to be told of."""
+NOTICED = 3.0
+"""And how many seconds longer: below that a busy machine makes the difference."""
+
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
 QUIET = frozenset({Verdict.SAME, Verdict.ABSENT})
 """Verdicts that are no finding."""
@@ -88,7 +93,18 @@ def judge(
     before, after = answered_old[-1].outcome, answered_new[-1].outcome
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
-    return result(verdict(question.wanted, before, after, differ=bool(found)), found)
+    told = verdict(question.wanted, before, after, differ=bool(found))
+    if told is Verdict.SAME and after is Outcome.DELIVERED and (late := _slower(answered_old, answered_new)):
+        return result(Verdict.CHANGED, (late,))
+    return result(told, found)
+
+
+def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Difference | None:
+    """Delivery that takes many times as long, in every attempt: worth telling, and never a failure by itself."""
+    before, after = max(attempt.seconds for attempt in old), min(attempt.seconds for attempt in new)
+    if after < SLOWER * before or after - before < NOTICED:
+        return None
+    return Difference("seconds", "changed", round(before, 1), round(after, 1))
 
 
 def needs_confirmation(comparison: Comparison) -> bool:

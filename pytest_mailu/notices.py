@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from email.message import Message
 from typing import Any
 
@@ -18,7 +19,7 @@ def notice_facts(content: bytes) -> dict[str, Any]:
     for part in message.walk():
         if part.get_content_type() == "message/delivery-status":
             for group in _groups(part):
-                said.update({name: " ".join(group[name].split()) for name in FIELDS if name in group})
+                said.update({name: _settled(group[name]) for name in FIELDS if name in group})
     parts = [part.get_content_type() for part in message.get_payload() if isinstance(part, Message)]
     report = message.get_param("report-type")
     return {
@@ -29,6 +30,11 @@ def notice_facts(content: bytes) -> dict[str, Any]:
         "well_formed": report == "delivery-status" and bool({"Action", "Status", "Final-Recipient"} <= said.keys()),
         **{name.lower().replace("-", "_"): value for name, value in said.items()},
     }
+
+
+def _settled(value: str) -> str:
+    """One line, without the session id that Dovecot's LMTP puts before "Saved" (lmtp-local.c)."""
+    return re.sub(r"\b[A-Za-z0-9+/]{16,}=*(?= Saved)", "<session id>", " ".join(str(value).split()))
 
 
 def _groups(part: Message) -> list[Message]:

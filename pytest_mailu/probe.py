@@ -242,7 +242,7 @@ class Probe:
             facts["headers"] = header_names(message.content)
         return self.seen(Outcome.DELIVERED if whole else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
 
-    async def notice(self, sent: Letter, user: User, *, wait: float = ARRIVAL_SECONDS) -> bytes | None:
+    async def notice(self, sent: Letter, user: User, *, wait: float = 2 * ARRIVAL_SECONDS) -> bytes | None:
         """What a mail server wrote into a mailbox about a letter (it holds the letter's token), or None after `wait`.
 
         Reads the whole mailbox again and again: for users that few others write to.

@@ -20,7 +20,7 @@ KEYS = ("behaviour", "reason", "from", "to", "path", "fingerprint", "expires", "
 PREFIX = "mailu::"
 """What pytest prints before an id; pasted ids may have it."""
 
-PLACES = ("outcome", "stage", "reply.code", "reply.enhanced", "reply.text", "facts.")
+PLACES = ("outcome", "stage", "reply.code", "reply.enhanced", "reply.text", "seconds", "facts.")
 """Where observations can differ (`pytest_mailu.compare.view`); `facts.` has names of its own below it."""
 
 _REMEDY = (

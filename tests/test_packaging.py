@@ -66,7 +66,8 @@ def files(wheel: Path) -> Iterator[zipfile.ZipFile]:
 
 def checkout(folder: str, pattern: str = "*") -> set[str]:
     found = (ROOT / folder).rglob(pattern)
-    return {str(path.relative_to(ROOT)) for path in found if path.is_file() and "__pycache__" not in path.parts}
+    files = {path.relative_to(ROOT) for path in found if path.is_file()}
+    return {str(path) for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)}
 
 
 def expected() -> dict[str, Any]:

@@ -83,6 +83,7 @@ async def once(probe: Probe) -> Observation:
 
 @behaviour(
     "inbound/away/none-to-{machine}",
+    deep=True,
     wanted=Outcome.NOT_OFFERED,
     severity=Severity.MINOR,
     each={"machine": MACHINES},

@@ -64,7 +64,7 @@ async def _put_off(probe: Probe, sent: Letter, reply: Reply) -> str:
     return reason
 
 
-@behaviour("relay/next-hop/never-at-{stage}", severity=Severity.MAJOR, each={"stage": STAGES})
+@behaviour("relay/next-hop/never-at-{stage}", severity=Severity.MAJOR, each={"stage": STAGES}, timeout=60.0)
 async def never(probe: Probe, stage: str) -> Observation:
     """A letter that the other server refuses for good at {stage}: it comes back with a readable reason
 
@@ -81,7 +81,7 @@ async def never(probe: Probe, stage: str) -> Observation:
         await probe.world.unscript(rule)
 
 
-@behaviour("relay/mx/no-such-domain", severity=Severity.MAJOR)
+@behaviour("relay/mx/no-such-domain", severity=Severity.MAJOR, timeout=60.0)
 async def no_such_domain(probe: Probe) -> Observation:
     """A user's letter to a domain that does not exist: refused at once, or returned
 
@@ -92,7 +92,7 @@ async def no_such_domain(probe: Probe) -> Observation:
     return await _returned(probe, probe.letter(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
 
 
-@behaviour("relay/mx/null-mx", severity=Severity.MINOR)
+@behaviour("relay/mx/null-mx", severity=Severity.MINOR, timeout=60.0)
 async def null_mx(probe: Probe) -> Observation:
     """A user's letter to a domain that says it takes no mail: refused at once, or returned
 

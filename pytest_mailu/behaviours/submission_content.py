@@ -178,7 +178,7 @@ async def dsn_passed_on(probe: Probe) -> Observation:
     return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
 
 
-@behaviour("submission/465-tls/dsn-success", severity=Severity.MINOR)
+@behaviour("submission/465-tls/dsn-success", severity=Severity.MINOR, timeout=60.0)
 async def dsn_success(probe: Probe) -> Observation:
     """A delivery receipt for a letter to a mailbox on this server
 

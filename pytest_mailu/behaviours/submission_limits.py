@@ -21,7 +21,15 @@ MOST = 400
 """Recipients to try before giving up on finding a limit; Mailu's default is 200 a day."""
 
 
-@behaviour("submission/465-tls/large", deep=True, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
+@behaviour(
+    "submission/465-tls/large",
+    deep=True,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    timeout=90.0,
+    # Two stacks of 2024.06.24 differed in whether so large a letter was signed, twice each; why is not known.
+    volatile=("facts.arrival.headers.*",),
+)
 async def large(probe: Probe) -> Observation:
     """A letter of 12 MB, after a login
 

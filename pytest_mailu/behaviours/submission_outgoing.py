@@ -140,7 +140,7 @@ async def without_header(probe: Probe, header: str) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/unknown-recipient", severity=Severity.MAJOR)
+@behaviour("submission/465-tls/unknown-recipient", severity=Severity.MAJOR, timeout=60.0)
 async def unknown_recipient(probe: Probe) -> Observation:
     """Mail to nobody at our own domain, after a login: refused at once, or returned
 

@@ -55,3 +55,9 @@ def test_a_letter_that_only_says_so_is_no_well_formed_notification() -> None:
 
 def test_a_report_of_another_kind_is_none_either() -> None:
     assert not notice_facts(BOUNCE.replace(b"delivery-status;", b"disposition-notification;"))["well_formed"]
+
+
+def test_the_session_of_the_mailbox_server_is_left_out() -> None:
+    said = b"smtp; 250 2.0.0 <a@post.example> KLK1C+VGBWutAAAA5CySJw Saved"
+    facts = notice_facts(BOUNCE.replace(b"smtp; 550 5.7.1\r\n    never", said))
+    assert facts["diagnostic_code"] == "smtp; 250 2.0.0 <a@post.example> <session id> Saved"

@@ -12,6 +12,7 @@ from pytest_mailu.judge import PROTECTIONS, decide, fails, judge, needs_confirma
 from pytest_mailu.model import (
     Comparison,
     Decision,
+    Difference,
     FailOn,
     Finding,
     Observation,
@@ -240,6 +241,33 @@ def test_a_behaviour_s_own_volatile_paths_are_left_out() -> None:
     old, new = seen(DELIVERED, uid=1, folder="INBOX"), seen(DELIVERED, uid=2, folder="Junk")
     made = judge(question(), [old], [new], ["facts.uid"])
     assert [difference.path for difference in made.differences] == ["facts.folder"]
+
+
+def took(*seconds: float, outcome: Outcome = DELIVERED) -> list[Observation]:
+    return [Observation(outcome, Stage.DELIVERY, seconds=each) for each in seconds]
+
+
+def test_delivery_that_takes_many_times_as_long_every_time_is_a_change() -> None:
+    made = ask(DELIVERED, took(0.5, 1.0), took(30.0, 20.04))
+    assert made.verdict is Verdict.CHANGED
+    assert made.differences == (Difference("seconds", "changed", 1.0, 20.0),)
+    assert severity(made) is Severity.INFO
+    assert needs_confirmation(made)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (took(1.0), took(4.9)),  # not many times as long
+        (took(0.1), took(2.9)),  # many times as long, and nobody notices
+        (took(1.0, 1.0), took(30.0, 1.0)),  # once
+        (took(1.0, 6.0), took(20.0, 20.0)),  # the old side was as slow once
+        (took(20.0), took(1.0)),  # faster
+        (took(1.0, outcome=REFUSED), took(20.0, outcome=REFUSED)),  # no delivery
+    ],
+)
+def test_other_differences_in_time_say_nothing(old: list[Observation], new: list[Observation]) -> None:
+    assert ask(old[0].outcome, old, new).verdict is Verdict.SAME
 
 
 # Confirmation

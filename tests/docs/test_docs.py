@@ -110,11 +110,12 @@ def test_the_terminal_shown_in_the_readme_is_what_its_first_command_prints(tmp_p
     ran = run_pytest(tmp_path, "--mailu-from", "recorded:2.0.43", "--mailu-to", "recorded:2024.06.24")
 
     assert ran.returncode == 1
-    printed = {without_numbers(line) for line in ran.stdout.splitlines()}
-    strange = [line for line in shown.splitlines() if line != "   …" and without_numbers(line) not in printed]
+    printed = {settled(line) for line in ran.stdout.splitlines()}
+    strange = [line for line in shown.splitlines() if "…" not in line and settled(line) not in printed]
     assert not strange
 
 
-def without_numbers(line: str) -> str:
-    """A line as it stays the same when behaviours are added; what is counted, and how long it took, may change."""
-    return re.sub(r"\d+ (regressed|changed|gained|broken|same|absent|things|behaviours|s\b)", r"N \1", line.rstrip())
+def settled(line: str) -> str:
+    """A line without what may change when recordings are made anew: what is counted, and ids of a mail queue."""
+    counted = re.sub(r"\d+ (regressed|changed|things)", r"N \1", line)
+    return " ".join(re.sub(r"queued as \w+", "queued as ID", counted).split())

@@ -111,11 +111,13 @@ class Folder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "PY_COLORS": "0", "COLUMNS": "120", "PYTHONPYCACHEPREFIX": str(self.path.parent / "compiled")}
 
-    def run(self, *args: str, sides: Sequence[str] | None = None, others: bool = False, below: str = ".") -> Done:
+    def run(
+        self, *args: str, sides: Sequence[str] | None = None, others: bool = False, below: str = ".", **environ: str
+    ) -> Done:
         done = subprocess.run(
             self.command(*args, sides=sides, others=others),
             cwd=self.path / below,
-            env=self.environ,
+            env={**self.environ, **environ},
             capture_output=True,
             text=True,
             check=False,

@@ -109,3 +109,12 @@ def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_we
     done = folder.run("-q", "--mailu-report=old.json/out", EXTERNAL_465)
     assert done.status == 1
     done.lines.fnmatch_lines(["note: the reports cannot be written to */old.json/out: *"])
+
+
+def test_where_no_engine_answers_the_report_says_so(folder: Any) -> None:
+    done = folder.run("-q", "--mailu-report=out", sides=("2.0.43", "new.json"), DOCKER_HOST="unix:///nowhere.sock")
+    assert done.status == 1
+    assert "Traceback" not in done.out + done.errors
+    done.lines.fnmatch_lines(["CANNOT TELL  2.0.43 → 2024.06.24", "note: no Docker engine answers at *", "note: → *"])
+    report = folder.json("out/report.json")
+    assert (report["decision"], report["findings"]) == ("cannot-tell", [])

@@ -190,17 +190,19 @@ def test_imap_a_response_that_cannot_be_parsed_is_trouble(response):
         imap(lambda s: s.fetch(4), expect("FETCH"), say(response, "a1 OK"))
 
 
-def look(tag: int, *uids: int) -> tuple[Step, ...]:
-    found = " ".join(map(str, uids))
+def look(tag: int, uid: int | None = None) -> tuple[Step, ...]:
+    head = ("* 1 FETCH (UID 3 BODY[HEADER.FIELDS (MESSAGE-ID)] {19}", "Message-ID: <o@y>", ")")
+    wanted = (f"* 2 FETCH (UID {uid} BODY[HEADER.FIELDS (MESSAGE-ID)] {{19}}", "Message-ID: <x@y>", ")")
     steps = (
         expect(f'a{tag} EXAMINE "INBOX"'),
         say(f"a{tag} OK [READ-ONLY]"),
-        expect(f'a{tag + 1} UID SEARCH HEADER Message-ID "<x@y>"'),
-        say(f"* SEARCH {found}".strip(), f"a{tag + 1} OK"),
+        expect(f"a{tag + 1} UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"),
+        say(*head, *(wanted if uid else ()), f"a{tag + 1} OK"),
     )
-    if not uids:
+    if uid is None:
         return steps
-    return (*steps, expect("UID FETCH"), say("* 1 FETCH (UID 4 FLAGS (\\Seen) BODY[] {1}", "x)", f"a{tag + 2} OK"))
+    fetched = (f"* 2 FETCH (UID {uid} FLAGS (\\Seen) BODY[] {{1}}", "x)", f"a{tag + 2} OK")
+    return (*steps, expect(f"a{tag + 2} UID FETCH {uid} "), say(*fetched))
 
 
 def test_imap_waits_for_a_message_with_idle():

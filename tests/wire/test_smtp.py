@@ -126,7 +126,8 @@ def test_a_connection_closed_where_a_reply_was_due_is_trouble(before, stage, clo
     ],
 )
 def test_what_is_no_reply_is_trouble(before, stage, misbehave, reason):
-    end = ends(*before, misbehave, silence, seconds=0.5)
+    # Only where time has to run out is it short: a flood takes as long as a busy machine needs to read it.
+    end = ends(*before, misbehave, silence, seconds=0.5 if reason == "half a reply" else 30)
     assert isinstance(end, Trouble)
     assert reason in end.reason
     assert end.reason.isprintable()
@@ -359,7 +360,7 @@ def test_exact_bytes_and_the_replies_to_smuggled_commands():
 
 
 def test_replies_without_end_are_trouble():
-    end = ends(GREETING, *EHLO, expect("QUIT"), flood(b"250 Ok\r\n"), then=lambda session: session.rest())
+    end = ends(GREETING, *EHLO, expect("QUIT"), flood(b"250 Ok\r\n"), then=lambda session: session.rest(), seconds=30)
     assert isinstance(end, Trouble)
 
 

@@ -33,13 +33,13 @@ def test_a_mailu_domain_has_an_exchanger_and_that_has_the_address_of_front(here:
 
 @pytest.mark.parametrize("vantage", list(Vantage))
 def test_every_client_address_has_a_name_that_leads_back_to_it(here: Any, places: Any, vantage: Vantage) -> None:
-    address = places[vantage].world
+    address = places[vantage].client
     [name] = values(ask(here, address.reverse_pointer, "PTR"))
     assert str(address) in values(ask(here, name, "A"))
 
 
 def test_spf_names_the_stranger_and_for_the_forged_domain_nobody(here: Any, places: Any) -> None:
-    assert f"ip4:{places[Vantage.STRANGER].world}" in values(ask(here, people.ELSEWHERE, "TXT"))[0]
+    assert f"ip4:{places[Vantage.STRANGER].client}" in values(ask(here, people.ELSEWHERE, "TXT"))[0]
     assert values(ask(here, people.FORGED, "TXT")) == ['"v=spf1 -all"']
     assert "p=reject" in values(ask(here, f"_dmarc.{people.FORGED}", "TXT"))[0]
 

@@ -36,7 +36,7 @@ def test_a_connection_comes_from_the_address_of_its_vantage(here: Any, places: A
             writer.close()
             return answer.decode()
 
-    assert asyncio.run(ask()) == str(places[vantage].world)
+    assert asyncio.run(ask()) == str(places[vantage].client)
 
 
 def refusal(here: Any, vantage: str, host: str, port: int) -> int:

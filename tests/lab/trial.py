@@ -1,0 +1,130 @@
+"""One comparison of two lab stacks, without pytest in between: through the same `Run` and `Book` as the plugin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pytest_mailu import jsonio
+from pytest_mailu.behaviours import Behaviour, Matrix, built_in
+from pytest_mailu.book import Book
+from pytest_mailu.model import Finding, Report, Verdict
+from pytest_mailu.plan import Plan, side_spec
+from pytest_mailu.run import Run
+from tests.lab.build import ORG
+from tests.lab.faults import NOT_IN_THE_LAB, Fault
+
+ALL_PORTS = "25,80,110,143,443,465,587,993,995,4190"
+"""With them the personality 2024.06 serves what 2.0 does, and faults of every port can be seen."""
+
+
+@contextmanager
+def lab_images() -> Iterator[None]:
+    """Image names are the lab's, as a user's own registry would be named."""
+    before = os.environ.get("DOCKER_ORG")
+    os.environ["DOCKER_ORG"] = ORG
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DOCKER_ORG"]
+        else:
+            os.environ["DOCKER_ORG"] = before
+
+
+def compare(
+    folder: Path,
+    old: str,
+    new: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    env_new: Mapping[str, str] | None = None,
+    only: Iterable[str] | None = None,
+    timeout: float = 120.0,
+) -> Report:
+    """The report of one comparison; recordings of both sides are left in `folder`. `only` are globs over ids."""
+    plan = Plan(
+        side_spec(old),
+        side_spec(new),
+        env=_file(folder / "both.env", env),
+        env_new=_file(folder / "new.env", env_new),
+        pull="never",
+        timeout=timeout,
+    )
+    matrix = built_in()
+    chosen = _chosen(matrix, only)
+    with lab_images():
+        run, book = Run(plan), Book(plan, matrix)
+        try:
+            run.open()
+            run.ask(chosen)
+            for behaviour in chosen:
+                book.enter(run.result(behaviour.id))
+        finally:
+            run.close()
+    for name, recording in zip(("old", "new"), book.recordings(run.old.info, run.new.info), strict=True):
+        (folder / f"{name}.json").write_text(jsonio.dumps(recording), "utf-8")
+    return book.report(run.old.info, run.new.info, seconds=run.seconds)
+
+
+def record(folder: Path) -> Path:
+    """A recording of the faultless 2024.06 with all ports, everything asked twice: the old side of all faults."""
+    report = compare(folder, "2024.06", "2024.06", env={"PORTS": ALL_PORTS})
+    assert not report.findings, [f"{finding.behaviour} {finding.verdict}" for finding in report.findings]
+    return folder / "old.json"
+
+
+def with_fault(folder: Path, base: Path, fault: Fault, only: Iterable[str] | None = None) -> Report:
+    """The faultless recording against a stack with one fault."""
+    env = {"PORTS": ALL_PORTS}
+    return compare(folder, str(base), "2024.06", env=env, env_new={"LAB_FAULT": fault.name}, only=only)
+
+
+def caught(fault: Fault, report: Report) -> list[Finding]:
+    """The findings by which the fault was to be caught, with the right verdict, outcome and stage."""
+    return [
+        finding
+        for finding in report.findings
+        if _any(fault.caught_by, finding.behaviour)
+        and finding.verdict == fault.verdict
+        and (not fault.outcome or (finding.new is not None and finding.new.outcome == fault.outcome))
+        and (not fault.stage or (finding.new is not None and finding.new.stage == fault.stage))
+    ]
+
+
+def missed(fault: Fault, report: Report) -> list[str]:
+    """The globs of `caught_by` that no finding answers."""
+    ids = [finding.behaviour for finding in caught(fault, report)]
+    return [glob for glob in fault.caught_by if not any(fnmatchcase(id_, glob) for id_ in ids)]
+
+
+def outside(fault: Fault, report: Report) -> list[str]:
+    """What is regressed, or could not be told, outside the fault's declared blast radius."""
+    return [
+        f"{finding.behaviour}: {finding.verdict} {finding.why}".strip()
+        for finding in report.findings
+        if finding.verdict in (Verdict.REGRESSED, Verdict.UNSTABLE, Verdict.INCONCLUSIVE)
+        and not _any((*fault.caught_by, *fault.radius), finding.behaviour)
+    ]
+
+
+def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
+    if only is None:
+        return [one for one in matrix if not one.deep and not _any(NOT_IN_THE_LAB, one.id)]
+    globs = tuple(only)
+    return [behaviour for behaviour in matrix if _any(globs, behaviour.id)]
+
+
+def _any(globs: Iterable[str], id_: str) -> bool:
+    return any(fnmatchcase(id_, glob) for glob in globs)
+
+
+def _file(path: Path, values: Mapping[str, str] | None) -> Path | None:
+    if not values:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()), "utf-8")
+    return path

@@ -88,7 +88,7 @@ def caught(fault: Fault, report: Report) -> list[Finding]:
     return [
         finding
         for finding in report.findings
-        if _any(fault.caught_by, finding.behaviour)
+        if any_of(fault.caught_by, finding.behaviour)
         and finding.verdict == fault.verdict
         and (not fault.outcome or (finding.new is not None and finding.new.outcome == fault.outcome))
         and (not fault.stage or (finding.new is not None and finding.new.stage == fault.stage))
@@ -107,18 +107,18 @@ def outside(fault: Fault, report: Report) -> list[str]:
         f"{finding.behaviour}: {finding.verdict} {finding.why}".strip()
         for finding in report.findings
         if finding.verdict in (Verdict.REGRESSED, Verdict.UNSTABLE, Verdict.INCONCLUSIVE)
-        and not _any((*fault.caught_by, *fault.radius), finding.behaviour)
+        and not any_of((*fault.caught_by, *fault.radius), finding.behaviour)
     ]
 
 
 def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
     if only is None:
-        return [one for one in matrix if not one.deep and not _any(NOT_IN_THE_LAB, one.id)]
+        return [one for one in matrix if not one.deep and not any_of(NOT_IN_THE_LAB, one.id)]
     globs = tuple(only)
-    return [behaviour for behaviour in matrix if _any(globs, behaviour.id)]
+    return [behaviour for behaviour in matrix if any_of(globs, behaviour.id)]
 
 
-def _any(globs: Iterable[str], id_: str) -> bool:
+def any_of(globs: Iterable[str], id_: str) -> bool:
     return any(fnmatchcase(id_, glob) for glob in globs)
 
 

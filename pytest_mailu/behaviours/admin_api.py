@@ -145,7 +145,7 @@ async def guarded(probe: Probe, without: str) -> Observation:
 
     Strangers read and change accounts over the web.
 
-    core/admin/mailu/api/common.py, since 2.0; CVE-2026-49217 (PATCH of a token, mended in 2024.06.57)
+    core/admin/mailu/api/common.py, since 2.0; CVE-2026-49217 (PATCH of a token, mended in 2024.06.52)
     """
     statuses: dict[str, dict[str, int]] = {}
     past: list[str] = []

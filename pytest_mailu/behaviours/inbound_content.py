@@ -255,7 +255,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 
     Strangers write in anybody's name, past all checks of the sender (SMTP smuggling).
 
-    CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0.33
+    CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0.36
     """
     outer = probe.letter(to=READER.address)
     inner = probe.letter(to=READER.address)

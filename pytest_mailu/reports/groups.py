@@ -49,8 +49,9 @@ class Group:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """Everything advised for one of the findings, once."""
-        found = {advice.id: advice for finding in self.findings for advice in finding.advice}
+        """What is advised for the worst of the findings, once; what merely changed beside them has its own in the HTML."""
+        worst = (finding for finding in self.findings if finding.verdict is self.verdict)
+        found = {advice.id: advice for finding in worst for advice in finding.advice}
         return tuple(found.values())
 
     @property
@@ -77,6 +78,8 @@ class Group:
                 text = f"Could not be asked{why}"
             case Verdict.UNSTABLE:
                 text = f"No steady answer{why}"
+            case Verdict.CHANGED | Verdict.GAINED if self._known:
+                text = words.safe(self.root)
             case Verdict.GAINED:
                 text = self._gained()
             case Verdict.CHANGED if not closed:
@@ -84,6 +87,11 @@ class Group:
             case verdict:
                 text = self._ended(self.lead.new, "on both sides" if verdict is Verdict.BROKEN else "on the new side")
         return text
+
+    @property
+    def _known(self) -> bool:
+        """Whether advice names the cause: it is then in people's words already (`findings.root` computes the others)."""
+        return not self.root.startswith((f"{self.lead.family}: ", "no longer: ", "port closed"))
 
     def _places(self) -> str:
         found = ports(finding.behaviour for finding in self.findings if finding.verdict is self.verdict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,8 +44,12 @@ def compare(
     env_new: Mapping[str, str] | None = None,
     only: Iterable[str] | None = None,
     timeout: float = 120.0,
+    disturb: Callable[[], None] | None = None,
 ) -> Report:
-    """The report of one comparison; recordings of both sides are left in `folder`. `only` are globs over ids."""
+    """The report of one comparison; recordings of both sides are left in `folder`. `only` are globs over ids.
+
+    `disturb` is called once, in mid-run: after the first answer and before the last.
+    """
     plan = Plan(
         side_spec(old),
         side_spec(new),
@@ -61,8 +65,10 @@ def compare(
         try:
             run.open()
             run.ask(chosen)
-            for behaviour in chosen:
+            for number, behaviour in enumerate(chosen):
                 book.enter(run.result(behaviour.id))
+                if number == 0 and disturb is not None:
+                    disturb()
         finally:
             run.close()
     for name, recording in zip(("old", "new"), book.recordings(run.old.info, run.new.info), strict=True):

@@ -1,0 +1,58 @@
+"""However a run ends, nothing of it is left: at once after a signal it can hear, after the next run where it cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab.build import ORG, build
+from tests.lab.left import left_by
+
+pytestmark = pytest.mark.engine
+
+MOMENTS = {"start": "creating networks", "starting": ": starting", "mid-matrix": "ready after"}
+"""When to strike, by what the run has just said."""
+EVERY = [(number, moment) for moment in MOMENTS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)]
+SAMPLE = [(signal.SIGINT, "starting"), (signal.SIGTERM, "mid-matrix"), (signal.SIGKILL, "mid-matrix")]
+"""What CI has time for; LAB_WHOLE=1 strikes at every moment with every signal."""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    EVERY if os.environ.get("LAB_WHOLE") else SAMPLE,
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
+)
+def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment: str, tmp_path: Path) -> None:
+    build()
+    environ = {**os.environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"}
+    run = subprocess.Popen(
+        command("--mailu-from", "2.0", "--mailu-to", "2024.06", "--mailu-pull", "never", "-k", "submission"),
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert run.stdout is not None
+    said = []
+    for line in run.stdout:
+        said.append(line)
+        if MOMENTS[moment] in line:
+            run.send_signal(number)
+            break
+    said.extend(run.stdout)
+    status = run.wait(timeout=120)
+    assert status not in (0, None), "".join(said)
+    if number is signal.SIGKILL:
+        assert left_by(run.pid), "killed too late to prove anything"
+        subprocess.run(command("--mailu-sweep"), cwd=tmp_path, env=environ, check=True, timeout=120)
+    assert not left_by(run.pid), "".join(said)

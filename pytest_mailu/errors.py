@@ -16,6 +16,20 @@ class MailuError(Exception):
         return "\n".join((self.cause, f"  → {self.remedy}", *(f"    | {line}" for line in self.details)))
 
 
+def only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a task group was really stopped by: its first error of ours, or the group itself where others came up.
+
+    To be raised outside of `except*`, which wraps what is raised in it (in Python before 3.11.4).
+    """
+    ours, others = group.split(MailuError)
+    while ours is not None and others is None:
+        first = ours.exceptions[0]
+        if not isinstance(first, BaseExceptionGroup):
+            return first
+        ours = first
+    return group
+
+
 class UsageError(MailuError):
     """What was asked for cannot be: pytest's exit status 4."""
 

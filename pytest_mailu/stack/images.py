@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image as DockerImage
 
-from pytest_mailu.errors import StackError
+from pytest_mailu.errors import StackError, only
 from pytest_mailu.stack.engine import Engine
 
 Progress: TypeAlias = Callable[[str], None]
@@ -55,14 +55,9 @@ async def ensure(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(_ensure(engine, name, pull, progress)) for name in wanted}
-    except* StackError as errors:
-        raise _first(errors) from None
+    except BaseExceptionGroup as errors:
+        raise only(errors) from None
     return {name: task.result() for name, task in tasks.items()}
-
-
-def _first(group: BaseExceptionGroup[StackError]) -> StackError:
-    error = group.exceptions[0]
-    return error if isinstance(error, StackError) else _first(error)
 
 
 async def _ensure(engine: Engine, name: str, pull: Pull, progress: Progress) -> Image:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from docker.models.containers import Container
 from testinfra.host import Host
 
-from pytest_mailu.errors import StackError
+from pytest_mailu.errors import StackError, only
 from pytest_mailu.model import SideInfo
 from pytest_mailu.releases import CORE_SERVICES, Release
 from pytest_mailu.stack import accounts, images, warmth
@@ -396,8 +396,8 @@ async def running(stacks: Iterable[Stack]) -> AsyncIterator[None]:
             async with asyncio.TaskGroup() as group:
                 for stack in several:
                     group.create_task(stack.up())
-        except* StackError as errors:
-            raise errors.exceptions[0] from None
+        except BaseExceptionGroup as errors:
+            raise only(errors) from None
         yield
     finally:
         await asyncio.gather(*(stack.down() for stack in several))

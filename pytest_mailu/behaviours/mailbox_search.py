@@ -148,11 +148,11 @@ async def search(probe: Probe, by: str) -> Observation:
     return await _search(probe, WORDS[by])
 
 
-@behaviour("mailbox/993/search/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"by": EXACTLY})
+@behaviour("mailbox/993/search/{by}", severity=Severity.MINOR, each={"by": EXACTLY})
 async def search_exactly(probe: Probe, by: str) -> Observation:
-    """SEARCH by {by} finds the one message it should
+    """SEARCH by {by}, which a full-text index need not answer as the standard has it
 
-    Programs that look a message up this way (synchronisation, ticket systems, scripts) take it for missing.
+    Programs that look a message up this way (synchronisation, ticket systems, scripts) may take it for missing.
 
     RFC 9051 section 6.4.4: any header, any part of a string; Mailu core/dovecot/conf/dovecot.conf
     (fts_header_excludes)

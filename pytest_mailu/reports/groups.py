@@ -49,7 +49,7 @@ class Group:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What is advised for the worst of the findings, once; what merely changed beside them has its own in the HTML."""
+        """What is advised for the worst of the findings, once; what only changed must not crowd it out."""
         worst = (finding for finding in self.findings if finding.verdict is self.verdict)
         found = {advice.id: advice for finding in worst for advice in finding.advice}
         return tuple(found.values())
@@ -90,7 +90,7 @@ class Group:
 
     @property
     def _known(self) -> bool:
-        """Whether advice names the cause: it is then in people's words already (`findings.root` computes the others)."""
+        """Whether advice names the cause, in people's words then; `findings.root` computes the others."""
         return not self.root.startswith((f"{self.lead.family}: ", "no longer: ", "port closed"))
 
     def _places(self) -> str:

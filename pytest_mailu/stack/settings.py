@@ -55,7 +55,7 @@ DEFAULTS: Mapping[str, str] = {
 }
 """What Mailu's setup writes unless it is told otherwise, in every series."""
 DEFAULTS_SINCE_2_0: Mapping[str, str] = {
-    "API": "true",
+    "API": "false",
     "WEB_API": "/api",
     "API_TOKEN": "api-token-of-the-test-stack",
     "SCAN_MACROS": "false",

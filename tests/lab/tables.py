@@ -34,9 +34,8 @@ def main() -> None:
             report = trial.with_fault(folder / fault.name, base, fault)
             ids = ", ".join(f"`{finding.behaviour}`" for finding in trial.caught(fault, report)[:3])
             stray = ", ".join(trial.outside(fault, report)) or "none"
-            print(
-                f"| {fault.name} | {fault.breaks} | {ids} | {', '.join(trial.missed(fault, report)) or 'none'} | {stray} |"
-            )
+            missed = ", ".join(trial.missed(fault, report)) or "none"
+            print(f"| {fault.name} | {fault.breaks} | {ids} | {missed} | {stray} |")
         print(f"\n{arguments.repeat} runs of the same against the same:\n")
         for number in range(arguments.repeat):
             report = trial.compare(folder / f"same{number}", "2024.06", "2024.06")

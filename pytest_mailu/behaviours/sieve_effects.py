@@ -160,7 +160,7 @@ async def vacation_once(probe: Probe) -> Observation:
         seen = await probe.in_mailbox(sent, HOLIDAY, await probe.deliver(sent))
         if seen.outcome is not Outcome.DELIVERED:
             return seen
-        # Dovecot notes whom it has answered when the answer has gone: a letter right behind the first would get one too.
+        # Dovecot notes whom it has answered only when the answer has gone: a letter right behind would get one too.
         await probe.world.arrivals(recipient=sender, wait=12.0)
     # The other sender's answer was sent last: every answer to the first one is there before it, or never comes.
     last = await probe.world.arrivals(recipient=other, wait=12.0)

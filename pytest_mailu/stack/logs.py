@@ -66,6 +66,9 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     if not chosen:
         clients = _clients(observation, places)
         chosen = [line for line in window if any(client in line.text for client in clients)]
+        # Several clients stand at one address; a refusal is logged in the words it was given in.
+        said = observation.reply.text if observation.reply is not None else ""
+        chosen = [line for line in chosen if said and said in line.text] or chosen
     chosen.sort(key=lambda line: line.when)
     shown = [str(line) for line in chosen[:MOST]]
     return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)

@@ -168,6 +168,11 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     """A tar archive, always the same for the same files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
+        # Folders as well: what the engine makes by itself has the mode that its own umask leaves.
+        for folder in sorted({str(parent) for name in files for parent in Path(name).parents} - {"."}):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755 if content.startswith(b"#!") else 0o644

@@ -76,10 +76,12 @@ def compare(
     return book.report(run.old.info, run.new.info, seconds=run.seconds)
 
 
-def record(folder: Path) -> Path:
-    """A recording of the faultless 2024.06 with all ports, everything asked twice: the old side of all faults."""
-    report = compare(folder, "2024.06", "2024.06", env={"PORTS": ALL_PORTS})
-    assert not report.findings, [f"{finding.behaviour} {finding.verdict}" for finding in report.findings]
+def record(folder: Path, only: Iterable[str] | None = None) -> Path:
+    """A recording of the faultless 2024.06 with all ports, the old side of all faults; `only` are globs over ids."""
+    report = compare(folder, "2024.06", "2024.06", env={"PORTS": ALL_PORTS}, only=only)
+    # What the lab does not do as Mailu does is broken on both sides, which is no difference.
+    told = [finding for finding in report.findings if finding.verdict is not Verdict.BROKEN or finding.differences]
+    assert not told, [f"{finding.behaviour} {finding.verdict} {finding.why}" for finding in told]
     return folder / "old.json"
 
 

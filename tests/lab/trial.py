@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_mailu import jsonio
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
 from pytest_mailu.book import Book
+from pytest_mailu.globs import matches
 from pytest_mailu.model import Finding, Report, Verdict
 from pytest_mailu.plan import Plan, side_spec
 from pytest_mailu.run import Run
@@ -106,7 +106,7 @@ def caught(fault: Fault, report: Report) -> list[Finding]:
 def missed(fault: Fault, report: Report) -> list[str]:
     """The globs of `caught_by` that no finding answers."""
     ids = [finding.behaviour for finding in caught(fault, report)]
-    return [glob for glob in fault.caught_by if not any(fnmatchcase(id_, glob) for id_ in ids)]
+    return [glob for glob in fault.caught_by if not any(matches(glob, id_) for id_ in ids)]
 
 
 def outside(fault: Fault, report: Report) -> list[str]:
@@ -127,7 +127,7 @@ def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
 
 
 def any_of(globs: Iterable[str], id_: str) -> bool:
-    return any(fnmatchcase(id_, glob) for glob in globs)
+    return any(matches(glob, id_) for glob in globs)
 
 
 def _file(path: Path, values: Mapping[str, str] | None) -> Path | None:

@@ -6,18 +6,22 @@ Plain functions without asyncio: signal handlers and atexit call them, too.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
+from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
 
 from pytest_mailu.stack.engine import Engine
 from pytest_mailu.stack.labels import KEPT, RUN, SIDE, abandoned
 
-_ROUNDS = 3
-"""A container that is just being created may appear after the first look."""
+_SECONDS = 20.0
+"""How long what is just being created or started may keep its network: the engine refuses to remove that meanwhile."""
+_PAUSE = 0.2
 
 
 @dataclass(slots=True)
@@ -40,15 +44,18 @@ def remove(engine: Engine, run_id: str, side: str = "") -> Removed:
     """Removes everything of a run, or of one of its sides. Never raises: what stays is in `failures`."""
     labels = (f"{RUN}={run_id}", *([f"{SIDE}={side}"] if side else []))
     removed = Removed()
-    for _ in range(_ROUNDS):
+    deadline = time.monotonic() + _SECONDS
+    while True:
         removed.failures.clear()
         try:
-            found = _remove_once(engine, labels, removed)
+            _remove_once(engine, labels, removed)
+            left = _anything(engine, labels)
         except (DockerException, OSError) as error:
             removed.failures.append(str(error))
             break
-        if not found or (not removed.failures and not _anything(engine, labels)):
+        if not left or time.monotonic() > deadline:
             break
+        time.sleep(_PAUSE)
     return removed
 
 
@@ -86,7 +93,7 @@ def _anything(engine: Engine, labels: Iterable[str]) -> bool:
     )
 
 
-def _remove_once(engine: Engine, labels: tuple[str, ...], removed: Removed) -> bool:
+def _remove_once(engine: Engine, labels: tuple[str, ...], removed: Removed) -> None:
     api = engine.client.api
     containers = api.containers(all=True, quiet=True, filters={"label": list(labels)})
     with ThreadPoolExecutor(max_workers=16) as pool:
@@ -95,9 +102,23 @@ def _remove_once(engine: Engine, labels: tuple[str, ...], removed: Removed) -> b
         )
         networks = engine.networks_now(*labels)
         volumes = engine.volumes_now(*labels)
-        removed.networks += _each(pool, networks, lambda n: api.remove_network(n["Id"]), removed)
+        removed.networks += _each(pool, networks, lambda n: _remove_network(api, n["Id"]), removed)
         removed.volumes += _each(pool, volumes, lambda v: api.remove_volume(v["Name"], force=True), removed)
-    return bool(containers or networks or volumes)
+
+
+def _remove_network(api: APIClient, network: str) -> None:
+    """A container removed while it was being started may leave its endpoint behind (seen with Docker 20.10): the
+    engine then calls the network in use for ever, unless the endpoint is taken off by force."""
+    try:
+        api.remove_network(network)
+    except APIError as error:
+        if error.status_code != HTTPStatus.FORBIDDEN:
+            raise
+        endpoints: dict[str, dict[str, str]] = api.inspect_network(network).get("Containers") or {}
+        for endpoint in endpoints.values():
+            with contextlib.suppress(APIError):
+                api.disconnect_container_from_network(endpoint["Name"], network, force=True)
+        api.remove_network(network)
 
 
 def _each(

@@ -80,6 +80,19 @@ def test_one_side_can_be_removed_without_the_other(engine: Engine, run: Run) -> 
     assert not remove(engine, "a run that never was")
 
 
+def test_a_network_goes_though_the_engine_calls_it_in_use(engine: Engine, run: Run) -> None:
+    """As it does when a container was removed while it was being started."""
+    make_things(engine, run)
+    network = f"{run.project('old')}_default"
+    stranger = engine.client.containers.run(WAITS, detach=True, network=network)
+    try:
+        removed = remove(engine, run.id)
+        assert (removed.networks, removed.failures) == (1, [])
+        assert things(engine, run) == (0, 0, 0)
+    finally:
+        stranger.remove(force=True)
+
+
 def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: Run) -> None:
     watch = Watch(engine, run.project("old"))
     watch.start()

@@ -40,6 +40,18 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+def test_the_page_of_upgrades_is_what_the_recordings_say() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "upgrades.py"], capture_output=True, encoding="utf-8", check=True
+    )
+    page = (ROOT / "docs" / "upgrades.md").read_text("utf-8")
+    assert page.startswith(made.stdout)
+
+
+def test_every_regression_of_an_upgrade_is_explained() -> None:
+    assert "not explained" not in (ROOT / "docs" / "upgrades.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8"))

@@ -1,0 +1,90 @@
+"""What the shipped recordings say of each upgrade: `python scripts/upgrades.py > docs/upgrades.md`.
+
+Further recordings may be named, such as one of master; each is compared with the newest that is shipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import groupby, pairwise
+
+from pytest_mailu.behaviours import built_in
+from pytest_mailu.book import Book
+from pytest_mailu.model import Finding, Report, Verdict
+from pytest_mailu.plan import Plan, side_spec
+from pytest_mailu.releases import Release
+from pytest_mailu.run import Run
+from pytest_mailu.sides.recording import shipped
+
+HEAD = """\
+# What each upgrade changes
+
+Made by `python scripts/upgrades.py` from the recordings that are shipped; a test sees that it is up to date. They were
+made with the settings that Mailu's own setup gives, so this is what an administrator meets who changed nothing.
+"Observed" counts the behaviours that both sides answered. "Gained" is what works on the new side only: what is mended
+there, and what is new.
+"""
+COUNTED = tuple(Verdict)
+UNANSWERED = (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
+
+
+def report(old: str, new: str) -> Report:
+    """The comparison of two recordings, by the whole matrix that they hold."""
+    plan, matrix = Plan(side_spec(old), side_spec(new)), built_in()
+    run, book = Run(plan), Book(plan, matrix)
+    chosen = [behaviour for behaviour in matrix if not behaviour.deep]
+    try:
+        run.open()
+        run.ask(chosen)
+        for behaviour in chosen:
+            book.enter(run.result(behaviour.id))
+    finally:
+        run.close()
+    return book.report(run.old.info, run.new.info, seconds=run.seconds)
+
+
+def page(reports: Iterable[Report]) -> str:
+    """The whole page as Markdown."""
+    several = list(reports)
+    heads = ["upgrade", "decision", "observed", *map(str, COUNTED)]
+    rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *map(_row, several)]
+    return "\n".join([HEAD, *rows, *(line for one in several for line in _told(one))]) + "\n"
+
+
+def _row(one: Report) -> str:
+    observed = sum(one.counts.values()) - sum(one.counts.get(verdict, 0) for verdict in UNANSWERED)
+    cells = [
+        f"{one.old.version or one.old.release} → {one.new.version or one.new.release}",
+        str(one.decision).upper(),
+        observed,
+    ]
+    return f"| {' | '.join(map(str, [*cells, *(one.counts.get(verdict, 0) for verdict in COUNTED)]))} |"
+
+
+def _told(one: Report) -> Iterable[str]:
+    """What is regressed, gained and changed, cause by cause, each with its explanation and where that stands."""
+    yield f"\n## {one.old.release} → {one.new.release}"
+    for verdict in (Verdict.REGRESSED, Verdict.GAINED, Verdict.CHANGED):
+        of_it = sorted((f for f in one.findings if f.verdict is verdict), key=lambda f: (_why(f), f.behaviour))
+        if not of_it:
+            continue
+        yield f"\n### {verdict.capitalize()} ({len(of_it)})\n"
+        for why, members in groupby(of_it, key=_why):
+            yield f"* {', '.join(f'`{finding.behaviour}`' for finding in members)}  \n  {why}"
+
+
+def _why(finding: Finding) -> str:
+    told = [f"{entry.cause} ({entry.source})" for entry in finding.advice]
+    return " ".join(told) or f"not explained; it rests on: {finding.source}"
+
+
+def in_order() -> list[str]:
+    """The shipped recordings, oldest first, as sides are named."""
+    return [f"recorded:{release}" for release in sorted(shipped(), key=Release.parse)]
+
+
+if __name__ == "__main__":
+    sides = in_order()
+    pairs = [*pairwise(sides), *((sides[-1], path) for path in sys.argv[1:])]
+    print(page(report(*pair) for pair in pairs), end="")

@@ -144,7 +144,8 @@ class ReleaseSide:
             seen = _trouble(f"not done within {behaviour.timeout:g} s")
         except Exception as error:  # a mistake in one behaviour must not end the run
             seen = _trouble(f"the behaviour itself failed: {error!r}", *traceback.format_exc().splitlines())
-        if seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
+        unwatched = self._stack is not None and self._stack.unwatched
+        if unwatched or seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
             seen = await self._explained(seen)
         return replace(
             seen,

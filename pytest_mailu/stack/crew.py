@@ -106,6 +106,8 @@ class Crew:
 
     async def taint(self) -> str:
         """What happened to the containers from outside since they settled; empty when nothing did."""
+        if self.watch.deaf:
+            return "the Docker engine has gone, or has cut us off"
         if happenings := [str(happening) for happening in self.watch.from_outside(self._since)]:
             return "; ".join(dict.fromkeys(happenings))
         now = await asyncio.to_thread(self._photograph)

@@ -261,6 +261,11 @@ class Stack:
         """What happened to the containers from outside since the stack was ready; empty when nothing did."""
         return await self._crew.taint()
 
+    @property
+    def unwatched(self) -> bool:
+        """Whether the engine no longer tells what happens to the containers, so that nothing proves anything."""
+        return self._crew.watch.deaf
+
     async def check_alive(self) -> None:
         """Raises StackError, with `own_doing`, when a service has ended since the stack was ready."""
         if death := self._crew.death():

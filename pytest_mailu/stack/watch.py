@@ -61,6 +61,7 @@ class Watch:
         self._lock = threading.Lock()
         self._names: dict[str, str] = {}
         self._marks: dict[str, int] = {}
+        self._deaf = threading.Event()
 
     def start(self) -> None:
         """Opens the stream (blocking: call it in a thread); what happens from now on is seen."""
@@ -73,10 +74,15 @@ class Watch:
 
     def stop(self) -> None:
         """Ends listening; what was seen stays known."""
-        if self._stream is not None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
             with contextlib.suppress(OSError, DockerException, AttributeError):
-                self._stream.close()
-            self._stream = None
+                stream.close()
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the engine has stopped telling though nobody told it to: what happens now cannot be known."""
+        return self._deaf.is_set()
 
     def expect_start(self, services: Iterable[str]) -> None:
         """From now on only what follows the next start of these services tells of their death: we make them anew."""
@@ -109,6 +115,8 @@ class Watch:
                 if happening := self._read(event):
                     with self._lock:
                         self._happenings.append(happening)
+        if self._stream is not None:
+            self._deaf.set()
 
     def _read(self, event: Mapping[str, Any]) -> Happening | None:
         actor = event.get("Actor") or {}

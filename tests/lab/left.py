@@ -8,7 +8,9 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from pytest_mailu.stack.engine import Engine
 from pytest_mailu.stack.labels import OWNER, RUN
+from pytest_mailu.stack.sweep import remove
 
 SERVICE = "com.docker.compose.service"
 
@@ -26,14 +28,20 @@ def container_of(pid: int, service: str, side: str = "new") -> Container:
 
 def left_by(pid: int) -> list[str]:
     """Everything that the runs of the process `pid` still have on the engine."""
+    return [str(thing.get("Names") or thing.get("Name")) for thing in _things(pid)]
+
+
+def remove_all_of(pid: int) -> None:
+    """Removes that, where the run itself could not."""
+    for run in {thing["Labels"][RUN] for thing in _things(pid)}:
+        remove(Engine.connect(), run)
+
+
+def _things(pid: int) -> list[dict[str, Any]]:
     api = docker.from_env().api
     things: list[dict[str, Any]] = [
         *api.containers(all=True, filters={"label": RUN}),
         *api.networks(filters={"label": RUN}),
         *(api.volumes(filters={"label": RUN})["Volumes"] or []),
     ]
-    return [
-        str(thing.get("Names") or thing.get("Name"))
-        for thing in things
-        if json.loads((thing.get("Labels") or {}).get(OWNER, "{}")).get("pid") == pid
-    ]
+    return [thing for thing in things if json.loads((thing.get("Labels") or {}).get(OWNER, "{}")).get("pid") == pid]

@@ -12,7 +12,8 @@ import pytest
 from pytest_mailu.model import Decision, Verdict
 from tests.lab import trial
 from tests.lab.build import build
-from tests.lab.left import container_of, left_by
+from tests.lab.gate import Gate
+from tests.lab.left import container_of, left_by, remove_all_of
 
 pytestmark = pytest.mark.engine
 
@@ -41,6 +42,20 @@ def cut() -> None:
 
 def remove_the_world() -> None:
     container_of(os.getpid(), "world").kill()
+
+
+def test_an_engine_that_goes_makes_it_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build()
+    with Gate(tmp_path / "engine") as gate:
+        monkeypatch.setenv("DOCKER_HOST", gate.address)
+        try:
+            report = trial.compare(tmp_path, "2024.06", "2024.06", only=ASKED, disturb=gate.shut)
+        finally:
+            monkeypatch.undo()
+            remove_all_of(os.getpid())
+    verdicts = {finding.verdict for finding in report.findings}
+    assert verdicts == {Verdict.INCONCLUSIVE}, [(f.behaviour, f.verdict, f.why) for f in report.findings]
+    assert report.decision is Decision.CANNOT_TELL
 
 
 @pytest.mark.parametrize("disturb", [kill, pause, cut, remove_the_world], ids=lambda function: function.__name__)

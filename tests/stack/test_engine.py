@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from pytest_mailu.stack.stack import Stack, StackPlan, running
 from pytest_mailu.stack.subnets import Subnets
 from pytest_mailu.stack.sweep import kept, remove, sweep
 from pytest_mailu.stack.watch import PROJECT, SERVICE, Watch
+from tests.lab.gate import Gate
 
 from .tiny import EXITS, WAITS, things
 
@@ -112,6 +114,19 @@ def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: Run) -> None:
         assert "smtp" in {happening.service for happening in watch.from_outside(0)}
     finally:
         watch.stop()
+
+
+def test_a_watch_knows_that_the_engine_has_gone(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gate(tmp_path / "engine") as gate:
+        monkeypatch.setenv("DOCKER_HOST", gate.address)
+        listening, stopped = (Watch(Engine.connect(), run.project(side)) for side in ("old", "new"))
+        for watch in (listening, stopped):
+            watch.start()
+        stopped.stop()
+        assert not listening.deaf
+        gate.shut()
+        eventually(lambda: listening.deaf)
+        assert not stopped.deaf
 
 
 def test_an_image_that_is_not_here_is_named_with_what_to_do(engine: Engine) -> None:

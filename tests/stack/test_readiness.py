@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from pytest_mailu.stack.readiness import Condition, NotReady, wait_for
+from pytest_mailu.stack.readiness import Condition, Inner, NotReady, wait_for
 from pytest_mailu.stack.watch import Death
 
 
@@ -95,3 +96,37 @@ def test_a_mistake_in_a_condition_is_not_swallowed() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         wait({"admin": [broken]})
     assert caught.group_contains(ZeroDivisionError)
+
+
+class Postfix(Inner):
+    """An inner Postfix that says what a test has it say to a command, and otherwise goes along."""
+
+    def __init__(self, to: str, reply: bytes) -> None:
+        super().__init__(door=0)
+        object.__setattr__(self, "says", {"RCPT": b"250 ok", "": b"220 hi", "XCLI": b"220 hi", "DATA": b"354 go"})
+        self.says[to] = reply
+
+    says: dict[str, bytes]
+
+    @asynccontextmanager
+    async def _conversation(self, host: str, port: int) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
+        async def say(line: str) -> bytes:
+            return self.says.get(line[:4], b"250 ok")
+
+        yield say
+
+
+@pytest.mark.parametrize(
+    ("to", "reply", "met"),
+    [
+        ("From", b"554 5.7.1 Rejected (anti-spoofing)", True),
+        ("From", b"250 2.0.0 Ok: queued as 1", False),
+        ("From", b"451 4.7.1 Try again later", False),
+        ("RCPT", b"450 4.7.1 Client host rejected: Try again later", True),
+        ("RCPT", b"554 5.7.1 Sender address rejected", True),
+        ("RCPT", b"451 4.3.0 Temporary lookup failure", False),
+        ("MAIL", b"451 4.3.0 Temporary lookup failure", False),
+    ],
+)
+def test_strangers_that_do_not_get_as_far_as_rspamd_are_not_waited_for(to: str, reply: bytes, met: bool) -> None:
+    assert (asyncio.run(Postfix(to, reply).refuses_spoofed_mail("smtp", "192.0.2.1")()) == "") is met

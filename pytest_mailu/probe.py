@@ -291,12 +291,12 @@ class Probe:
 
         It is known by the queue id in the reply to DATA where there is one, or else by sender and time.
         """
-        number = re.search(r"queued as (\w+)", reply.text if reply else "")
+        number = queue_id(reply) if reply else ""
         ran = await self._ground.run("smtp", "postqueue", "-j")
         for line in ran.output.splitlines():
             entry: dict[str, Any] = json.loads(line)
             ours = entry["sender"] == sent.sender and entry["arrival_time"] >= self._started - 2
-            if entry["queue_id"] == number[1] if number else ours:
+            if entry["queue_id"] == number if number else ours:
                 return entry
         return None
 
@@ -326,9 +326,10 @@ class Probe:
     async def client_seen_by_postfix(self, word: str) -> str:
         """The client address in the line of Postfix's log that has `word` in it, by the name of its vantage.
 
-        `word` has to be unique to this probe, such as a letter's token. Raises Trouble where no such line turns up.
+        `word` has to be unique to this probe: a letter's token where it was refused, its queue id where it was taken.
+        Raises Trouble where no such line turns up.
         """
-        pattern = re.compile(r"from [^\s\[]*\[([0-9a-f.:]+)\]")
+        pattern = re.compile(r"(?:from |client=)[^\s\[]*\[([0-9a-f.:]+)\]")
 
         async def find() -> str | None:
             for line in await self._ground.log("smtp", self._started - 1):
@@ -410,6 +411,12 @@ async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, 1.0)
     return True
+
+
+def queue_id(reply: Reply) -> str:
+    """The name that Postfix gave to a letter in its reply to DATA, or the empty string."""
+    number = re.search(r"queued as (\w+)", reply.text)
+    return number[1] if number else ""
 
 
 def settled_srs(sender: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
-from pytest_mailu.probe import Probe
+from pytest_mailu.probe import Probe, queue_id
 from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
 
 STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
@@ -28,12 +28,13 @@ async def stranger(probe: Probe, vantage: Vantage) -> Observation:
     async with probe.smtp(SMTP_25_PLAIN, vantage) as smtp:
         await smtp.mail(f"{sent.token}@{ELSEWHERE}")
         reply = await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT)
-        seen_as = await probe.from_vantage(vantage, sent.token)
         if not reply.code.startswith("2"):
+            seen_as = await probe.from_vantage(vantage, sent.token)
             outcome = Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED
             return probe.seen(outcome, Stage.RCPT, reply, client=seen_as)
         done = await smtp.data(sent.content)
-    return await probe.at_world(sent, done)
+        seen_as = await probe.from_vantage(vantage, queue_id(done))
+    return probe.with_facts(await probe.at_world(sent, done), client=seen_as)
 
 
 @behaviour("relay/25/relaynet-to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)

@@ -188,8 +188,10 @@ class ReleaseSide:
 
     @property
     def places(self) -> Mapping[str, str]:
-        """Addresses by what both sides call them."""
-        layout = self._running.layout
+        """Addresses by what both sides call them; none where the stack never came up."""
+        if self._stack is None:
+            return {}
+        layout = self._stack.layout
         return {
             **{str(layout.segment(vantage).client): str(vantage) for vantage in Vantage},
             **{str(layout.segment(vantage).front): "front" for vantage in Vantage},

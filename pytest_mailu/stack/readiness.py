@@ -26,8 +26,8 @@ Condition: TypeAlias = Callable[[], Awaitable[str]]
 EVERY = 0.1
 """Seconds between two looks at the same condition: nothing announces a service that has just begun to listen."""
 _ANSWER_SECONDS = 5.0
-_POLICY = re.compile(rb"[45]\d\d[ -][45]\.7\.")
-"""A reply that tells of a rule, not of something that is missing still (RFC 3463 section 3.8)."""
+_POLICY = re.compile(rb"(?:450|55\d)[ -]")
+"""A reply that tells of a rule; 421 and 451 tell of something that is missing still (RFC 5321 section 4.2.2)."""
 
 
 class NotReady(Exception):

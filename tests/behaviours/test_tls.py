@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,6 +37,39 @@ def test_a_closed_port_takes_no_version_and_refuses_none() -> None:
 
 def test_every_way_with_starttls_has_a_protocol() -> None:
     assert all(protocol for way, protocol in tls.PROTOCOLS.items() if way.tls is Tls.STARTTLS)
+
+
+@pytest.mark.parametrize("now_and_then", [True, False])
+def test_a_session_that_is_taken_up_now_and_then_only_is_not_taken_up(now_and_then, monkeypatch) -> None:
+    """Seen on 2024.06: Dovecot's login processes each know their own sessions, so two stacks of one release differed."""
+    tries = []
+
+    async def shaken(*_, **__):
+        tries.append(1)
+        return SimpleNamespace(resumed=len(tries) % 3 != 0 or not now_and_then)
+
+    monkeypatch.setattr(tls, "shaken", shaken)
+    seen = asyncio.run(tls.resumption(local_probe({}), IMAPS_993))
+    assert seen.facts["resumed"] is not now_and_then
+
+
+@pytest.mark.parametrize(
+    ("names", "outcome"),
+    [
+        ((HOSTNAME,), Outcome.ACCEPTED),
+        ((f"*.{HOSTNAME.partition('.')[2]}",), Outcome.ACCEPTED),
+        (("other.example",), Outcome.TLS_FAILED),
+        ((f"*.{HOSTNAME}",), Outcome.TLS_FAILED),
+    ],
+)
+def test_a_certificate_for_another_name_is_no_success(names, outcome, tmp_path) -> None:
+    front = Front(authority().issue(*names), tmp_path, watches=False)
+
+    async def run():
+        async with asyncio.timeout(20), peer(say("* OK hi"), silence, tls=front.context) as served:
+            return await tls.handshake(local_probe({993: served.port}), IMAPS_993)
+
+    assert asyncio.run(run()).outcome is outcome
 
 
 class Front:

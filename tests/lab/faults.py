@@ -332,6 +332,8 @@ _ALL = (
         "other-certificate",
         "the certificate is for another name",
         ("tls/*/handshake",),
+        outcome="tls-failed",
+        stage="tls",
         radius=("tls/*",),
         settings={"LAB_CERTIFICATE_NAME": "other.example"},
     ),

@@ -88,7 +88,9 @@ def record(folder: Path, only: Iterable[str] | None = None) -> Path:
 def with_fault(folder: Path, base: Path, fault: Fault, only: Iterable[str] | None = None) -> Report:
     """The faultless recording against a stack with one fault."""
     env = {"PORTS": ALL_PORTS}
-    return compare(folder, str(base), "2024.06", env=env, env_new={"LAB_FAULT": fault.name}, only=only)
+    # A lab stack is ready within seconds; the fault `never-ready` waits all of it.
+    new = {"LAB_FAULT": fault.name}
+    return compare(folder, str(base), "2024.06", env=env, env_new=new, only=only, timeout=45.0)
 
 
 def caught(fault: Fault, report: Report) -> list[Finding]:

@@ -122,6 +122,7 @@ class Postfix(Inner):
         ("From", b"554 5.7.1 Rejected (anti-spoofing)", True),
         ("From", b"250 2.0.0 Ok: queued as 1", False),
         ("From", b"451 4.7.1 Try again later", False),
+        ("RCPT", b"450 4.3.2 <alice>: Recipient address rejected: Try again later", True),
         ("RCPT", b"450 4.7.1 Client host rejected: Try again later", True),
         ("RCPT", b"554 5.7.1 Sender address rejected", True),
         ("RCPT", b"451 4.3.0 Temporary lookup failure", False),

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from people import People
 
 FAULTS = frozenset(os.environ.get("LAB_ADMIN", "").split())
-LMTP_SECONDS = 3.0
+LMTP_SECONDS = 8.0
 """How long a delivery waits for its mailbox under the fault `slow-mailbox`."""
 PEOPLE = People(delimiter=os.environ.get("RECIPIENT_DELIMITER", ""), faults=FAULTS)
 BACKENDS = {

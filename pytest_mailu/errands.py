@@ -45,8 +45,8 @@ def sweep() -> int:
         print(error)
         return 1
     print(f"removed {removed}" if removed else "nothing was left behind")
-    for failure in removed.failures:
-        print(f"could not be removed: {failure}")
+    for complaint in removed.complaints:
+        print(complaint)
     return 1 if removed.failures else 0
 
 

@@ -19,7 +19,7 @@ from pytest_mailu.stack.labels import RUN, SIDE, Run
 from pytest_mailu.stack.preflight import STARVED, stalled
 from pytest_mailu.stack.readiness import Condition, NotReady, wait_for
 from pytest_mailu.stack.seal import WORLD, check_sealed
-from pytest_mailu.stack.sweep import remove
+from pytest_mailu.stack.sweep import Removed, remove
 from pytest_mailu.stack.watch import SERVICE, Death, Watch
 from pytest_mailu.stack.world import DOOR_PORT
 
@@ -115,10 +115,10 @@ class Crew:
         own = {name for name in changed if (death := self.watch.death(name)) and death.own_doing}
         return "; ".join(f"{name}: not as it was" for name in changed if name not in own)
 
-    async def remove(self) -> None:
-        """Removes everything of the stack, to the end even if the caller is cancelled."""
+    async def remove(self) -> Removed:
+        """Removes everything of the stack, to the end even if the caller is cancelled; tells what stayed."""
         self.watch.stop()
-        await asyncio.shield(asyncio.to_thread(remove, self._engine, self._run.id, self._side))
+        return await asyncio.shield(asyncio.to_thread(remove, self._engine, self._run.id, self._side))
 
     async def _start(self, service: str) -> None:
         try:

@@ -136,7 +136,8 @@ class Stack:
 
     async def down(self) -> None:
         """Removes everything of this stack. Never raises but for cancellation; what stays is in the next sweep."""
-        await self._crew.remove()
+        for complaint in (await self._crew.remove()).complaints:
+            self._progress(complaint)
 
     async def apply(self, variant: Variant) -> None:
         """Puts the stack into `variant`: makes the services anew that read what changed. Data and queue stay.

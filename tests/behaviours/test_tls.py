@@ -41,7 +41,7 @@ def test_every_way_with_starttls_has_a_protocol() -> None:
 
 @pytest.mark.parametrize("now_and_then", [True, False])
 def test_a_session_that_is_taken_up_now_and_then_only_is_not_taken_up(now_and_then, monkeypatch) -> None:
-    """Seen on 2024.06: Dovecot's login processes each know their own sessions, so two stacks of one release differed."""
+    """Seen on 2024.06: each of Dovecot's login processes knows its own sessions, so two equal stacks differed."""
     tries = []
 
     async def shaken(*_, **__):

@@ -58,12 +58,21 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment:
     if number is signal.SIGKILL:
         assert left_by(run.pid), "killed too late to prove anything"
         # Compose outlives the run, and finishes what it was about to create: whoever sweeps next finds that.
-        eventually(lambda: swept(tmp_path, environ) and not left_by(run.pid))
-    assert not left_by(run.pid), "".join(said)
+        eventually(lambda: swept(tmp_path, environ, said) and not kept(run.pid, said))
+    assert not kept(run.pid, said), "".join(said)
 
 
-def swept(folder: Path, environ: dict[str, str]) -> bool:
-    return subprocess.run(command("--mailu-sweep"), cwd=folder, env=environ, check=False, timeout=120).returncode == 0
+def kept(pid: int, said: list[str]) -> list[str]:
+    """What is left of a run, but for networks of which the engine itself is said not to let go."""
+    return [name for name in left_by(pid) if not any(f"empty network {name} " in line for line in said)]
+
+
+def swept(folder: Path, environ: dict[str, str], said: list[str]) -> bool:
+    done = subprocess.run(
+        command("--mailu-sweep"), cwd=folder, env=environ, check=False, timeout=120, stdout=subprocess.PIPE, text=True
+    )
+    said += done.stdout.splitlines()
+    return done.returncode == 0
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -1,4 +1,4 @@
-"""Recall and precision of the plugin on the lab's faults, as a page: `python -m tests.lab.tables > docs/lab.md`.
+"""Recall and precision of the plugin on the lab's faults, as a page: `python -m tests.lab.tables > lab.md`.
 
 It asks the whole matrix (without what is deep) of every fault, and the same against the same `--repeat` times.
 """

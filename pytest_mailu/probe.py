@@ -300,6 +300,14 @@ class Probe:
                 return entry
         return None
 
+    async def leaves_queue(self, sent: Letter, reply: Reply, *, wait: float = ARRIVAL_SECONDS) -> bool:
+        """Whether Postfix lets go of a letter within `wait` seconds: it was taken, or sent back."""
+
+        async def gone() -> bool:
+            return await self.queued(sent, reply) is None
+
+        return await eventually(gone, wait)
+
     # Inside ------------------------------------------------------------------------------------------------------
 
     async def run(self, service: str, *command: str) -> Ran:

@@ -37,18 +37,23 @@ REFUSALS = {
 """`{0}` is a folder that exists."""
 
 
+async def make(imap: ImapSession, name: str) -> None:
+    """CREATE of a folder whose name nobody else knows."""
+    try:
+        await imap.create(name)
+    except Stopped as end:
+        # With many sessions in one mailbox Dovecot can trip over its own folder list.
+        if end.reply is None or end.reply.enhanced != "ALREADYEXISTS":
+            raise
+
+
 @asynccontextmanager
 async def folder(probe: Probe, user: User) -> AsyncIterator[tuple[ImapSession, str]]:
     """A session with a fresh, selected folder, which is removed afterwards."""
     async with probe.imap(IMAPS_993) as imap:
         await imap.login(user.address, user.password)
         name = f"probe-{probe.word()}"
-        try:
-            await imap.create(name)
-        except Stopped as end:
-            # Nobody else knows the name: with many sessions in one mailbox Dovecot can trip over its own folder list.
-            if end.reply is None or end.reply.enhanced != "ALREADYEXISTS":
-                raise
+        await make(imap, name)
         await imap.select(name)
         yield imap, name
         await imap.select()

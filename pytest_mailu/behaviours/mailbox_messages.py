@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_mailu.behaviours.mailbox import folder, message
+from pytest_mailu.behaviours.mailbox import folder, make, message
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.population import POOL
@@ -121,7 +121,7 @@ async def copy_or_move(probe: Probe, verb: str) -> Observation:
         await imap.append(name, message(), ("\\Flagged",))
         await imap.noop()
         there = f"{name}-there"
-        await imap.create(there)
+        await make(imap, there)
         source = await imap.search("ALL")
         reply = await (imap.copy if verb == "copy" else imap.move)("1:*", there)
         left = len(await imap.search("ALL"))

@@ -157,11 +157,14 @@ async def vacation_once(probe: Probe) -> Observation:
     twice, other = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
     for sender in (twice, twice, other):
         sent = probe.letter(to=HOLIDAY.address, sender=sender)
-        seen = await probe.in_mailbox(sent, HOLIDAY, await probe.deliver(sent))
+        reply = await probe.deliver(sent)
+        seen = await probe.in_mailbox(sent, HOLIDAY, reply)
         if seen.outcome is not Outcome.DELIVERED:
             return seen
-        # Dovecot notes whom it has answered only when the answer has gone: a letter right behind would get one too.
+        # Dovecot notes whom it has answered only when the answer has gone, and the letter is delivered: one right
+        # behind would get an answer too.
         await probe.world.arrivals(recipient=sender, wait=12.0)
+        await probe.leaves_queue(sent, reply)
     # The other sender's answer was sent last: every answer to the first one is there before it, or never comes.
     last = await probe.world.arrivals(recipient=other, wait=12.0)
     answers = await probe.world.arrivals(recipient=twice, wait=0.0)

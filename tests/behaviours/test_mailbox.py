@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
+
+import pytest
+
 from pytest_mailu.behaviours import mailbox
 from pytest_mailu.compare import differences
 from pytest_mailu.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.wire.ends import Stopped
 from pytest_mailu.wire.imap import Folder
 from pytest_mailu.wire.imap_reply import ImapReply
 
@@ -29,3 +35,15 @@ def test_how_long_dovecot_took_is_no_difference() -> None:
         for took in ("0.001 + 0.000", "0.012 + 0.000 + 0.011")
     )
     assert differences(first, second) == ()
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("ALREADYEXISTS", True), ("NOPERM", False)])
+def test_a_folder_of_ones_own_may_be_there_already(code: str, goes_on: bool) -> None:
+    """Seen on real Mailu: NO [ALREADYEXISTS] to a name that was made up a moment before."""
+
+    class Session:
+        async def create(self, name: str) -> None:
+            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply("NO", code, "Mailbox already exists"))
+
+    with nullcontext() if goes_on else pytest.raises(Stopped):
+        asyncio.run(mailbox.make(Session(), "probe-1"))  # type: ignore[arg-type]

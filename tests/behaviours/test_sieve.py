@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from pytest_mailu.behaviours import sieve, sieve_effects
+from pytest_mailu.model import Reply
+from pytest_mailu.stack.evidence import Ran
+from tests.behaviours.ground import local_probe
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,20 @@ def test_every_rule_that_is_asked_for_is_in_the_script() -> None:
 
 def test_a_broken_script_is_broken() -> None:
     assert sieve.BROKEN.count("{") > sieve.BROKEN.count("}")
+
+
+def test_a_letter_is_waited_for_until_postfix_lets_go_of_it() -> None:
+    """Two answers were seen on real Mailu where the second letter came before Dovecot was done with the first."""
+    looks = []
+
+    def run(service: str, command: tuple[str, ...]) -> Ran:
+        looks.append((service, *command))
+        entry = {"queue_id": "4ABC", "sender": "a@elsewhere.example", "arrival_time": 0, "recipients": []}
+        return Ran(0, json.dumps(entry) if len(looks) < 3 else "", "")
+
+    async def leaves() -> bool:
+        probe = local_probe({}, run=run)
+        return await probe.leaves_queue(probe.letter(to="b@post.example"), Reply(text="Ok: queued as 4ABC"))
+
+    assert asyncio.run(leaves())
+    assert looks == [("smtp", "postqueue", "-j")] * 3

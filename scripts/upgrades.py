@@ -25,7 +25,6 @@ made with the settings that Mailu's own setup gives, so this is what an administ
 "Observed" counts the behaviours that both sides answered. "Gained" is what works on the new side only: what is mended
 there, and what is new.
 """
-COUNTED = tuple(Verdict)
 UNANSWERED = (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
 
 
@@ -47,7 +46,7 @@ def report(old: str, new: str) -> Report:
 def page(reports: Iterable[Report]) -> str:
     """The whole page as Markdown."""
     several = list(reports)
-    heads = ["upgrade", "decision", "observed", *map(str, COUNTED)]
+    heads = ["upgrade", "decision", "observed", *map(str, Verdict)]
     rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *map(_row, several)]
     return "\n".join([HEAD, *rows, *(line for one in several for line in _told(one))]) + "\n"
 
@@ -59,7 +58,7 @@ def _row(one: Report) -> str:
         str(one.decision).upper(),
         observed,
     ]
-    return f"| {' | '.join(map(str, [*cells, *(one.counts.get(verdict, 0) for verdict in COUNTED)]))} |"
+    return f"| {' | '.join(map(str, [*cells, *(one.counts.get(verdict, 0) for verdict in Verdict)]))} |"
 
 
 def _told(one: Report) -> Iterable[str]:

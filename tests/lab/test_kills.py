@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.lab.build import ORG, build
 from tests.lab.left import left_by
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.engine
 
@@ -49,7 +48,7 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment:
     for line in run.stdout:
         said.append(line)
         if MOMENTS[moment] in line:
-            eventually(lambda: left_by(run.pid))
+            eventually(lambda: left_by(run.pid), seconds=60)
             run.send_signal(number)
             break
     said.extend(run.stdout)
@@ -58,7 +57,7 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment:
     if number is signal.SIGKILL:
         assert left_by(run.pid), "killed too late to prove anything"
         # Compose outlives the run, and finishes what it was about to create: whoever sweeps next finds that.
-        eventually(lambda: swept(tmp_path, environ, said) and not kept(run.pid, said))
+        eventually(lambda: swept(tmp_path, environ, said) and not kept(run.pid, said), seconds=60)
     assert not kept(run.pid, said), "".join(said)
 
 
@@ -73,10 +72,3 @@ def swept(folder: Path, environ: dict[str, str], said: list[str]) -> bool:
     )
     said += done.stdout.splitlines()
     return done.returncode == 0
-
-
-def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -25,6 +23,7 @@ from pytest_mailu.stack.subnets import Subnets
 from pytest_mailu.stack.sweep import kept, remove, sweep
 from pytest_mailu.stack.watch import PROJECT, SERVICE, Watch
 from tests.lab.gate import Gate
+from tests.waiting import eventually
 
 from .tiny import EXITS, WAITS, things
 
@@ -47,14 +46,6 @@ def make_things(engine: Engine, run: Run, side: str = "old") -> None:
         volumes={f"{run.project(side)}_data": {"bind": "/data"}},
         labels={**labels, PROJECT: run.project(side), SERVICE: "admin"},
     )
-
-
-def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Waits until the engine has told us."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
 
 
 def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept(

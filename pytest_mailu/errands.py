@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours import built_in
+from pytest_mailu.behaviours.registry import ANY_VARIANT
 from pytest_mailu.errors import MailuError
 from pytest_mailu.plan import Plan, RecordedSpec
 from pytest_mailu.runner import phases
@@ -23,7 +24,8 @@ def print_plan(plan: Plan) -> int:
     for phase in phases(chosen):
         first = phase[0]
         manner = "one after the other" if first.alone else "side by side"
-        print(f"     {len(phase):3} {manner}, variant {first.variant}" + (", at the very end" if first.last else ""))
+        variant = "as the stack stands" if first.variant == ANY_VARIANT else f"variant {first.variant}"
+        print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
     if len(chosen) < len(matrix):
         print(f"leaves out {len(matrix) - len(chosen)} that take long: --mailu-deep asks them too")
     print("asks again wherever the two sides differ, compares, decides")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
+from pytest_mailu.behaviours.registry import ANY_VARIANT, BASE_VARIANT
 
 HEAD = """\
 # What is checked
@@ -30,7 +31,7 @@ def page(matrix: Matrix) -> str:
 def _entry(behaviour: Behaviour) -> str:
     question = behaviour.question
     wanted = f"wanted {question.wanted}" if question.wanted else "facts"
-    manner = f"; variant {behaviour.variant}" if behaviour.variant != "mx" else ""
+    manner = f"; variant {behaviour.variant}" if behaviour.variant not in {BASE_VARIANT, ANY_VARIANT} else ""
     return (
         f"* `{question.id}`: {question.title} ({wanted}; {question.severity}{manner})  \n"
         f"  {question.breaks}  \n"

@@ -75,6 +75,9 @@ class Ground(Protocol):
     async def run(self, service: str, *command: str) -> Ran:
         """Run a command in a service's container."""
 
+    def environment(self, service: str) -> Mapping[str, str]:
+        """A service's environment, as commands in its container find it."""
+
     async def host(self, service: str) -> Host:
         """A service's container as testinfra sees it."""
 
@@ -131,19 +134,19 @@ class Probe:
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[ImapSession]:
         """An IMAP session before its login."""
-        return ImapSession.open(self.door, host, way.port, **self._common(way, vantage), **more)
+        return ImapSession.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
 
     def pop3(
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[Pop3Session]:
         """A POP3 session before its login."""
-        return Pop3Session.open(self.door, host, way.port, **self._common(way, vantage), **more)
+        return Pop3Session.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
 
     def sieve(
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[SieveSession]:
         """A ManageSieve session before its login."""
-        return SieveSession.open(self.door, host, way.port, **self._common(way, vantage), **more)
+        return SieveSession.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
 
     @asynccontextmanager
     async def mailbox(self, user: User) -> AsyncIterator[ImapSession]:
@@ -245,22 +248,25 @@ class Probe:
     async def notice(self, sent: Letter, user: User, *, wait: float = 2 * ARRIVAL_SECONDS) -> bytes | None:
         """What a mail server wrote into a mailbox about a letter (it holds the letter's token), or None after `wait`.
 
-        Reads the whole mailbox again and again: for users that few others write to.
+        Reads every message of the mailbox: for users that few others write to.
         """
         found: list[bytes] = []
+        unread = {"INBOX": 1, "Junk": 1}
+        async with self.mailbox(user) as mailbox:
 
-        async def look() -> bool:
-            async with self.mailbox(user) as mailbox:
-                for folder in ("INBOX", "Junk"):
+            async def look() -> bool:
+                for folder, first in unread.items():
                     await mailbox.select(folder, read_only=True)
-                    for message in (await mailbox.fetch("1:*", "(UID BODY.PEEK[])")).values():
+                    # `*` is the newest message, even where it is older than `first` (RFC 9051 section 9, seq-range).
+                    for uid, message in (await mailbox.fetch(f"{first}:*", "(UID BODY.PEEK[])")).items():
+                        unread[folder] = max(unread[folder], uid + 1)
                         content = message.get("BODY[]") or b""
                         head = content.partition(b"\r\n\r\n")[0]
                         if sent.token.encode() in content and sent.message_id.encode() not in head:
                             found.append(content)
-            return bool(found)
+                return bool(found)
 
-        await eventually(look, wait)
+            await eventually(look, wait)
         return found[0] if found else None
 
     def arrival_facts(self, arrival: Arrival, sent: Letter) -> Facts:
@@ -313,6 +319,10 @@ class Probe:
     async def run(self, service: str, *command: str) -> Ran:
         """Run a command in a service's container."""
         return await self._ground.run(service, *command)
+
+    def environment(self, service: str) -> Mapping[str, str]:
+        """A service's environment, as commands in its container find it: the settings, and what its image sets."""
+        return self._ground.environment(service)
 
     async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
         """How a service ended by its own doing, with its last log lines; two empty values while it runs."""

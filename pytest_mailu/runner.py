@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from pytest_mailu.behaviours.registry import BASE_VARIANT, Behaviour
+from pytest_mailu.behaviours.registry import ANY_VARIANT, BASE_VARIANT, Behaviour
 from pytest_mailu.judge import judge, needs_confirmation
 from pytest_mailu.model import Comparison, Observation, Verdict
 from pytest_mailu.sides.base import Side
@@ -30,7 +30,8 @@ class Runner:
         marked `last` come after everything else.
         """
         for phase in phases(behaviours):
-            await asyncio.gather(*(side.prepare(phase[0].variant) for side in (self._old, self._new)))
+            if phase[0].variant != ANY_VARIANT:
+                await asyncio.gather(*(side.prepare(phase[0].variant) for side in (self._old, self._new)))
             if phase[0].alone:
                 for behaviour in phase:
                     publish(await self.compare(behaviour))

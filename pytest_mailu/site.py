@@ -33,7 +33,7 @@ class Site:
     @asynccontextmanager
     async def open(cls, probe: Probe, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[Site]:
         """A browser with no cookies, on HTTPS."""
-        admin = await setting(probe, "WEB_ADMIN", "/admin")
+        admin = setting(probe, "WEB_ADMIN", "/admin")
         async with browser(probe, HTTPS, vantage) as http:
             yield cls(http, admin)
 
@@ -92,11 +92,11 @@ class Api:
 
         A release, or settings, without the interface: `Stopped(NOT_OFFERED, COMMAND)`.
         """
-        own = await setting(probe, "API_TOKEN", "")
-        if not probe.release.has_api or (await setting(probe, "API", "false")).lower() in ("false", "no", ""):
+        own = setting(probe, "API_TOKEN", "")
+        if not probe.release.has_api or setting(probe, "API", "false").lower() in ("false", "no", ""):
             raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND)
         probe.transcript.hide(own)
-        root = await setting(probe, "WEB_API", "/api")
+        root = setting(probe, "WEB_API", "/api")
         async with browser(probe) as http:
             yield cls(http, f"{root}/v1", own if token is None else token)
 
@@ -112,10 +112,9 @@ class Api:
         return reply.json()
 
 
-async def setting(probe: Probe, name: str, default: str) -> str:
+def setting(probe: Probe, name: str, default: str) -> str:
     """A setting as `admin` has it in its environment."""
-    ran = await probe.run("admin", "printenv", name)
-    return ran.output.strip() or default
+    return probe.environment("admin").get(name, "").strip() or default
 
 
 def local(location: str) -> str:

@@ -10,7 +10,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.letters import BODY, letter
 from pytest_mailu.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.population import FULL, POOL, User
-from pytest_mailu.probe import Probe
+from pytest_mailu.probe import REPLY_SECONDS, Probe
 from pytest_mailu.ways import IMAPS_993
 from pytest_mailu.wire.ends import Stopped
 from pytest_mailu.wire.imap import Folder, ImapSession
@@ -48,9 +48,14 @@ async def make(imap: ImapSession, name: str) -> None:
 
 
 @asynccontextmanager
-async def folder(probe: Probe, user: User) -> AsyncIterator[tuple[ImapSession, str]]:
+async def folder(
+    probe: Probe,
+    user: User,
+    *,
+    timeout: float = REPLY_SECONDS,  # noqa: ASYNC109 - of each reply, not of the whole
+) -> AsyncIterator[tuple[ImapSession, str]]:
     """A session with a fresh, selected folder, which is removed afterwards."""
-    async with probe.imap(IMAPS_993) as imap:
+    async with probe.imap(IMAPS_993, timeout=timeout) as imap:
         await imap.login(user.address, user.password)
         name = f"probe-{probe.word()}"
         await make(imap, name)

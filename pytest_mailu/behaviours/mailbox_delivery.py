@@ -19,6 +19,12 @@ from pytest_mailu.wire.imap import ImapSession
 
 TWICE = POOL[6]
 JUNKER = POOL[8]
+EMPTIER = POOL[37]
+"""A user without any other session: in Dovecot 2.3.13 (1.9.50) a MOVE out of Junk and an APPEND to it wait for each
+other's locks for two minutes."""
+
+LEARNING_SECONDS = 40.0
+"""How long a command may take that makes Dovecot teach Rspamd: it ends when `rspamc` does."""
 
 ENOUGH_WORDS = """The harbour was quiet on that morning, and nobody spoke about the ships that had left in the night.
 A letter lay upon the table beside some bread, a lamp and three green bottles from the cellar of our neighbour.
@@ -57,7 +63,7 @@ async def exactly_once(probe: Probe) -> Observation:
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"lesson": LESSONS},
-    timeout=60.0,
+    timeout=90.0,
 )
 async def teaches(probe: Probe, lesson: str) -> Observation:
     """A letter that is moved teaches the spam filter: {lesson}
@@ -71,7 +77,7 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     seen = await probe.in_mailbox(sent, JUNKER, await probe.deliver(sent))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    async with probe.imap(IMAPS_993) as imap:
+    async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
         await imap.login(JUNKER.address, JUNKER.password)
         flags = await _take(imap, sent, str(seen.facts["folder"]), path)
     learned = await probe.logged("antispam", f"learned message as {kind}", sent.token)
@@ -79,7 +85,7 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY, **facts)
 
 
-@behaviour("mailbox/993/append-to-junk", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/append-to-junk", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=60.0)
 async def append_to_junk(probe: Probe) -> Observation:
     """A message that a program puts into Junk itself teaches the spam filter
 
@@ -88,14 +94,14 @@ async def append_to_junk(probe: Probe) -> Observation:
     Mailu core/dovecot/conf/dovecot.conf (imapsieve_mailbox1_causes; APPEND since 2.0)
     """
     spam = probe.letter(to=JUNKER.address, body=ENOUGH_WORDS)
-    async with probe.imap(IMAPS_993) as imap:
+    async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
         await imap.login(JUNKER.address, JUNKER.password)
         await imap.append("Junk", spam.content)
     learned = await probe.logged("antispam", "learned message as spam", spam.token)
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY)
 
 
-@behaviour("mailbox/993/junk-to-trash", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/junk-to-trash", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=90.0)
 async def junk_to_trash(probe: Probe) -> Observation:
     """Spam that is moved from Junk to Trash is not taken for good mail
 
@@ -103,8 +109,8 @@ async def junk_to_trash(probe: Probe) -> Observation:
 
     Mailu core/dovecot/conf/report-ham.sieve
     """
-    spam, chaser = (probe.letter(to=JUNKER.address, body=ENOUGH_WORDS) for _ in range(2))
-    async with folder(probe, JUNKER) as (imap, name):
+    spam, chaser = (probe.letter(to=EMPTIER.address, body=ENOUGH_WORDS) for _ in range(2))
+    async with folder(probe, EMPTIER, timeout=LEARNING_SECONDS) as (imap, name):
         for one in (spam, chaser):
             await imap.append("Junk", one.content)
         await _take(imap, spam, "Junk", ("Trash",))

@@ -23,6 +23,9 @@ DECLARED = "__mailu_behaviours__"
 BASE_VARIANT = "mx"
 """The variant every stack starts as: no relay host, mail goes out by MX."""
 
+ANY_VARIANT = "any"
+"""No settings of its own: asked of the stack as it stands, which saves a restart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:

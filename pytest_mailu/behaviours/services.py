@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.registry import ANY_VARIANT, behaviour
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.probe import Probe
 from pytest_mailu.releases import CORE_SERVICES
@@ -15,6 +15,7 @@ from pytest_mailu.releases import CORE_SERVICES
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
     each={"service": CORE_SERVICES},
+    variant=ANY_VARIANT,
     alone=True,
     last=True,
 )

@@ -202,6 +202,10 @@ class ReleaseSide:
         """Run a command in a service's container."""
         return await self._running.exec(service, *command)
 
+    def environment(self, service: str) -> Mapping[str, str]:
+        """A service's environment, as commands in its container find it."""
+        return self._running.environment(service)
+
     async def host(self, service: str) -> Host:
         """The service as testinfra sees it."""
         return self._running.testinfra(service)

@@ -16,6 +16,8 @@ from pytest_mailu.wire.text import show_line
 
 LONGEST_PAUSE = 2.0
 
+_State = dict[str, int] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -168,24 +170,41 @@ class ImapSession(ImapConnection):
         """Wait until `at_least` messages with this Message-ID are there, in `folders` (any, unless given).
 
         Gives what there is once `within` seconds are over, so an empty list means it never came. Between looks, IDLE
-        in the first folder where the server has it, and otherwise NOOP with growing pauses.
+        in the first folder where the server has it, and otherwise NOOP with growing pauses. Where the server tells the
+        state of all folders at once (LIST-STATUS, RFC 5819), a look reads only folders that are not as they were; the
+        last look, and each one after a long pause, reads them all, since a server may tell from a cache.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
         pause = 0.1
+        known: dict[str, tuple[_State, list[Message]]] = {}
         while True:
-            names = folders if folders is not None else await self._selectable()
-            found = [message for name in names for message in await self._look(name, message_id)]
             left = deadline - loop.time()
+            if whole := left <= 0 or pause >= LONGEST_PAUSE:
+                known.clear()
+            states = dict.fromkeys(folders) if folders is not None else await self._states(whole=whole)
+            for name, state in states.items():
+                if state is None or name not in known or known[name][0] != state:
+                    nothing = state is not None and state.get("MESSAGES") == 0
+                    known[name] = (state, [] if nothing else await self._look(name, message_id))
+            found = [message for name in states for message in known[name][1]]
             if len(found) >= at_least or left <= 0:
                 return found
             # Another folder than the one idled in may get it, so no pause is long.
-            await self._pause(names[0] if names else "INBOX", min(pause, left))
+            await self._pause(next(iter(states), "INBOX"), min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _selectable(self) -> list[str]:
-        names = [one.name for one in await self.folders() if "\\noselect" not in map(str.lower, one.attributes)]
-        return sorted(names, key=lambda name: (name.upper() != "INBOX", name))
+    async def _states(self, *, whole: bool) -> dict[str, _State]:
+        """Every folder that can be selected, INBOX first; unless `whole`, with what changes when a message comes."""
+        asked = not whole and "LIST-STATUS" in self.offered
+        reply = await self.do(f'LIST "" "*"{" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))" if asked else ""}')
+        names = [one.name for one in _folders(reply, "LIST") if "\\noselect" not in map(str.lower, one.attributes)]
+        states: dict[str, _State] = dict.fromkeys(sorted(names, key=lambda name: (name.upper() != "INBOX", name)))
+        for response in reply.named("STATUS"):
+            states[_name(_item(response, 1))] = {
+                text_of(key).upper(): value for key, value in _pairs(_item(response, 2)).items()
+            }
+        return states
 
     async def _look(self, folder: str, message_id: str) -> list[Message]:
         try:

@@ -39,6 +39,9 @@ class LocalGround:
         self.places: dict[str, str] = {"127.0.0.1": "stranger"}
         self._run = run
 
+    def environment(self, service: str) -> dict[str, str]:
+        return {}
+
     async def run(self, service: str, *command: str) -> Ran:
         return self._run(service, command)
 

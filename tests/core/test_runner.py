@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.behaviours.registry import BASE_VARIANT, Behaviour
+from pytest_mailu.behaviours.registry import ANY_VARIANT, BASE_VARIANT, Behaviour
 from pytest_mailu.model import Comparison, Observation, Outcome, Question, Severity, SideInfo, Stage, Verdict
 from pytest_mailu.runner import Runner, phases
 
@@ -192,6 +192,16 @@ def test_variants_are_prepared_in_order_while_nothing_is_asked() -> None:
         *("prepare tokens", "a/1/tokens #0"),
     ]
     assert old.diary == new.diary == expected
+
+
+def test_what_needs_no_settings_of_its_own_costs_no_restart() -> None:
+    asked = [
+        a_behaviour("a/1/any", variant=ANY_VARIANT, last=True),
+        a_behaviour("a/1/relay", variant="relay"),
+    ]
+    old, new = FakeSide(), FakeSide()
+    run(old, new, asked)
+    assert old.diary == new.diary == ["prepare relay", "a/1/relay #0", "a/1/any #0"]
 
 
 def test_what_is_alone_runs_alone() -> None:

@@ -229,6 +229,43 @@ def test_imap_waits_for_a_message_without_idle():
     assert [message.uid for message in found] == [4]
 
 
+def folder_list(tag: int, *states: str) -> tuple[Step, ...]:
+    names = [f'* LIST (\\HasNoChildren) "/" "{name}"' for name in ("INBOX", "Junk")]
+    return (
+        expect(f'a{tag} LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))'),
+        say(*names, *(f"* STATUS {state}" for state in states), f"a{tag} OK"),
+    )
+
+
+def test_imap_reads_again_only_folders_that_are_not_as_they_were():
+    async def then(session):
+        session.offered = ("LIST-STATUS",)
+        return await session.wait_for_message("<x@y>", 20)
+
+    inbox, junk = '"INBOX" (MESSAGES 1 UIDNEXT 4 UIDVALIDITY 1)', '"Junk" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 2)'
+    script = (
+        *folder_list(1, inbox, junk),
+        *look(2),
+        expect("a4 NOOP"),
+        say("a4 OK"),
+        *folder_list(5, inbox, junk),
+        expect("a6 NOOP"),
+        say("a6 OK"),
+        *folder_list(7, inbox.replace("1 UIDNEXT 4", "2 UIDNEXT 5"), junk),
+        *look(8, 4),
+    )
+    assert [message.uid for message in imap(then, *script)] == [4]
+
+
+def test_imap_the_last_look_believes_no_figures():
+    async def then(session):
+        session.offered = ("LIST-STATUS",)
+        return await session.wait_for_message("<x@y>", 0)
+
+    listed = (expect('a1 LIST "" "*"\r\n'), say('* LIST () "/" "INBOX"', "a1 OK"))
+    assert [message.uid for message in imap(then, *listed, *look(2, 4))] == [4]
+
+
 def test_imap_a_message_that_never_comes_is_an_empty_list():
     assert imap(lambda s: s.wait_for_message("<x@y>", 0, folders=["INBOX"]), *look(1)) == []
 

@@ -21,7 +21,7 @@ from pytest_mailu.runner import Runner, phases
 from pytest_mailu.sides.machine import Machine
 from pytest_mailu.sides.release import ReleaseSide
 
-COUNTS = (10, 40, 160)
+COUNTS = (10, 40, 160, 250)
 AT_A_TIME = (1, 4, 8, 12, 24)
 ROUNDS = 50
 """How many have to follow one another at most; a round takes some seconds."""

@@ -53,8 +53,7 @@ def render(report: Report, limit: int = COMMENT_LIMIT) -> str:
 
 def prose(text: str) -> str:
     """Text between markup, taken literally; nobody is called by it, nothing is linked."""
-    apart = _CALL.sub(lambda found: f"{found[0]}\u200b", clip(words.safe(text), LONGEST))
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(apart, quote=False))
+    return _literal(clip(words.safe(text), LONGEST))
 
 
 def code(text: str) -> str:
@@ -100,9 +99,9 @@ def _group(report: Report, number: int, group: Group, shape: _Shape) -> Iterator
     yield f"{prose(group.counts)} · {group.severity}"
     for advice in group.advice:
         yield ""
-        yield f"**Why:** {_linked(advice.cause)}<br>"
-        yield f"**Do:** {_linked(advice.remedy)}<br>"
-        yield f"**See:** {_linked(advice.source)}"
+        yield f"**Why:** {_told(advice.cause)}<br>"
+        yield f"**Do:** {_told(advice.remedy)}<br>"
+        yield f"**See:** {_told(advice.source)}"
     yield ""
     yield f"| who is hit | {prose(report.old.release)} | {prose(report.new.release)} |"
     yield "|---|---|---|"
@@ -173,6 +172,12 @@ def _more(number: int) -> Iterator[str]:
         yield f"… and {number} more in report.html"
 
 
-def _linked(text: str) -> str:
-    """Our own text, with addresses that can be followed."""
-    return "".join(f"<{piece}>" if address else prose(piece) for piece, address in words.linked(text))
+def _told(text: str) -> str:
+    """Our own text, with addresses that can be followed and code as code."""
+    shown = {"address": lambda piece: f"<{piece}>", "code": code, "text": _literal}
+    return "".join(shown[kind](piece) for piece, kind in words.pieces(text))
+
+
+def _literal(text: str) -> str:
+    apart = _CALL.sub(lambda found: f"{found[0]}\u200b", text)
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(apart, quote=False))

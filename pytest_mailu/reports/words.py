@@ -50,12 +50,18 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-_ADDRESS = re.compile(r"(https://[^\s<>\"'()\\]+[^\s<>\"'()\\.,;:])")
+_PIECES = re.compile(r"(?P<address>https://[^\s<>\"'()\\]+[^\s<>\"'()\\.,;:])|`(?P<code>[^`]+)`")
 
 
-def linked(text: str) -> tuple[tuple[str, bool], ...]:
-    """A text in pieces, True where a piece is an address that may be followed: https alone."""
-    return tuple((piece, index % 2 == 1) for index, piece in enumerate(_ADDRESS.split(safe(text))) if piece)
+def pieces(text: str) -> tuple[tuple[str, str], ...]:
+    """A text of ours in pieces, each with what it is: `address` (may be followed: https alone), `code`, or `text`."""
+    whole, begin = safe(text), 0
+    found: list[tuple[str, str]] = []
+    for match in _PIECES.finditer(whole):
+        kind = str(match.lastgroup)
+        found += [(whole[begin : match.start()], "text"), (match[kind], kind)]
+        begin = match.end()
+    return tuple((piece, kind) for piece, kind in (*found, (whole[begin:], "text")) if piece)
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

@@ -365,7 +365,7 @@ _ALL = (
     ),
     Fault(
         "smtp-dies",
-        "Postfix ends as soon as it starts",
+        "Postfix ends as soon as it starts: where Mailu runs (`restart: always`), a restart loop",
         ("services/smtp/stays-up",),
         radius=("*",),
         settings={"LAB_DIES": "smtp"},

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_mailu import jsonio
+from pytest_mailu import jsonio, unattended
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
-from pytest_mailu.book import Book
 from pytest_mailu.globs import matches
-from pytest_mailu.model import Finding, Report, Verdict
+from pytest_mailu.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.plan import Plan, side_spec
-from pytest_mailu.run import Run
 from tests.lab.build import ORG
 from tests.lab.faults import NOT_IN_THE_LAB, Fault
 
@@ -59,21 +57,17 @@ def compare(
         timeout=timeout,
     )
     matrix = built_in()
-    chosen = _chosen(matrix, only)
+    disturbances = iter([disturb] if disturb is not None else [])
+
+    def entered(_: Comparison) -> None:
+        for strike in disturbances:
+            strike()
+
     with lab_images():
-        run, book = Run(plan), Book(plan, matrix)
-        try:
-            run.open()
-            run.ask(chosen)
-            for number, behaviour in enumerate(chosen):
-                book.enter(run.result(behaviour.id))
-                if number == 0 and disturb is not None:
-                    disturb()
-        finally:
-            run.close()
-    for name, recording in zip(("old", "new"), book.recordings(run.old.info, run.new.info), strict=True):
+        report, recordings = unattended.compare(plan, matrix, _chosen(matrix, only), entered)
+    for name, recording in zip(("old", "new"), recordings, strict=True):
         (folder / f"{name}.json").write_text(jsonio.dumps(recording), "utf-8")
-    return book.report(run.old.info, run.new.info, seconds=run.seconds)
+    return report
 
 
 def record(folder: Path, only: Iterable[str] | None = None) -> Path:

@@ -38,6 +38,20 @@ def test_what_is_broken_on_both_sides_is_said_to_be(report: Report) -> None:
     assert "on both sides" in groups([broken])[0].headline
 
 
+def test_a_text_of_ours_falls_into_what_can_be_followed_what_is_typed_and_the_rest() -> None:
+    text = "Run `docker compose up -d`; see https://mailu.io/2024.06/x.html#y (PORTS), `unended"
+    assert words.pieces(text) == (
+        ("Run ", "text"),
+        ("docker compose up -d", "code"),
+        ("; see ", "text"),
+        ("https://mailu.io/2024.06/x.html#y", "address"),
+        (" (PORTS), `unended", "text"),
+    )
+    assert words.pieces("javascript:alert(1) http://plain.example/") == (
+        ("javascript:alert(1) http://plain.example/", "text"),
+    )
+
+
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [

@@ -21,11 +21,12 @@ UNTOUCHED, ARRANGER, COUNTED = POOL[:3]
 
 SPECIAL = frozenset({"\\Drafts", "\\Junk", "\\Sent", "\\Trash"})
 KINDS = {
-    "plain": ("probe {0}", "renamed {0}"),
-    "nested": ("probe {0}/below/deeper", "probe {0}/renamed"),
-    "non-ascii": ("Prüfung & Größe {0}", "Проверка {0} 統計"),
+    "plain": (POOL[24], "probe {0}", "renamed {0}"),
+    "nested": (POOL[28], "probe {0}/below/deeper", "probe {0}/renamed"),
+    "non-ascii": (POOL[38], "Prüfung & Größe {0}", "Проверка {0} 統計"),
 }
-"""Names before and after; `/` stands for whatever the server separates levels with."""
+"""Names before and after; `/` stands for whatever the server separates levels with. Each kind has a mailbox in which
+nobody else makes folders: Dovecot can trip over its own folder list."""
 REFUSALS = {
     "create-existing": "CREATE {0}",
     "select-missing": "SELECT no-such-folder",
@@ -109,10 +110,11 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
     RFC 9051 sections 6.3.4 to 6.3.8; RFC 3501 section 5.1.3 for names outside ASCII
     """
     word = probe.word()
+    user, *patterns = KINDS[kind]
     async with probe.imap(IMAPS_993) as imap:
-        await imap.login(ARRANGER.address, ARRANGER.password)
+        await imap.login(user.address, user.password)
         level = (await imap.folders("INBOX"))[0].delimiter or "."
-        name, to = (pattern.format(word).replace("/", level) for pattern in KINDS[kind])
+        name, to = (pattern.format(word).replace("/", level) for pattern in patterns)
 
         async def there() -> list[str]:
             return [one.name for one in await imap.folders(f"*{word}*") if one.name in (name, to)]

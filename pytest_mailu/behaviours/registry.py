@@ -31,9 +31,9 @@ ANY_VARIANT = "any"
 class Behaviour:
     """One thing somebody relies on, and the function that asks for it.
 
-    `variant` names the settings it needs; `alone` keeps everything else still while it is asked; `last` puts it behind
-    all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile` are globs over paths whose
-    differences say nothing; `timeout` is the deadline in seconds.
+    `variant` names the settings it needs (`ANY_VARIANT` for none); `alone` keeps everything else still while it is
+    asked; `last` puts it behind all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile`
+    are globs over paths whose differences say nothing; `timeout` is the deadline in seconds.
     """
 
     question: Question

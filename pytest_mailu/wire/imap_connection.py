@@ -5,80 +5,33 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Self
+from contextlib import asynccontextmanager
 
-from pytest_mailu.model import Outcome, Stage, Tls, Vantage
-from pytest_mailu.wire.context import client_context
-from pytest_mailu.wire.door import Door
+from pytest_mailu.model import Outcome, Stage
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.imap_reply import Chunk, ImapReply, Untagged, quoted, read_response, state
+from pytest_mailu.wire.line_session import LineSession
 from pytest_mailu.wire.sasl import Mechanism, responses
-from pytest_mailu.wire.stream import CLOSE_SECONDS, LineStream
+from pytest_mailu.wire.stream import LineStream
 from pytest_mailu.wire.text import show_line
-from pytest_mailu.wire.transcript import MASK, Transcript
+from pytest_mailu.wire.transcript import MASK
 
 _LATER = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 _NOT_THE_CREDENTIALS = {"PRIVACYREQUIRED", "ENCRYPTIONNEEDED"}
 
 
-class ImapConnection:
+class ImapConnection(LineSession):
     """One connection. `greeting` is the first response; `capabilities` holds what was offered in each phase so far.
 
     The phases are `plain`, `tls` and `login`; `offered` is the newest list, in upper case.
     """
 
     def __init__(self, stream: LineStream) -> None:
-        self.stream = stream
+        super().__init__(stream)
         self.greeting = ImapReply("")
         self.capabilities: dict[str, tuple[str, ...]] = {}
         self.offered: tuple[str, ...] = ()
-        self._phase = "plain"
         self._tags = 0
-        self._over = False
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        door: Door,
-        host: str,
-        port: int,
-        *,
-        tls: Tls = Tls.STARTTLS,
-        vantage: Vantage = Vantage.STRANGER,
-        transcript: Transcript | None = None,
-        timeout: float = 20.0,  # noqa: ASYNC109 - of each reply, not of the whole
-        sni: str | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> AsyncIterator[Self]:
-        """Connect, read the greeting, begin TLS, and ask for capabilities where the server does not volunteer them.
-
-        `sni` is the TLS server name, `host` unless given; `timeout` are the seconds allowed for each reply.
-        """
-        context = context or client_context()
-        async with LineStream.open(
-            door,
-            host,
-            port,
-            vantage=vantage,
-            transcript=transcript,
-            timeout=timeout,
-            context=context if tls is Tls.IMPLICIT else None,
-            sni=sni or host,
-        ) as stream:
-            session = cls(stream)
-            session._phase = "tls" if tls is Tls.IMPLICIT else "plain"
-            await session._greet()
-            if tls is Tls.STARTTLS:
-                await session.starttls(context, sni or host)
-            yield session
-            await session._leave()
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was said so far."""
-        return self.stream.transcript
 
     async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> ImapReply:
         """Send a command and give its end, whatever it says.
@@ -173,6 +126,12 @@ class ImapConnection:
         self._over = True
         return await self.command("LOGOUT")
 
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.starttls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.logout()
+
     async def _greet(self) -> None:
         async with self.stream.reply(Stage.GREETING):
             tag, chunks = await read_response(self.stream)
@@ -227,13 +186,6 @@ class ImapConnection:
                 if response.word == "BYE" and (bye := state(response.chunks)) is not None:
                     raise Stopped(Outcome.REFUSED, stage, bye.reply) from None
             raise
-
-    async def _leave(self) -> None:
-        """LOGOUT if there is still somebody to say it to; never raises and never hangs."""
-        if not self._over:
-            self.stream.timeout = min(self.stream.timeout, CLOSE_SECONDS)
-            with suppress(Stopped, Trouble):
-                await self.logout()
 
 
 class Idle:

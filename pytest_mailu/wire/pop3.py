@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from pytest_mailu.model import Outcome, Reply, Stage, Tls, Vantage
-from pytest_mailu.wire.context import client_context
-from pytest_mailu.wire.door import Door
+from pytest_mailu.model import Outcome, Reply, Stage
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.inbox import MIB, Limits
+from pytest_mailu.wire.line_session import LineSession
 from pytest_mailu.wire.sasl import Mechanism, responses
-from pytest_mailu.wire.stream import CLOSE_SECONDS, LineStream
+from pytest_mailu.wire.stream import LineStream
 from pytest_mailu.wire.text import show_line
-from pytest_mailu.wire.transcript import MASK, Transcript
+from pytest_mailu.wire.transcript import MASK
 
 _STATUS = re.compile(rb"(\+OK|-ERR)(?: +\[([A-Z0-9/_-]+)\])?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
 _LATER = {"SYS/TEMP", "IN-USE", "LOGIN-DELAY"}
@@ -38,61 +35,19 @@ class Pop3Reply:
         return self.reply.code == "+OK"
 
 
-class Pop3Session:
+class Pop3Session(LineSession):
     """One connection. `greeting` is the first reply, `capabilities` CAPA's answer per phase (`plain` `tls` `login`).
 
     `offered` is the newest of them: `{"STLS": "", "SASL": "PLAIN LOGIN" …}`. `-ERR` raises `Stopped`, but in `command`.
     """
 
+    limits = LIMITS
+
     def __init__(self, stream: LineStream) -> None:
-        self.stream = stream
+        super().__init__(stream)
         self.greeting = Reply()
         self.capabilities: dict[str, dict[str, str]] = {}
         self.offered: dict[str, str] = {}
-        self._phase = "plain"
-        self._over = False
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        door: Door,
-        host: str,
-        port: int,
-        *,
-        tls: Tls = Tls.STARTTLS,
-        vantage: Vantage = Vantage.STRANGER,
-        transcript: Transcript | None = None,
-        timeout: float = 20.0,  # noqa: ASYNC109 - of each reply, not of the whole
-        sni: str | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> AsyncIterator[Pop3Session]:
-        """Connect, read the greeting, ask CAPA, and begin TLS with STLS. Arguments as for the other protocols."""
-        context = context or client_context()
-        async with LineStream.open(
-            door,
-            host,
-            port,
-            vantage=vantage,
-            transcript=transcript,
-            timeout=timeout,
-            context=context if tls is Tls.IMPLICIT else None,
-            sni=sni or host,
-            limits=LIMITS,
-        ) as stream:
-            session = cls(stream)
-            session._phase = "tls" if tls is Tls.IMPLICIT else "plain"
-            session.greeting = expect_ok(await session._read(Stage.GREETING), Stage.GREETING).reply
-            await session.capa()
-            if tls is Tls.STARTTLS:
-                await session.stls(context, sni or host)
-            yield session
-            await session._leave()
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was said so far."""
-        return self.stream.transcript
 
     async def command(self, line: str, *, multi: bool = False, stage: Stage = Stage.COMMAND) -> Pop3Reply:
         """Send one line and give the reply, whatever it says; `multi` where +OK is followed by lines up to a dot."""
@@ -213,12 +168,15 @@ class Pop3Session:
         self._phase = "login"
         return answer.reply
 
-    async def _leave(self) -> None:
-        """QUIT if there is still somebody to say it to; never raises and never hangs."""
-        if not self._over:
-            self.stream.timeout = min(self.stream.timeout, CLOSE_SECONDS)
-            with suppress(Stopped, Trouble):
-                await self.quit()
+    async def _greet(self) -> None:
+        self.greeting = expect_ok(await self._read(Stage.GREETING), Stage.GREETING).reply
+        await self.capa()
+
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.stls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.quit()
 
 
 def expect_ok(answer: Pop3Reply, stage: Stage) -> Pop3Reply:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from pytest_mailu.model import Outcome, Reply, Stage, Tls, Vantage
-from pytest_mailu.wire.context import client_context
-from pytest_mailu.wire.door import Door
+from pytest_mailu.model import Outcome, Reply, Stage
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.inbox import MIB, Limits
+from pytest_mailu.wire.line_session import LineSession
 from pytest_mailu.wire.sasl import Mechanism, responses
-from pytest_mailu.wire.stream import CLOSE_SECONDS, LineStream
+from pytest_mailu.wire.stream import LineStream
 from pytest_mailu.wire.text import show, show_line
-from pytest_mailu.wire.transcript import MASK, Transcript
+from pytest_mailu.wire.transcript import MASK
 
 _STATUS = re.compile(rb"(OK|NO|BYE)(?: +\(([^)]*)\))?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(rb"\{(\d{1,9})\+?\}$")
@@ -42,61 +39,20 @@ class SieveReply:
         return self.reply.code == "OK"
 
 
-class SieveSession:
+class SieveSession(LineSession):
     """One connection. `capabilities` holds them per phase (`plain`, `tls`, `login`), `offered` the newest.
 
     They read `{"IMPLEMENTATION": "…", "SASL": "PLAIN LOGIN", "SIEVE": "fileinto …", "STARTTLS": ""}`.
     NO and BYE raise `Stopped`, but in `command`.
     """
 
+    limits = LIMITS
+
     def __init__(self, stream: LineStream) -> None:
-        self.stream = stream
+        super().__init__(stream)
         self.greeting = Reply()
         self.capabilities: dict[str, dict[str, str]] = {}
         self.offered: dict[str, str] = {}
-        self._phase = "plain"
-        self._over = False
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        door: Door,
-        host: str,
-        port: int,
-        *,
-        tls: Tls = Tls.STARTTLS,
-        vantage: Vantage = Vantage.STRANGER,
-        transcript: Transcript | None = None,
-        timeout: float = 20.0,  # noqa: ASYNC109 - of each reply, not of the whole
-        sni: str | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> AsyncIterator[SieveSession]:
-        """Connect, read the greeting with its capabilities, and begin TLS. Arguments as for the other protocols."""
-        context = context or client_context()
-        async with LineStream.open(
-            door,
-            host,
-            port,
-            vantage=vantage,
-            transcript=transcript,
-            timeout=timeout,
-            context=context if tls is Tls.IMPLICIT else None,
-            sni=sni or host,
-            limits=LIMITS,
-        ) as stream:
-            session = cls(stream)
-            session._phase = "tls" if tls is Tls.IMPLICIT else "plain"
-            session.greeting = session._learn(await session._read(Stage.GREETING), Stage.GREETING)
-            if tls is Tls.STARTTLS:
-                await session.starttls(context, sni or host)
-            yield session
-            await session._leave()
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was said so far."""
-        return self.stream.transcript
 
     async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> SieveReply:
         """Send a command and give the reply, whatever it says. Bytes are sent as literals: `("CHECKSCRIPT ", b"…")`."""
@@ -229,12 +185,14 @@ class SieveSession:
         await self.capability()
         return answer.reply
 
-    async def _leave(self) -> None:
-        """LOGOUT if there is still somebody to say it to; never raises and never hangs."""
-        if not self._over:
-            self.stream.timeout = min(self.stream.timeout, CLOSE_SECONDS)
-            with suppress(Stopped, Trouble):
-                await self.logout()
+    async def _greet(self) -> None:
+        self.greeting = self._learn(await self._read(Stage.GREETING), Stage.GREETING)
+
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.starttls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.logout()
 
 
 def expect_ok(answer: SieveReply, stage: Stage) -> SieveReply:

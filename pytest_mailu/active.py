@@ -102,7 +102,7 @@ class _Face:
         """What was named, else everything that this run has the time for."""
         if self._ids is not None:
             return [self.matrix[id_] for id_ in self._ids]
-        chosen = [made for made in self.matrix if self.plan.deep or not made.deep or self._held(made)]
+        chosen = [made for made in self.matrix if self.plan.asks(deep=made.deep, held=self._held(made))]
         # In the order in which they will be asked, so that items wait no longer than they must.
         return [made for phase in phases(chosen) for made in phase]
 
@@ -193,7 +193,7 @@ class Controller(_Face):
             reporter.write_line(f"mailu {words}")
 
     def _held(self, behaviour: Behaviour) -> bool:
-        return not self.plan.starts_stacks and any(side.held(behaviour) for side in (self.run.old, self.run.new))
+        return any(side.held(behaviour) for side in (self.run.old, self.run.new))
 
     def answer(self, id: str) -> tuple[Comparison, Finding | None]:
         """Wait for the run."""

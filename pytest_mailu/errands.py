@@ -7,6 +7,7 @@ from pytest_mailu.behaviours.registry import ANY_VARIANT
 from pytest_mailu.errors import MailuError
 from pytest_mailu.plan import Plan, RecordedSpec
 from pytest_mailu.runner import phases
+from pytest_mailu.sides.recording import load
 
 
 def print_plan(plan: Plan) -> int:
@@ -19,14 +20,15 @@ def print_plan(plan: Plan) -> int:
             print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
             for line in _stack_lines(plan, label):
                 print(f"     {line}")
-    chosen = [behaviour for behaviour in matrix if plan.asks_all or not behaviour.deep]
+    held = {id_ for _, spec in plan.specs if isinstance(spec, RecordedSpec) for id_ in load(spec.text).observations}
+    chosen = [behaviour for behaviour in matrix if plan.asks(deep=behaviour.deep, held=behaviour.id in held)]
     print(f"asks {len(chosen)} behaviours of both sides:")
     for phase in phases(chosen):
         first = phase[0]
         manner = "one after the other" if first.alone else "side by side"
         variant = "as the stack stands" if first.variant == ANY_VARIANT else f"variant {first.variant}"
         print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
-    if len(chosen) < len(matrix):
+    if len(chosen) < len(matrix) and plan.starts_stacks:
         print(f"leaves out {len(matrix) - len(chosen)} that take long: --mailu-deep asks them too")
     print("asks again wherever the two sides differ, compares, decides")
     if plan.report is not None:

@@ -63,10 +63,9 @@ class Plan:
         """Both sides with their labels."""
         return (("old", self.old), ("new", self.new))
 
-    @property
-    def asks_all(self) -> bool:
-        """Whether what takes long is asked too. Recordings answer everything at once."""
-        return self.deep or not self.starts_stacks
+    def asks(self, *, deep: bool, held: bool) -> bool:
+        """Whether to ask a behaviour that nobody named: what takes long, only on demand or where it is recorded."""
+        return self.deep or not deep or (held and not self.starts_stacks)
 
     @property
     def starts_stacks(self) -> bool:

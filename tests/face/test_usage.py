@@ -78,6 +78,13 @@ def test_the_plan_is_printed_and_nothing_is_done(folder: Any) -> None:
     assert sorted(folder.path.iterdir()) == before
 
 
+@pytest.mark.parametrize("sides", [("recorded:2.0.43", "recorded:2024.06.24"), ("2.0.43", "2024.06.24")])
+def test_the_plan_names_as_many_behaviours_as_are_then_collected(folder: Any, sides: tuple[str, str]) -> None:
+    collected = folder.run("--collect-only", "-q", sides=sides).out
+    number = sum(line.startswith("mailu::") for line in collected.splitlines())
+    assert f"asks {number} behaviours of both sides:" in folder.run("--mailu-plan", sides=sides).out
+
+
 def test_a_plan_that_makes_no_sense_is_a_usage_error(folder: Any) -> None:
     assert folder.run("--mailu-plan", sides=("2.0.43",)).status == pytest.ExitCode.USAGE_ERROR
 

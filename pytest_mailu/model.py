@@ -101,6 +101,8 @@ class Tls(StrEnum):
     NONE = "plain"
     STARTTLS = "starttls"
     IMPLICIT = "tls"
+    OPPORTUNISTIC = "opportunistic"
+    """STARTTLS where it is offered, as mail servers do among themselves (RFC 7435)."""
 
 
 @dataclass(frozen=True, slots=True)

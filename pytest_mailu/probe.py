@@ -19,7 +19,7 @@ from pytest_mailu.population import ELSEWHERE, HOSTNAME, User
 from pytest_mailu.releases import Release
 from pytest_mailu.stack.signatures import sign
 from pytest_mailu.stack.world import Arrival, World
-from pytest_mailu.ways import SMTP_25, Way
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC, Way
 from pytest_mailu.wire.door import AnnouncingDoor, Door
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.imap import ImapSession
@@ -205,7 +205,9 @@ class Probe:
             await smtp.login(user.address, user.password)
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
 
-    async def deliver(self, sent: Letter, way: Way = SMTP_25, vantage: Vantage = Vantage.STRANGER) -> Reply:
+    async def deliver(
+        self, sent: Letter, way: Way = SMTP_25_OPPORTUNISTIC, vantage: Vantage = Vantage.STRANGER
+    ) -> Reply:
         """Send without a login, as another mail server does; the reply to DATA. Raises Stopped where it gets stuck."""
         async with self.smtp(way, vantage) as smtp:
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply

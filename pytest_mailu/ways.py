@@ -20,12 +20,19 @@ class Way:
     @property
     def words(self) -> str:
         """For people."""
-        manner = {Tls.NONE: "without TLS", Tls.STARTTLS: "with STARTTLS", Tls.IMPLICIT: "with TLS from the start"}
+        manner = {
+            Tls.NONE: "without TLS",
+            Tls.STARTTLS: "with STARTTLS",
+            Tls.IMPLICIT: "with TLS from the start",
+            Tls.OPPORTUNISTIC: "with STARTTLS where it is offered",
+        }
         return f"port {self.port} {manner[self.tls]}"
 
 
 SMTP_25_PLAIN = Way(25, Tls.NONE)
 SMTP_25 = Way(25, Tls.STARTTLS)
+SMTP_25_OPPORTUNISTIC = Way(25, Tls.OPPORTUNISTIC)
+"""As mail servers come: for whatever is not about TLS."""
 SUBMISSION_587 = Way(587, Tls.STARTTLS)
 SUBMISSIONS_465 = Way(465, Tls.IMPLICIT)
 IMAP_143 = Way(143, Tls.STARTTLS)

@@ -15,7 +15,7 @@ from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe import Probe, Ran
 from pytest_mailu.site import Site, local
-from pytest_mailu.ways import IMAPS_993, SMTP_25
+from pytest_mailu.ways import IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.wire.ends import Stopped, Trouble
 
 SECONDS = 120.0
@@ -195,7 +195,7 @@ def _members(objects: Any) -> list[str]:
 
 async def _recipient_outcome(probe: Probe, address: str) -> str:
     """What a stranger is told at RCPT, as a fact."""
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.mail(f"stranger@{ELSEWHERE}")
         try:
             reply = await smtp.rcpt(address)

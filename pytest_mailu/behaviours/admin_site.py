@@ -10,7 +10,7 @@ from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe import Probe
 from pytest_mailu.site import LOGIN, SECONDS, Site, flash, form
-from pytest_mailu.ways import IMAPS_993, SMTP_25
+from pytest_mailu.ways import IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.wire.ends import Stopped
 
 PAGES = {
@@ -100,7 +100,7 @@ async def create_alias(probe: Probe) -> Observation:
 
 async def recipient(probe: Probe, address: str) -> Reply:
     """The reply to RCPT for this address from a stranger; raises `Stopped` where it is refused."""
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.mail(f"stranger@{ELSEWHERE}")
         return await smtp.rcpt(address)
 

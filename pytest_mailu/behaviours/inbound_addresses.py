@@ -20,7 +20,7 @@ from pytest_mailu.population import (
     TEAM,
 )
 from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
-from pytest_mailu.ways import SMTP_25
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
 
 READER = POOL[20]
 HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}
@@ -117,7 +117,7 @@ async def some_of_many(probe: Probe) -> Observation:
     RFC 5321 section 3.3
     """
     sent = probe.letter(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
     codes = {address.partition("@")[0]: reply.code for address, reply in done.recipients.items()}
     seen = await probe.in_mailbox(sent, READER, done.reply, headers=False)
@@ -177,6 +177,6 @@ async def helo(probe: Probe, kind: str) -> Observation:
     RFC 5321 section 4.1.4: a server must not refuse for the name alone; Rspamd hfilter
     """
     sent = probe.letter(to=READER.address)
-    async with probe.smtp(SMTP_25, name=HELO[kind]) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC, name=HELO[kind]) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
     return await probe.in_mailbox(sent, READER, done.reply, headers=False)

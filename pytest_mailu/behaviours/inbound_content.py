@@ -15,7 +15,7 @@ from pytest_mailu.population import ELSEWHERE, POOL
 from pytest_mailu.probe import Probe
 from pytest_mailu.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.stack.signatures import sign
-from pytest_mailu.ways import SMTP_25
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.wire.smtp_reply import expect_positive
 
 READER = POOL[19]
@@ -71,7 +71,7 @@ async def body_odd(probe: Probe, kind: str) -> Observation:
 async def _body(probe: Probe, body: bytes) -> Observation:
     sent = _signed(probe.letter(to=READER.address, signed=False).with_body(body))
     parameters = () if body.isascii() else ("BODY=8BITMIME",)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)
     return await probe.in_mailbox(sent, READER, done.reply, headers=False)
 
@@ -100,7 +100,7 @@ async def announced(probe: Probe) -> Observation:
 
     RFC 1870 section 6.1
     """
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         limit = smtp.offered.get("SIZE", "")
         if not limit.isdecimal():
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
@@ -184,7 +184,7 @@ async def smtputf8(probe: Probe) -> Observation:
     RFC 6531
     """
     sent = probe.letter(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "SMTPUTF8" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         done = await smtp.send(
@@ -202,7 +202,7 @@ async def chunking(probe: Probe) -> Observation:
     RFC 3030
     """
     sent = probe.letter(to=READER.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "CHUNKING" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         await smtp.mail(sent.sender)
@@ -220,7 +220,7 @@ async def pipelining(probe: Probe) -> Observation:
     RFC 2920; Postfix smtpd_forbid_unauth_pipelining
     """
     sent = probe.letter(to=READER.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         offered = "PIPELINING" in smtp.offered
         lines = (f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{READER.address}>", "DATA")
         for reply, stage in zip(
@@ -240,7 +240,7 @@ async def two_letters(probe: Probe) -> Observation:
     RFC 5321 section 3.3
     """
     first, second = probe.letter(to=READER.address), probe.letter(to=READER.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.send(first.sender, first.recipients, first.content)
         reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
     seen = await probe.in_mailbox(first, READER, reply, headers=False)
@@ -259,7 +259,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
     """
     outer = probe.letter(to=READER.address)
     inner = probe.letter(to=READER.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         return await smuggle(probe, smtp, outer, inner, ENDS[end])
 
 
@@ -274,7 +274,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
     sent = probe.letter(to=READER.address)
     bare = {"lf": b"\n", "cr": b"\r"}[end]
     payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.mail(sent.sender)
         await smtp.rcpt(READER.address)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")

@@ -14,7 +14,7 @@ from pytest_mailu.letters import Letter
 from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.population import POOL
 from pytest_mailu.probe import Probe, eventually
-from pytest_mailu.ways import SMTP_25
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.wire.ends import Stopped, Trouble
 
 READER = POOL[23]
@@ -80,7 +80,7 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
 async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
     """What the sender hears: in short, and the reply where the letter was taken."""
     try:
-        async with probe.smtp(SMTP_25, timeout=PATIENCE) as smtp:
+        async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
             return "taken", (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
     except Stopped as end:
         code = end.reply.code if end.reply is not None else ""

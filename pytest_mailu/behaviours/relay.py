@@ -6,7 +6,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
 from pytest_mailu.probe import Probe, queue_id
-from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Way
 
 STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
 
@@ -89,7 +89,7 @@ async def insists_on_login(probe: Probe) -> Observation:
 
 async def _client_on_25(probe: Probe, *, insist: bool) -> Observation:
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if insist:
             await smtp.login(ALICE.address, ALICE.password)
         done = await smtp.send(sent.sender, sent.recipients, sent.content)

@@ -7,7 +7,7 @@ from pytest_mailu.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.notices import notice_facts
 from pytest_mailu.population import ALICE, DOMAIN, ELSEWHERE, OUTSIDE, PASSES, REFUSED_OUTSIDE, RELAYED
 from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
-from pytest_mailu.ways import SMTP_25, SUBMISSIONS_465
+from pytest_mailu.ways import SUBMISSIONS_465
 
 PASSED_ON = {"alias": OUTSIDE.address, "forward": PASSES.address}
 
@@ -67,7 +67,7 @@ async def srs_bounce(probe: Probe) -> Observation:
     if not arrivals:
         return await probe.at_world(sent, reply, wait=0)
     bounce = probe.letter(to=arrivals[0].sender, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
-    answer = await probe.deliver(bounce, SMTP_25)
+    answer = await probe.deliver(bounce)
     return await probe.at_world(bounce, answer)
 
 

@@ -8,7 +8,7 @@ from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.population import ALICE, DOMAIN, ELSEWHERE, POOL
 from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN
+from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN
 from pytest_mailu.wire.smtp_reply import expect_positive
 
 READER = POOL[25]
@@ -46,7 +46,7 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
     """
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    async with probe.smtp(SMTP_25) as smtp:
+    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "PLAIN" in smtp.offered.get("AUTH", "").split():
             await smtp.login(ALICE.address, ALICE.password)
         done = await smtp.send(sent.sender, sent.recipients, sent.content)

@@ -71,10 +71,14 @@ class SmtpConnection:
         try:
             await session._connect(connection, context if tls is Tls.IMPLICIT else None, sni or host)
             session.greeting = expect_positive(await session._protocol.read_reply(), Stage.GREETING)
-            if tls is Tls.STARTTLS:
+            unheard = True
+            if tls in (Tls.STARTTLS, Tls.OPPORTUNISTIC):
                 await session.ehlo()
-                await session.starttls(context, sni or host)
-            if hello:
+                unheard = tls is Tls.STARTTLS or "STARTTLS" in session.offered
+                if unheard:
+                    # What was said before TLS is forgotten then (RFC 3207 section 4.2).
+                    await session.starttls(context, sni or host)
+            if hello and unheard:
                 await session.ehlo()
             yield session
             healthy = True

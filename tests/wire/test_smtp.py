@@ -206,6 +206,27 @@ def test_implicit_tls():
     assert asyncio.run(run()) == (Reply("220", "", "mail.post.example ESMTP ready"), ["tls"])
 
 
+def test_opportunistic_takes_starttls_where_it_is_offered():
+    script = (GREETING, *EHLO, expect("STARTTLS"), say("220 go"), start_tls)
+    script += (expect("EHLO"), say("250-mail", "250 SIZE 1"), *BYE)
+
+    async def run():
+        async with peer(*script) as served, opened(served, Tls.OPPORTUNISTIC) as session:
+            return session.keywords
+
+    assert asyncio.run(run())["tls"] == {"SIZE": "1"}
+
+
+def test_opportunistic_goes_on_without_starttls_and_greets_once():
+    script = (GREETING, expect("EHLO"), say("250-mail", "250 SIZE 1"), *BYE)
+
+    async def run():
+        async with peer(*script) as served, opened(served, Tls.OPPORTUNISTIC) as session:
+            return session.keywords
+
+    assert asyncio.run(run()) == {"plain": {"SIZE": "1"}}
+
+
 def test_starttls_not_offered():
     end = ends(GREETING, expect("EHLO"), say("250 mail"), tls=Tls.STARTTLS)
     assert isinstance(end, Stopped)

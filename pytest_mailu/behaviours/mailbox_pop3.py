@@ -8,26 +8,28 @@ from typing import Any
 from pytest_mailu.behaviours.registry import behaviour
 from pytest_mailu.letters import Letter
 from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL
+from pytest_mailu.population import POOL, User
 from pytest_mailu.probe import Probe
 from pytest_mailu.ways import POP3S_995
 from pytest_mailu.wire.ends import Stopped, Trouble
 from pytest_mailu.wire.pop3 import Pop3Session
 
 POPPER = POOL[7]
+DELETER = POOL[25]
+"""Whose letters are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
 
 
-async def _arrived(probe: Probe) -> Letter:
-    """A letter that is in POPPER's mailbox. Raises Trouble where it does not arrive: no question of POP3."""
-    sent = probe.letter(to=POPPER.address)
-    seen = await probe.in_mailbox(sent, POPPER, await probe.deliver(sent))
+async def _arrived(probe: Probe, user: User = POPPER) -> Letter:
+    """A letter that is in the user's mailbox. Raises Trouble where it does not arrive: no question of POP3."""
+    sent = probe.letter(to=user.address)
+    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
         raise Trouble(f"the letter to be fetched was {seen.outcome}")
     return sent
 
 
-async def _login(pop3: Pop3Session) -> None:
-    await pop3.login(POPPER.address, POPPER.password)
+async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
+    await pop3.login(user.address, user.password)
 
 
 async def _number(pop3: Pop3Session, letter: Letter) -> int | None:
@@ -91,11 +93,11 @@ async def delete(probe: Probe) -> Observation:
 
     RFC 1939 sections 5 (DELE, RSET) and 6
     """
-    sent = await _arrived(probe)
+    sent = await _arrived(probe, DELETER)
     there = []
     for regret in (True, False, False):
         async with probe.pop3(POP3S_995) as pop3:
-            await _login(pop3)
+            await _login(pop3, DELETER)
             number = await _number(pop3, sent)
             there.append(number is not None)
             if number is not None:

@@ -65,6 +65,7 @@ def compare(
 
     with lab_images():
         report, recordings = unattended.compare(plan, matrix, _chosen(matrix, only), entered)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, recording in zip(("old", "new"), recordings, strict=True):
         (folder / f"{name}.json").write_text(jsonio.dumps(recording), "utf-8")
     return report

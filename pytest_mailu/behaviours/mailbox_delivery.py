@@ -18,10 +18,9 @@ from pytest_mailu.ways import IMAPS_993
 from pytest_mailu.wire.imap import ImapSession
 
 TWICE = POOL[6]
-JUNKER = POOL[8]
-EMPTIER = POOL[37]
-"""A user without any other session: in Dovecot 2.3.13 (1.9.50) a MOVE out of Junk and an APPEND to it wait for each
-other's locks for two minutes."""
+JUNKER, EMPTIER, *LEARNERS = POOL[8], POOL[37], POOL[24], POOL[28]
+"""Each has a Junk that nobody else touches: in Dovecot 2.3.13 (1.9.50) a MOVE out of it and an APPEND to it wait for
+each other's locks for two minutes."""
 
 LEARNING_SECONDS = 40.0
 """How long a command may take that makes Dovecot teach Rspamd: it ends when `rspamc` does."""
@@ -32,8 +31,8 @@ Whoever reads these lines shall know where the garden begins, how far the river 
 """
 """Rspamd learns nothing from a message with fewer than eleven words that tell (classifier-bayes, `min_tokens`)."""
 LESSONS = {
-    "junk": (("Junk",), "spam", "moved to Junk"),
-    "not-junk": (("Junk", "INBOX"), "ham", "moved to Junk and back"),
+    "junk": (LEARNERS[0], ("Junk",), "spam"),
+    "not-junk": (LEARNERS[1], ("Junk", "INBOX"), "ham"),
 }
 
 
@@ -72,13 +71,13 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
 
     Mailu docs, "FAQ" (how the spam filter learns); core/dovecot/conf/dovecot.conf (imapsieve_mailbox1, 2)
     """
-    path, kind, _ = LESSONS[lesson]
-    sent = probe.letter(to=JUNKER.address, body=ENOUGH_WORDS)
-    seen = await probe.in_mailbox(sent, JUNKER, await probe.deliver(sent))
+    user, path, kind = LESSONS[lesson]
+    sent = probe.letter(to=user.address, body=ENOUGH_WORDS)
+    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
-        await imap.login(JUNKER.address, JUNKER.password)
+        await imap.login(user.address, user.password)
         flags = await _take(imap, sent, str(seen.facts["folder"]), path)
     learned = await probe.logged("antispam", f"learned message as {kind}", sent.token)
     facts = {"flags": flags, "delivered_to": seen.facts["folder"]}

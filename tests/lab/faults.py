@@ -36,24 +36,30 @@ NEW = ("2024.06",)
 """For faults of the Dovecot in `front`, which 2.0 has not."""
 
 
-def closed(port: int, *caught_by: str) -> Fault:
+CLIENT_SETUP = ("surface/client-setup/*",)
+"""A program that finds no login on 587 goes on elsewhere."""
+THROUGH_465 = ("relay/domain/submitted", "relay/mx/*", "relay/next-hop/*", "relay/relayhost/*")
+"""What submits letters on 465 to ask about the way that they take then."""
+
+
+def closed(port: int, *caught_by: str, radius: tuple[str, ...] = ()) -> Fault:
     return Fault(
         f"closed-{port}",
         f"port {port} is not served",
         caught_by,
         outcome="unreachable",
         stage="connect",
-        radius=(f"*/{port}-*", f"*/{port}/*", f"*/{port}"),
+        radius=(f"*/{port}-*", f"*/{port}/*", f"*/{port}", *radius),
         settings={"LAB_CLOSED": str(port)},
         series=NEW if port == 4190 else ("2.0", "2024.06"),
     )
 
 
 _ALL = (
-    closed(587, "submission/587-*/external"),
+    closed(587, "submission/587-*/external", radius=CLIENT_SETUP),
     closed(143, "access/143-*/login"),
     closed(110, "access/110-*/login"),
-    closed(465, "submission/465-*/external"),
+    closed(465, "submission/465-*/external", radius=THROUGH_465),
     closed(4190, "access/4190-starttls/login"),
     Fault(
         "no-greeting",
@@ -61,7 +67,7 @@ _ALL = (
         ("submission/587-*/external",),
         outcome="unanswered",
         stage="greeting",
-        radius=("*/587-*", "*/587/*", "*/587"),
+        radius=("*/587-*", "*/587/*", "*/587", *CLIENT_SETUP),
         lines={
             "front/dovecot.conf": "haproxy_trusted_networks = 0.0.0.0/0\nhaproxy_timeout = 10 mins\n"
             "service submission-login {\n  inet_listener submission {\n    haproxy = yes\n  }\n}\n"
@@ -74,7 +80,7 @@ _ALL = (
         ("submission/587-*/external",),
         outcome="not-offered",
         stage="auth",
-        radius=("*/587-*", "*/587/*", "*/587"),
+        radius=("*/587-*", "*/587/*", "*/587", *CLIENT_SETUP),
         settings={"LAB_BY_NGINX": "587"},
     ),
     Fault(
@@ -112,7 +118,7 @@ _ALL = (
         ("submission/465-tls/external",),
         outcome="refused",
         stage="rcpt",
-        radius=("*/465-tls/*",),
+        radius=("*/465-tls/*", *THROUGH_465),
         settings={"LAB_AS_STRANGER": "465"},
     ),
     Fault(

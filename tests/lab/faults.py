@@ -186,6 +186,7 @@ _ALL = (
         radius=(
             "inbound/25/unknown-*",
             "relay/25/*-to-nobody",
+            "relay/srs/made-up",
         ),
         lines={"smtp/main.cf": "smtpd_reject_unlisted_recipient = no\n"},
     ),
@@ -198,6 +199,9 @@ _ALL = (
         radius=(
             "*alias*",
             "inbound/25/*",
+            "inbound/25-starttls/wildcard",
+            "submission/*/many-recipients",
+            "relay/relayhost/forward",
         ),
         settings={"LAB_ADMIN": "alias-lost"},
     ),
@@ -207,7 +211,8 @@ _ALL = (
         ("inbound/25-starttls/detail",),
         outcome="refused",
         stage="rcpt",
-        radius=("*detail*",),
+        # Letters that the next hop puts off are known by the detail in their sender.
+        radius=("*detail*", "relay/next-hop/*"),
         settings={"RECIPIENT_DELIMITER": ""},
     ),
     Fault(

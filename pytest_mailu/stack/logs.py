@@ -16,6 +16,12 @@ MOST = 40
 
 _LETTER = re.compile(r"^-- letter (<[^>]+>)")
 _QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
+_CONNECTING = re.compile(r"^-- connecting to \S+:(\d+) as (\S+)")
+_LISTENING = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|imap|pop3|sieve)/(\d+)\b")
+"""The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
+_MAIL, _BOXES = frozenset({25, 465, 587}), frozenset({110, 143, 993, 995, 4190})
+_BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
+"""Services to which a client is only passed on, and the ports that it came to then."""
 _QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
 
 
@@ -64,8 +70,10 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
         }
         chosen = [line for line in window if any(word in line.text for word in words)]
     if not chosen:
-        clients = _clients(observation, places)
-        chosen = [line for line in window if any(client in line.text for client in clients)]
+        spoken = [found for line in observation.transcript if (found := _CONNECTING.search(line))]
+        clients = {address for address, name in places.items() if name in {found[2] for found in spoken}}
+        ports = frozenset(int(found[1]) for found in spoken)
+        chosen = [line for line in window if any(client in line.text for client in clients) and _of_ports(line, ports)]
         # Several clients stand at one address; a refusal is logged in the words it was given in.
         said = observation.reply.text if observation.reply is not None else ""
         chosen = [line for line in chosen if said and said in line.text] or chosen
@@ -74,6 +82,7 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
 
 
-def _clients(observation: Observation, places: Mapping[str, str]) -> set[str]:
-    spoken = "\n".join(line for line in observation.transcript if line.startswith("-- connecting"))
-    return {address for address, name in places.items() if re.search(rf"\bas {re.escape(name)}\b", spoken)}
+def _of_ports(line: LogLine, ports: frozenset[int]) -> bool:
+    """Whether a line speaks of one of these ports, or of none but in a service that stands behind one of them."""
+    named = {int(found[1] or found[2]) for found in _LISTENING.finditer(line.text)}
+    return bool((named or _BEHIND.get(line.service, ports)) & ports)

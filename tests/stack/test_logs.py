@@ -42,6 +42,20 @@ def test_without_a_letter_it_is_the_client_of_the_vantage() -> None:
     assert found == ("smtp | connect from [198.18.4.20]",)
 
 
+def test_of_one_client_only_the_lines_of_the_port_that_was_asked() -> None:
+    logs = [
+        LogLine("front", 101, "*2 client 198.18.4.20:511 connected to 0.0.0.0:110"),
+        LogLine("front", 101, "*3 client 198.18.4.20:512 connected to 0.0.0.0:587"),
+        LogLine("admin", 101, "Login attempt for: a@x.example/pop3/110 from: 198.18.4.20/511"),
+        LogLine("admin", 101, "Login attempt for: a@x.example/imap/993 from: 198.18.4.20/513"),
+        LogLine("admin", 101, "no port, from 198.18.4.20"),
+        LogLine("imap", 101, "pop3-login: rip=198.18.4.20"),
+        LogLine("antispam", 101, "milter: got connection from 198.18.4.20"),
+    ]
+    found = lines_of(seen("-- connecting to front:110 as stranger"), logs, PLACES)
+    assert found == tuple(str(logs[number]) for number in (0, 2, 4, 5))
+
+
 def test_a_refusal_is_found_by_its_words_among_the_lines_of_one_client() -> None:
     logs = [smtp(101, "connect from [198.18.4.20]"), smtp(101, "reject: [198.18.4.20]: Relay access denied")]
     refused = seen("-- connecting to front:25 as stranger", reply=Reply("554", "5.7.1", "Relay access denied"))

@@ -32,6 +32,8 @@ Value = TypeVar("Value")
 
 ARRIVAL_SECONDS = 12.0
 """How long a letter may take to where it belongs: both sides share the machine, and Rspamd alone may take seconds."""
+SLOW_SECONDS = 10.0
+"""How much longer, while Postfix is still at it: slow is not deferred."""
 REPLY_SECONDS = 15.0
 """How long a server may take for one reply. Dovecot delays a failed login by 2 s and more, Mailu's limiter as well."""
 FRONT = "front"
@@ -215,6 +217,8 @@ class Probe:
     async def at_world(self, sent: Letter, reply: Reply | None, *, wait: float = ARRIVAL_SECONDS) -> Observation:
         """What became of a letter that has to arrive at a mail server of the world."""
         arrivals = await self.world.arrivals(token=sent.token, wait=wait)
+        if not arrivals and wait and await self._under_way(sent, reply):
+            arrivals = await self.world.arrivals(token=sent.token, wait=SLOW_SECONDS)
         if not arrivals:
             return await self._not_arrived(sent, reply)
         return self.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, arrival=self.arrival_facts(arrivals[0], sent))
@@ -234,6 +238,8 @@ class Probe:
         """
         async with self.mailbox(user) as mailbox:
             found = await mailbox.wait_for_message(sent.message_id, wait)
+            if not found and wait and await self._under_way(sent, reply):
+                found = await mailbox.wait_for_message(sent.message_id, SLOW_SECONDS)
         if not found:
             return await self._not_arrived(sent, reply)
         message = found[0]
@@ -284,6 +290,11 @@ class Probe:
             "headers": header_names(content),
             "body_kept": content.partition(b"\r\n\r\n")[2] == sent.body,
         }
+
+    async def _under_way(self, sent: Letter, reply: Reply | None) -> bool:
+        """Whether Postfix is about to deliver a letter, and has not been put off: that is slow, and not deferred."""
+        entry = await self.queued(sent, reply)
+        return entry is not None and entry["queue_name"] in ("incoming", "active")
 
     async def _not_arrived(self, sent: Letter, reply: Reply | None) -> Observation:
         """Still in the queue is deferred, with the reason that Postfix gives (postqueue(1)); nowhere is lost."""

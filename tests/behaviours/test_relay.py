@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.model import Reply
-from pytest_mailu.probe import Probe, eventually, settled_srs
+from pytest_mailu.model import Outcome, Reply
+from pytest_mailu.probe import SLOW_SECONDS, Probe, eventually, settled_srs
 from pytest_mailu.stack.evidence import Ran
-from tests.behaviours.ground import local_probe
+from tests.behaviours.ground import LocalGround, local_probe
 
 
 def queue(*entries: dict[str, Any]) -> Probe:
@@ -49,6 +49,26 @@ def test_without_an_id_it_is_known_by_its_sender_and_its_age() -> None:
 
 def test_an_id_that_is_not_there_is_nobody_elses_letter() -> None:
     assert found(queue(entry("4AAA", "alice@post.example")), Reply("250", "", "queued as 4CCC")) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "waits"), [("active", [12.0, SLOW_SECONDS]), ("incoming", [12.0, SLOW_SECONDS]), ("deferred", [12.0])]
+)
+def test_a_letter_that_postfix_is_at_work_on_is_waited_for_longer(where: str, waits: list[float]) -> None:
+    waited: list[float] = []
+
+    class World:
+        async def arrivals(self, *, token: str, wait: float) -> list[Any]:
+            waited.append(wait)
+            return []
+
+    text = json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": where})
+    ground = LocalGround({}, run=lambda service, command: Ran(0, text, ""))
+    ground.world = World()  # type: ignore[attr-defined]
+    probe = Probe(ground, time.time())  # type: ignore[arg-type]
+    letter = probe.letter(to="someone@elsewhere.example", sender="alice@post.example")
+    seen = asyncio.run(probe.at_world(letter, Reply("250", "", "queued as 4AAA")))
+    assert (seen.outcome, waited) == (Outcome.DEFERRED, waits)
 
 
 @pytest.mark.parametrize(

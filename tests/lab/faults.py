@@ -235,6 +235,7 @@ _ALL = (
             "submission/*",
             "relay/*",
             "mailbox/delivery/*",
+            "mailbox/995/delete",
             "sieve/effect/*",
         ),
         lines={"smtp/main.cf": "recipient_bcc_maps = pcre:{{/^([^+@]+)@@DOMAIN@$$/ $${1}+again@@DOMAIN@}}\n"},
@@ -245,7 +246,7 @@ _ALL = (
         ("inbound/25-starttls/mailbox",),
         outcome="deferred",
         stage="rcpt",
-        radius=("inbound/*", "mailbox/delivery/*", "relay/*", "sieve/effect/*"),
+        radius=("inbound/*", "mailbox/*", "relay/*", "sieve/effect/*", "surface/25-plain/helo"),
         lines={"smtp/main.cf": "lab_stranger_restrictions = defer\n"},
     ),
     Fault(
@@ -259,6 +260,7 @@ _ALL = (
             "submission/*",
             "relay/*",
             "mailbox/delivery/*",
+            "mailbox/995/fetch",
             "sieve/effect/*",
         ),
         lines={"smtp/main.cf": "body_checks = pcre:{{/^(.*[a-z])$$/ REPLACE $${1}.}}\n"},
@@ -337,6 +339,7 @@ _ALL = (
         "wrong-password-temporary",
         "a wrong password is answered with a temporary code",
         ("access/*/wrong-password",),
+        radius=("access/*",),
         settings={"LAB_ADMIN": "temporary"},
     ),
     Fault(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -216,11 +216,11 @@ class Probe:
 
     async def at_world(self, sent: Letter, reply: Reply | None, *, wait: float = ARRIVAL_SECONDS) -> Observation:
         """What became of a letter that has to arrive at a mail server of the world."""
-        arrivals = await self.world.arrivals(token=sent.token, wait=wait)
-        if not arrivals and wait and await self._under_way(sent, reply):
-            arrivals = await self.world.arrivals(token=sent.token, wait=SLOW_SECONDS)
+        arrivals, entry = await self._awaited(
+            sent, reply, lambda seconds: self.world.arrivals(token=sent.token, wait=seconds), wait
+        )
         if not arrivals:
-            return await self._not_arrived(sent, reply)
+            return self._not_arrived(entry, reply)
         return self.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, arrival=self.arrival_facts(arrivals[0], sent))
 
     async def in_mailbox(
@@ -237,11 +237,11 @@ class Probe:
         Without `headers` where they are not the question: every release adds its own.
         """
         async with self.mailbox(user) as mailbox:
-            found = await mailbox.wait_for_message(sent.message_id, wait)
-            if not found and wait and await self._under_way(sent, reply):
-                found = await mailbox.wait_for_message(sent.message_id, SLOW_SECONDS)
+            found, entry = await self._awaited(
+                sent, reply, lambda seconds: mailbox.wait_for_message(sent.message_id, seconds), wait
+            )
         if not found:
-            return await self._not_arrived(sent, reply)
+            return self._not_arrived(entry, reply)
         message = found[0]
         whole = message.content.partition(b"\r\n\r\n")[2] == sent.body
         facts: dict[str, Any] = {
@@ -291,14 +291,26 @@ class Probe:
             "body_kept": content.partition(b"\r\n\r\n")[2] == sent.body,
         }
 
-    async def _under_way(self, sent: Letter, reply: Reply | None) -> bool:
-        """Whether Postfix is about to deliver a letter, and has not been put off: that is slow, and not deferred."""
-        entry = await self.queued(sent, reply)
-        return entry is not None and entry["queue_name"] in ("incoming", "active")
+    async def _awaited(
+        self, sent: Letter, reply: Reply | None, look: Callable[[float], Awaitable[Sequence[Value]]], wait: float
+    ) -> tuple[Sequence[Value], dict[str, Any] | None]:
+        """What `look` finds within `wait` seconds, or a while longer while Postfix is at work on the letter.
 
-    async def _not_arrived(self, sent: Letter, reply: Reply | None) -> Observation:
+        Together with the letter's entry in the queue where nothing was found; None there as well means that it is lost.
+        """
+        found, entry = await look(wait), None
+        if not found:
+            entry = await self.queued(sent, reply)
+        if wait and entry is not None and entry["queue_name"] in ("incoming", "active"):
+            found = await look(SLOW_SECONDS)
+            entry = None if found else await self.queued(sent, reply)
+        if not found and entry is None:
+            # Since the last look it may have gone from the queue to where it belongs.
+            found = await look(0.0)
+        return found, entry
+
+    def _not_arrived(self, entry: Mapping[str, Any] | None, reply: Reply | None) -> Observation:
         """Still in the queue is deferred, with the reason that Postfix gives (postqueue(1)); nowhere is lost."""
-        entry = await self.queued(sent, reply)
         if entry is None:
             return self.seen(Outcome.LOST, Stage.DELIVERY, reply)
         reasons = [to.get("delay_reason", "") for to in entry["recipients"]]

@@ -52,9 +52,18 @@ def test_an_id_that_is_not_there_is_nobody_elses_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "waits"), [("active", [12.0, SLOW_SECONDS]), ("incoming", [12.0, SLOW_SECONDS]), ("deferred", [12.0])]
+    ("queues", "waits", "outcome"),
+    [
+        (["active", "active"], [12.0, SLOW_SECONDS], Outcome.DEFERRED),
+        (["incoming", "deferred"], [12.0, SLOW_SECONDS], Outcome.DEFERRED),
+        (["deferred"], [12.0], Outcome.DEFERRED),
+        (["active", ""], [12.0, SLOW_SECONDS, 0.0], Outcome.LOST),
+        ([""], [12.0, 0.0], Outcome.LOST),
+    ],
 )
-def test_a_letter_that_postfix_is_at_work_on_is_waited_for_longer(where: str, waits: list[float]) -> None:
+def test_a_letter_is_lost_only_where_it_is_neither_in_the_queue_nor_at_its_place_afterwards(
+    queues: list[str], waits: list[float], outcome: Outcome
+) -> None:
     waited: list[float] = []
 
     class World:
@@ -62,13 +71,16 @@ def test_a_letter_that_postfix_is_at_work_on_is_waited_for_longer(where: str, wa
             waited.append(wait)
             return []
 
-    text = json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": where})
-    ground = LocalGround({}, run=lambda service, command: Ran(0, text, ""))
+    def postqueue(service: str, command: tuple[str, ...]) -> Ran:
+        name = queues.pop(0)
+        return Ran(0, json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": name}) if name else "", "")
+
+    ground = LocalGround({}, run=postqueue)
     ground.world = World()  # type: ignore[attr-defined]
     probe = Probe(ground, time.time())  # type: ignore[arg-type]
     letter = probe.letter(to="someone@elsewhere.example", sender="alice@post.example")
     seen = asyncio.run(probe.at_world(letter, Reply("250", "", "queued as 4AAA")))
-    assert (seen.outcome, waited) == (Outcome.DEFERRED, waits)
+    assert (seen.outcome, waited, queues) == (outcome, waits, [])
 
 
 @pytest.mark.parametrize(

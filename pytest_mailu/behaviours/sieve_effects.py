@@ -15,6 +15,9 @@ from pytest_mailu.stack.world import Arrival
 UNFILTERED = POOL[6]
 SORTER, FORWARDER, HOLIDAY = POOL[10:13]
 """Filters belong to a user: each of them has one script, whoever asks."""
+SILENT = {"lists": POOL[38], "automatic-mail": POOL[28]}
+"""Each of those who answer mail has a mailbox to itself: Dovecot 2.3 can forget whom it has answered where two letters
+come to one mailbox at once."""
 
 RULES = """require ["fileinto", "mailbox", "imap4flags", "copy", "subaddress", "envelope", "body"];
 if header :contains "Subject" "rule-fileinto" { fileinto :create "Sorted"; stop; }
@@ -188,11 +191,11 @@ async def vacation_not_to(probe: Probe, whom: str) -> Observation:
 
     RFC 5230 section 4.6; RFC 3834 section 2
     """
-    await filtered(probe, HOLIDAY, AWAY)
+    await filtered(probe, SILENT[whom], AWAY)
     machine, person = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
     for sender, headers in ((machine, NOT_PEOPLE[whom]), (person, {})):
-        sent = probe.letter(to=HOLIDAY.address, sender=sender, headers=headers)
-        seen = await probe.in_mailbox(sent, HOLIDAY, await probe.deliver(sent))
+        sent = probe.letter(to=SILENT[whom].address, sender=sender, headers=headers)
+        seen = await probe.in_mailbox(sent, SILENT[whom], await probe.deliver(sent))
         if seen.outcome is not Outcome.DELIVERED:
             return seen
     if not await probe.world.arrivals(recipient=person, wait=12.0):

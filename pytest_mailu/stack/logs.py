@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pytest_mailu.model import Observation
+from pytest_mailu.model import Observation, Outcome
 
 SLACK = 1.0
 """Seconds around an observation in which its lines may stand: log drivers and clocks are not exact."""
@@ -17,8 +17,11 @@ MOST = 40
 _LETTER = re.compile(r"^-- letter (<[^>]+>)")
 _QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
 _CONNECTING = re.compile(r"^-- connecting to \S+:(\d+) as (\S+)")
-_LISTENING = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|imap|pop3|sieve)/(\d+)\b")
+_PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d+)\b")
 """The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
+_LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
+"""Dovecot's processes, which do not tell of ports."""
+_PORTS = {"imap": {143, 993}, "pop3": {110, 995}, "submission": {465, 587}, "managesieve": {4190}}
 _MAIL, _BOXES = frozenset({25, 465, 587}), frozenset({110, 143, 993, 995, 4190})
 _BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
 """Services to which a client is only passed on, and the ports that it came to then."""
@@ -69,7 +72,7 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
             if any(word in line.text for word in words) and (found := _QUEUE_ID.search(line.text))
         }
         chosen = [line for line in window if any(word in line.text for word in words)]
-    if not chosen:
+    if not chosen and observation.outcome is not Outcome.UNREACHABLE:
         spoken = [found for line in observation.transcript if (found := _CONNECTING.search(line))]
         clients = {address for address, name in places.items() if name in {found[2] for found in spoken}}
         ports = frozenset(int(found[1]) for found in spoken)
@@ -84,5 +87,6 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
 
 def _of_ports(line: LogLine, ports: frozenset[int]) -> bool:
     """Whether a line speaks of one of these ports, or of none but in a service that stands behind one of them."""
-    named = {int(found[1] or found[2]) for found in _LISTENING.finditer(line.text)}
+    named = {int(found[1] or found[2]) for found in _PORT.finditer(line.text)}
+    named |= {port for found in _LOGIN.finditer(line.text) for port in _PORTS[found[1]]}
     return bool((named or _BEHIND.get(line.service, ports)) & ports)

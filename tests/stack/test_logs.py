@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_mailu.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.stack.logs import MOST, LogLine, lines_of, parse
 
@@ -50,10 +52,18 @@ def test_of_one_client_only_the_lines_of_the_port_that_was_asked() -> None:
         LogLine("admin", 101, "Login attempt for: a@x.example/imap/993 from: 198.18.4.20/513"),
         LogLine("admin", 101, "no port, from 198.18.4.20"),
         LogLine("imap", 101, "pop3-login: rip=198.18.4.20"),
+        LogLine("imap", 101, "imap-login: rip=198.18.4.20"),
+        LogLine("front", 101, "submission-login: rip=198.18.4.20"),
         LogLine("antispam", 101, "milter: got connection from 198.18.4.20"),
     ]
     found = lines_of(seen("-- connecting to front:110 as stranger"), logs, PLACES)
     assert found == tuple(str(logs[number]) for number in (0, 2, 4, 5))
+
+
+def test_who_never_got_in_is_in_no_log() -> None:
+    logs = [LogLine("antispam", 101, "milter: got connection from 198.18.4.20")]
+    closed = replace(seen("-- connecting to front:587 as stranger"), outcome=Outcome.UNREACHABLE)
+    assert lines_of(closed, logs, PLACES) == ()
 
 
 def test_a_refusal_is_found_by_its_words_among_the_lines_of_one_client() -> None:

@@ -22,7 +22,8 @@ _PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d
 _LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
 """Dovecot's processes, which do not tell of ports."""
 _PORTS = {"imap": {143, 993}, "pop3": {110, 995}, "submission": {465, 587}, "managesieve": {4190}}
-_MAIL, _BOXES = frozenset({25, 465, 587}), frozenset({110, 143, 993, 995, 4190})
+_MAIL = {25, *_PORTS["submission"]}
+_BOXES = {*_PORTS["imap"], *_PORTS["pop3"], *_PORTS["managesieve"]}
 _BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
 """Services to which a client is only passed on, and the ports that it came to then."""
 _QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
@@ -75,7 +76,7 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     if not chosen and observation.outcome is not Outcome.UNREACHABLE:
         spoken = [found for line in observation.transcript if (found := _CONNECTING.search(line))]
         clients = {address for address, name in places.items() if name in {found[2] for found in spoken}}
-        ports = frozenset(int(found[1]) for found in spoken)
+        ports = {int(found[1]) for found in spoken}
         chosen = [line for line in window if any(client in line.text for client in clients) and _of_ports(line, ports)]
         # Several clients stand at one address; a refusal is logged in the words it was given in.
         said = observation.reply.text if observation.reply is not None else ""
@@ -85,7 +86,7 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
 
 
-def _of_ports(line: LogLine, ports: frozenset[int]) -> bool:
+def _of_ports(line: LogLine, ports: set[int]) -> bool:
     """Whether a line speaks of one of these ports, or of none but in a service that stands behind one of them."""
     named = {int(found[1] or found[2]) for found in _PORT.finditer(line.text)}
     named |= {port for found in _LOGIN.finditer(line.text) for port in _PORTS[found[1]]}

@@ -69,7 +69,7 @@ class ImapSession(ImapConnection):
     async def status(self, folder: str, items: str = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN") -> dict[str, int]:
         """STATUS of a folder."""
         for response in (await self.do(f"STATUS {_mailbox(folder)} ({items})")).named("STATUS"):
-            return {text_of(key).upper(): value for key, value in _pairs(_item(response, 2)).items()}
+            return _figures(response)
         raise Trouble("no STATUS in the answer to STATUS")
 
     async def create(self, folder: str) -> ImapReply:
@@ -201,9 +201,7 @@ class ImapSession(ImapConnection):
         names = [one.name for one in _folders(reply, "LIST") if "\\noselect" not in map(str.lower, one.attributes)]
         states: dict[str, _State] = dict.fromkeys(sorted(names, key=lambda name: (name.upper() != "INBOX", name)))
         for response in reply.named("STATUS"):
-            states[_name(_item(response, 1))] = {
-                text_of(key).upper(): value for key, value in _pairs(_item(response, 2)).items()
-            }
+            states[_name(_item(response, 1))] = _figures(response)
         return states
 
     async def _look(self, folder: str, message_id: str) -> list[Message]:
@@ -274,6 +272,11 @@ def _code_facts(line: str) -> dict[str, Any]:
 
 def _words(value: Any) -> tuple[str, ...]:
     return tuple(sorted(text_of(word) for word in value)) if isinstance(value, tuple) else ()
+
+
+def _figures(status: Untagged) -> dict[str, int]:
+    """What a STATUS response says, by item."""
+    return {text_of(key).upper(): value for key, value in _pairs(_item(status, 2)).items()}
 
 
 def _numbers(values: Sequence[Any]) -> list[int]:

@@ -61,7 +61,8 @@ class LineSession(ABC):
             limits=cls.limits,
         ) as stream:
             session = cls(stream)
-            session._phase = "tls" if tls is Tls.IMPLICIT else "plain"
+            if tls is Tls.IMPLICIT:
+                session._phase = "tls"
             await session._greet()
             if tls is Tls.STARTTLS:
                 await session._upgrade(context, sni or host)

@@ -159,7 +159,7 @@ class Worker(_Face):
 
 
 class Controller(_Face):
-    """Owns the run: opens both sides before the first item, closes them after the last, and reports."""
+    """Owns the run: opens both sides before the first item, reports after the last, and closes them."""
 
     def __init__(self, config: pytest.Config, plan: Plan) -> None:
         ids = [found["id"] for arg in config.args if (found := ID.fullmatch(arg))]
@@ -309,9 +309,9 @@ class Controller(_Face):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Close both sides and write the reports before anybody summarises, and see that no bad end looks good."""
+        """Decide and write the reports before anybody summarises, and see that no bad end looks good."""
         if self._before is not None:
-            # Closing is what a signal would ask for; it must not be disturbed.
+            # Reporting and cleaning up is what a signal would ask for; it must not be disturbed.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self._server is not None:
             self._server.close()
@@ -327,10 +327,10 @@ class Controller(_Face):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _conclude(self) -> Report:
+        self.run.halt()
         if self._trouble is None:
             for comparison in self.run.evidence(self.book.loud):
                 self.book.enter(comparison)
-        self.run.close()
         old, new = self.run.old.info, self.run.new.info
         whole = self._trouble is None and self._asked and len(self.book.comparisons) >= len(self._selected)
         notes = []
@@ -364,7 +364,10 @@ class Controller(_Face):
         github.write(self.report, os.environ, sys.stdout)
 
     def pytest_unconfigure(self) -> None:
-        """Whatever way the session ended: there is a report, and nothing of ours stays."""
+        """Whatever way the session ended: there is a report, and nothing of ours stays.
+
+        The stacks go last, so that nobody waits for their removal to read the decision.
+        """
         if self._begun and self.report is None:
             self._conclude()
         self.run.close()

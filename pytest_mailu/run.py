@@ -89,6 +89,11 @@ class Run:
             if not result.done():
                 result.set_exception(problem or CancelledError())
 
+    def halt(self) -> None:
+        """Ask no more. Whoever waits for a result that is not there yet gets a CancelledError."""
+        if self._asking is not None:
+            self._asking.cancel()
+
     def result(self, id: str) -> Comparison:
         """Wait for the comparison of a behaviour that `ask` was given."""
         return self._results[id].result()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pytest_mailu import population as people
 from pytest_mailu.model import Vantage
-from pytest_mailu.stack.signatures import SELECTOR, public_record
+from pytest_mailu.stack.signatures import SELECTOR, private_key, public_record, strangers_key
 
 OTHER = people.OTHER_STRANGER_HOST.partition(".")[2]
 RELAYNET = people.RELAYNET_HOST.partition(".")[2]
@@ -76,14 +76,15 @@ def records(
     made: list[Record] = [Record("", "NS", NAME_SERVER), Record(NAME_SERVER, "A", inside)]
     made += [Record(name, "A", front) for name in hostnames]
     for domain in domains:
-        made += _mail_domain(domain, hostnames[0], f"v=spf1 mx a:{hostnames[0]} ~all")
+        made += _mail_domain(domain, hostnames[0], f"v=spf1 mx a:{hostnames[0]} ~all", private_key())
     made += [Record(people.RELAYED, "MX", f"10 {hostnames[0]}"), Record(RELAYED_HOST, "A", inside)]
+    key = strangers_key()
     made += [
-        *_mail_domain(people.ELSEWHERE, people.MX_HOST, _spf(places, Vantage.STRANGER, Vantage.INSIDE)),
-        *_mail_domain(OTHER, people.MX_HOST, _spf(places, Vantage.OTHER_STRANGER)),
-        *_mail_domain(RELAYNET, people.MX_HOST, _spf(places, Vantage.RELAYNET)),
-        *_mail_domain(people.UNKNOWN_DOMAIN, people.MX_HOST, _spf(places, Vantage.STRANGER)),
-        *_mail_domain(people.FORGED, people.MX_HOST, "v=spf1 -all"),
+        *_mail_domain(people.ELSEWHERE, people.MX_HOST, _spf(places, Vantage.STRANGER, Vantage.INSIDE), key),
+        *_mail_domain(OTHER, people.MX_HOST, _spf(places, Vantage.OTHER_STRANGER), key),
+        *_mail_domain(RELAYNET, people.MX_HOST, _spf(places, Vantage.RELAYNET), key),
+        *_mail_domain(people.UNKNOWN_DOMAIN, people.MX_HOST, _spf(places, Vantage.STRANGER), key),
+        *_mail_domain(people.FORGED, people.MX_HOST, "v=spf1 -all", key),
         Record(people.RELAY_HOST, "A", inside),
     ]
     made += [Record(name, "A", inside) for name in PUBLIC_NAMES]
@@ -113,11 +114,11 @@ def txt_lookup(known: Iterable[Record]) -> Callable[[str], str | None]:
     return texts.get
 
 
-def _mail_domain(domain: str, exchanger: str, spf: str) -> list[Record]:
+def _mail_domain(domain: str, exchanger: str, spf: str, key: str) -> list[Record]:
     return [
         Record(domain, "MX", f"10 {exchanger}"),
         Record(domain, "TXT", spf),
-        Record(f"{SELECTOR}._domainkey.{domain}", "TXT", public_record()),
+        Record(f"{SELECTOR}._domainkey.{domain}", "TXT", public_record(key)),
         Record(f"_dmarc.{domain}", "TXT", _DMARC),
     ]
 

@@ -13,7 +13,7 @@ import pytest
 from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
 from pytest_mailu.letters import Letter, letter
 from pytest_mailu.model import Outcome, Reply, Stage
-from pytest_mailu.stack.signatures import public_record, verify
+from pytest_mailu.stack.signatures import public_record, strangers_key, verify
 from pytest_mailu.wire.ends import Stopped
 
 
@@ -83,7 +83,7 @@ def test_attachments_are_well_formed_and_signed(kind: str) -> None:
     sent = recorder.sent[0]
     (part,) = email.message_from_bytes(sent.content, policy=email.policy.default).iter_attachments()
     assert (part.get_filename(), part.get_payload(decode=True)) == (name, content)
-    (signature,) = verify(sent.content, lambda _: public_record())
+    (signature,) = verify(sent.content, lambda _: public_record(strangers_key()))
     assert signature.valid
 
 

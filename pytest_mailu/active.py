@@ -341,7 +341,9 @@ class Controller(_Face):
                 f"The run ended early: {len(self.book.comparisons)} of {len(self._selected)} behaviours were asked."
             ]
         if self._ids is None and (left_out := len(self.matrix) - len(self._chosen())) and self.plan.starts_stacks:
-            notes.append(f"{left_out} behaviours that take long were not asked: add --mailu-deep to ask them too.")
+            notes.append(
+                f"{left_out} behaviours that take long, or vary others, were not asked: --mailu-deep asks them too."
+            )
         self.report = self.book.report(old, new, notes=notes, seconds=self.run.seconds, whole=whole)
         if self.plan.report is not None:
             try:

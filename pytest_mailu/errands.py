@@ -29,7 +29,7 @@ def print_plan(plan: Plan) -> int:
         variant = "as the stack stands" if first.variant == ANY_VARIANT else f"variant {first.variant}"
         print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
     if len(chosen) < len(matrix) and plan.starts_stacks:
-        print(f"leaves out {len(matrix) - len(chosen)} that take long: --mailu-deep asks them too")
+        print(f"leaves out {len(matrix) - len(chosen)} that take long, or vary others: --mailu-deep asks them too")
     print("asks again wherever the two sides differ, compares, decides")
     if plan.report is not None:
         print(f"writes the reports and both recordings to {plan.report}")

@@ -60,7 +60,7 @@ OPTIONS = (
     Option("mailu-repeat", "ask every behaviour at least so often (default: 1)", "number", "N", default="1"),
     Option(
         "mailu-deep",
-        "ask as well what takes long: login limits, hundreds of sessions, services held still, the command line",
+        "ask as well what takes long (login limits, hundreds of sessions, services held still) and finer variations",
         "flag",
     ),
     Option("mailu-keep", "keep the stacks afterwards, and say how to reach and remove them", "flag"),

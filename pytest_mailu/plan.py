@@ -64,7 +64,7 @@ class Plan:
         return (("old", self.old), ("new", self.new))
 
     def asks(self, *, deep: bool, held: bool) -> bool:
-        """Whether to ask a behaviour that nobody named: what takes long, only on demand or where it is recorded."""
+        """Whether to ask a behaviour that nobody named: the deep ones only on demand, or where they are recorded."""
         return self.deep or not deep or (held and not self.starts_stacks)
 
     @property

@@ -230,11 +230,11 @@ class Probe:
         reply: Reply | None,
         *,
         wait: float = ARRIVAL_SECONDS,
-        headers: bool = True,
+        headers: bool = False,
     ) -> Observation:
-        """What became of a letter that has to arrive in a mailbox: in which folder, with which headers, unaltered?
+        """What became of a letter that has to arrive in a mailbox: in which folder, unaltered?
 
-        Without `headers` where they are not the question: every release adds its own.
+        With `headers` their names, where these are the question: every release adds its own, and once told is enough.
         """
         async with self.mailbox(user) as mailbox:
             found, entry = await self._awaited(

@@ -13,7 +13,7 @@ from pytest_mailu.behaviours import built_in
 from pytest_mailu.model import Finding, Report, Verdict
 from pytest_mailu.plan import Plan, side_spec
 from pytest_mailu.releases import Release
-from pytest_mailu.sides.recording import shipped
+from pytest_mailu.sides.recording import load, shipped
 from pytest_mailu.unattended import compare
 
 HEAD = """\
@@ -30,8 +30,9 @@ UNANSWERED = (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
 def report(old: str, new: str) -> Report:
     """The comparison of two recordings, by the whole matrix that they hold."""
     matrix = built_in()
-    chosen = [behaviour for behaviour in matrix if not behaviour.deep]
-    told, _ = compare(Plan(side_spec(old), side_spec(new)), matrix, chosen)
+    plan = Plan(side_spec(old), side_spec(new))
+    held = load(old).observations
+    told, _ = compare(plan, matrix, [one for one in matrix if plan.asks(deep=one.deep, held=one.id in held)])
     return told
 
 

@@ -27,6 +27,10 @@ ADDRESSES = {
 }
 
 
+TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
+"""Once for all, and where another key signs and seals (ARC, RFC 8617)."""
+
+
 @behaviour(
     "inbound/{way}/{kind}",
     wanted=Outcome.DELIVERED,
@@ -43,7 +47,7 @@ async def delivered(probe: Probe, way: Way, kind: str) -> Observation:
     address, user = ADDRESSES[kind]
     sent = probe.letter(to=address)
     reply = await probe.deliver(sent, way)
-    return await probe.in_mailbox(sent, user, reply)
+    return await probe.in_mailbox(sent, user, reply, headers=kind in TOLD_WITH_HEADERS)
 
 
 @behaviour("inbound/25-plain/mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)

@@ -88,7 +88,7 @@ async def disabled(probe: Probe) -> Observation:
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/views/postfix.py (postfix_mailbox_map)
     """
     sent = probe.letter(to=DISABLED.address)
-    return await probe.in_mailbox(sent, DISABLED, await probe.deliver(sent), headers=False)
+    return await probe.in_mailbox(sent, DISABLED, await probe.deliver(sent))
 
 
 @behaviour("inbound/25/full-mailbox", severity=Severity.MAJOR, timeout=60.0)
@@ -103,7 +103,7 @@ async def full(probe: Probe) -> Observation:
     reply = await probe.deliver(sent)
     arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.in_mailbox(sent, FULL, reply, wait=0, headers=False)
+        return await probe.in_mailbox(sent, FULL, reply, wait=0)
     bounce = notice_facts(arrivals[0].content or b"")
     return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
 
@@ -120,9 +120,9 @@ async def some_of_many(probe: Probe) -> Observation:
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
     codes = {address.partition("@")[0]: reply.code for address, reply in done.recipients.items()}
-    seen = await probe.in_mailbox(sent, READER, done.reply, headers=False)
+    seen = await probe.in_mailbox(sent, READER, done.reply)
     if seen.outcome is Outcome.DELIVERED:
-        seen = await probe.in_mailbox(sent, BOB, done.reply, headers=False)
+        seen = await probe.in_mailbox(sent, BOB, done.reply)
     return probe.with_facts(seen, recipients=codes)
 
 
@@ -151,7 +151,7 @@ async def null_sender(probe: Probe) -> Observation:
     RFC 5321 section 4.5.5: every server must take mail with an empty sender
     """
     sent = probe.letter(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), headers=False)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
 @behaviour("inbound/25/from-another-network", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
@@ -163,9 +163,7 @@ async def another_network(probe: Probe) -> Observation:
     Mailu core/admin/mailu/internal/views/auth.py (port 25 asks `admin` about every connection)
     """
     sent = probe.letter(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
-    return await probe.in_mailbox(
-        sent, READER, await probe.deliver(sent, vantage=Vantage.OTHER_STRANGER), headers=False
-    )
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, vantage=Vantage.OTHER_STRANGER))
 
 
 @behaviour("inbound/25/helo-{kind}", severity=Severity.MINOR, each={"kind": HELO})
@@ -179,4 +177,4 @@ async def helo(probe: Probe, kind: str) -> Observation:
     sent = probe.letter(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC, name=HELO[kind]) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.in_mailbox(sent, READER, done.reply, headers=False)
+    return await probe.in_mailbox(sent, READER, done.reply)

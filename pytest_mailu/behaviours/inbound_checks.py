@@ -97,7 +97,7 @@ async def brings_headers(probe: Probe) -> Observation:
     """
     headers = {"X-Spam-Level": "*" * 15, "X-Spamd-Bar": "+" * 15, "X-Spam": "Yes"}
     sent = probe.letter(to=READER.address, headers=headers)
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), headers=True)
 
 
 @behaviour("inbound/25/list-mail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)

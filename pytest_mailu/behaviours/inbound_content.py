@@ -73,7 +73,7 @@ async def _body(probe: Probe, body: bytes) -> Observation:
     parameters = () if body.isascii() else ("BODY=8BITMIME",)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)
-    return await probe.in_mailbox(sent, READER, done.reply, headers=False)
+    return await probe.in_mailbox(sent, READER, done.reply)
 
 
 def _signed(letter: Letter) -> Letter:
@@ -89,7 +89,7 @@ async def large(probe: Probe) -> Observation:
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
     sent = _signed(probe.letter(to=POOL[22].address, signed=False).of_size(LARGE))
-    return await probe.in_mailbox(sent, POOL[22], await probe.deliver(sent), wait=40.0, headers=False)
+    return await probe.in_mailbox(sent, POOL[22], await probe.deliver(sent), wait=40.0)
 
 
 @behaviour("inbound/25/size-announced-too-large", wanted=Outcome.REFUSED, severity=Severity.MINOR)
@@ -125,7 +125,7 @@ async def sent_too_large(probe: Probe) -> Observation:
     """
     limit = await probe.run("smtp", "postconf", "-h", "message_size_limit")
     sent = _signed(probe.letter(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=5.0, headers=False)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=5.0)
 
 
 @behaviour("inbound/25/attachment-{kind}", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"kind": WELCOME})
@@ -160,7 +160,7 @@ async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
     message.set_content(f"See what is attached. {sent.token}\n")
     message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
     sent = _signed(replace(sent, content=message.as_bytes()))
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), headers=False)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
 @behaviour("inbound/25/gtube", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
@@ -190,7 +190,7 @@ async def smtputf8(probe: Probe) -> Observation:
         done = await smtp.send(
             sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
         )
-    return await probe.in_mailbox(sent, READER, done.reply, headers=False)
+    return await probe.in_mailbox(sent, READER, done.reply)
 
 
 @behaviour("inbound/25/chunking", severity=Severity.MINOR)
@@ -208,7 +208,7 @@ async def chunking(probe: Probe) -> Observation:
         await smtp.mail(sent.sender)
         await smtp.rcpt(READER.address)
         reply = await smtp.bdat(sent.content)
-    return await probe.in_mailbox(sent, READER, reply, headers=False)
+    return await probe.in_mailbox(sent, READER, reply)
 
 
 @behaviour("inbound/25/pipelining", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -228,7 +228,7 @@ async def pipelining(probe: Probe) -> Observation:
         ):
             expect_positive(reply, stage)
         done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
-    return probe.with_facts(await probe.in_mailbox(sent, READER, done, headers=False), offered=offered)
+    return probe.with_facts(await probe.in_mailbox(sent, READER, done), offered=offered)
 
 
 @behaviour("inbound/25/two-letters", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -243,10 +243,8 @@ async def two_letters(probe: Probe) -> Observation:
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.send(first.sender, first.recipients, first.content)
         reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
-    seen = await probe.in_mailbox(first, READER, reply, headers=False)
-    return (
-        seen if seen.outcome is not Outcome.DELIVERED else await probe.in_mailbox(second, READER, reply, headers=False)
-    )
+    seen = await probe.in_mailbox(first, READER, reply)
+    return seen if seen.outcome is not Outcome.DELIVERED else await probe.in_mailbox(second, READER, reply)
 
 
 @behaviour("inbound/25/smuggling-{end}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"end": ENDS})
@@ -279,7 +277,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
         await smtp.rcpt(READER.address)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
     if reply.code.startswith("2"):
-        seen = await probe.in_mailbox(sent, READER, reply, headers=False)
+        seen = await probe.in_mailbox(sent, READER, reply)
     else:
         seen = probe.seen(Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED, Stage.DATA, reply)
     return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])

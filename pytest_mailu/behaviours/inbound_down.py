@@ -68,12 +68,12 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
     if entry := await probe.queued(sent, reply):
         await probe.run("smtp", "postqueue", "-i", entry["queue_id"])
     if await probe.world.arrivals(recipient=sent.sender, wait=1.0):
-        seen = await probe.in_mailbox(sent, READER, reply, wait=1.0, headers=False)
+        seen = await probe.in_mailbox(sent, READER, reply, wait=1.0)
         facts["bounced"] = True
         if seen.outcome is not Outcome.DELIVERED:
             seen = probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply)
     else:
-        seen = await probe.in_mailbox(sent, READER, reply, wait=20.0, headers=False)
+        seen = await probe.in_mailbox(sent, READER, reply, wait=20.0)
     return probe.with_facts(seen, **facts)
 
 

@@ -155,13 +155,18 @@ class Matrix:
         for id_ in ids:
             del self._behaviours[self[id_].id]
 
-    def regrade(self, id: str, *, severity: Severity | None = None, wanted: Outcome | None = None) -> None:
-        """Give a behaviour another severity or wanted outcome; an unknown id is a UsageError."""
+    def regrade(
+        self, id: str, *, severity: Severity | None = None, wanted: Outcome | None = None, deep: bool | None = None
+    ) -> None:
+        """Give a behaviour another severity or wanted outcome, or ask it in every run or with `--mailu-deep` only.
+
+        An unknown id is a UsageError.
+        """
         old = self[id]
         question = replace(
             old.question, severity=severity or old.question.severity, wanted=wanted or old.question.wanted
         )
-        self._behaviours[id] = replace(old, question=question)
+        self._behaviours[id] = replace(old, question=question, deep=old.deep if deep is None else deep)
 
     def __getitem__(self, id: str) -> Behaviour:
         try:

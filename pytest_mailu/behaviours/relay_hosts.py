@@ -44,7 +44,7 @@ async def local(probe: Probe) -> Observation:
     Mailu core/postfix/conf/main.cf (virtual_transport)
     """
     sent = probe.letter(to=BOB.address, sender=WRITER.address)
-    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER), headers=False)
+    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(

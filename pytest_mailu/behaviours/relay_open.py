@@ -64,7 +64,7 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     Mailu docs, "Configuration reference" (RELAYNETS, SUBNET)
     """
     sent = probe.letter(to=READER.address, sender=ALICE.address)
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, SMTP_25_PLAIN, vantage), headers=False)
+    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
 @behaviour("relay/25/{vantage}-as-outsider", severity=Severity.MINOR, each={"vantage": TRUSTED})

@@ -19,7 +19,7 @@ async def local(probe: Probe, way: Way) -> Observation:
     """
     sent = probe.letter(to=BOB.address, sender=ALICE.address)
     reply = await probe.submit(sent, way, ALICE)
-    return await probe.in_mailbox(sent, BOB, reply)
+    return await probe.in_mailbox(sent, BOB, reply, headers=True)
 
 
 @behaviour("submission/{way}/external", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})

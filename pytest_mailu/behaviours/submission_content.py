@@ -83,7 +83,7 @@ async def eight_bits_here(probe: Probe) -> Observation:
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         sending = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=("BODY=8BITMIME",))
-    return await probe.in_mailbox(sent, READER, sending.reply, headers=False)
+    return await probe.in_mailbox(sent, READER, sending.reply)
 
 
 @behaviour("submission/465-tls/smtputf8", severity=Severity.MINOR)

@@ -33,7 +33,7 @@ async def to_alias(probe: Probe, way: Way) -> Observation:
     """
     sent = probe.letter(to=SALES.address, sender=WRITER.address)
     reply = await probe.submit(sent, way, WRITER)
-    return await probe.in_mailbox(sent, ALICE, reply, headers=False)
+    return await probe.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour(
@@ -49,7 +49,7 @@ async def many_recipients(probe: Probe, way: Way) -> Observation:
     outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
     sent = probe.letter(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
     reply = await probe.submit(sent, way, WRITER)
-    here = [await probe.in_mailbox(sent, user, reply, headers=False) for user in (POOL[14], BOB)]
+    here = [await probe.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
     reached: set[str] = set()
 
     async def everybody() -> bool:

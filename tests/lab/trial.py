@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_mailu import jsonio, unattended
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
+from pytest_mailu.behaviours.depth import is_variation
 from pytest_mailu.globs import matches
 from pytest_mailu.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.plan import Plan, side_spec
@@ -118,7 +119,8 @@ def outside(fault: Fault, report: Report) -> list[str]:
 
 def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
     if only is None:
-        return [one for one in matrix if not one.deep and not any_of(NOT_IN_THE_LAB, one.id)]
+        quick = [one for one in matrix if not one.deep or is_variation(one.id)]
+        return [one for one in quick if not any_of(NOT_IN_THE_LAB, one.id)]
     globs = tuple(only)
     return [behaviour for behaviour in matrix if any_of(globs, behaviour.id)]
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import urlencode
 
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
@@ -26,6 +27,7 @@ Condition: TypeAlias = Callable[[], Awaitable[str]]
 EVERY = 0.1
 """Seconds between two looks at the same condition: nothing announces a service that has just begun to listen."""
 _ANSWER_SECONDS = 5.0
+_FORM = "application/x-www-form-urlencoded"
 _POLICY = re.compile(rb"(?:450|55\d)[ -]")
 """A reply that tells of a rule; 421 and 451 tell of something that is missing still (RFC 5321 section 4.2.2)."""
 
@@ -141,6 +143,26 @@ class Inner:
                 return f"port {port}: {error}"
             status = answer.split(b" ", 2)[1:2]
             return "" if status and status[0] < b"400" else f"{path} answers {answer[:80].decode(errors='replace')!r}"
+
+        return condition
+
+    def has_read_a_login(self, host: str, port: int) -> Condition:
+        """The web site has answered a login, whatever it says (core/admin/mailu/sso/views/base.py).
+
+        So that its first one is alone: what reads the form is imported by then, and of two that come together one may
+        meet half a module and answer 500 (seen on 1.9.50: idna, behind WTForms' check of the address).
+        """
+        user = population.POOL[-1]
+        form = urlencode({"email": user.address, "pw": user.password, "pwned": "-1", "submitAdmin": "Sign in"})
+        head = f"POST /sso/login HTTP/1.0\r\nHost: localhost\r\nContent-Type: {_FORM}\r\nContent-Length: {len(form)}"
+        request = f"{head}\r\n\r\n{form}".encode()
+
+        async def condition() -> str:
+            try:
+                answer = await self.ask(host, port, request, b"\r\n")
+            except OSError as error:
+                return f"port {port}: {error}"
+            return "" if answer else f"port {port} does not answer"
 
         return condition
 

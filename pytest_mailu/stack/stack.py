@@ -354,6 +354,7 @@ class Stack:
         await self._crew.wait({"admin": conditions["admin"]}, self.plan.seconds)
         self._mark("admin answers")
         await self._populate()
+        await self._crew.wait({"admin": [self._vitals.has_read_a_login()]}, self.plan.seconds)
         self._mark("accounts")
         await self._crew.wait(conditions, self.plan.seconds)
         await self._stop_spoofing()

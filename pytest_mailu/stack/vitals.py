@@ -42,6 +42,10 @@ class Vitals:
         """See `Inner.refuses_spoofed_mail`."""
         return Inner(self.world.door).refuses_spoofed_mail("smtp", stranger)
 
+    def has_read_a_login(self) -> Condition:
+        """See `Inner.has_read_a_login`."""
+        return Inner(self.world.door).has_read_a_login("admin", self.release.admin_port)
+
     async def _world_answers(self) -> str:
         try:
             await self.world.ping()

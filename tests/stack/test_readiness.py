@@ -131,3 +131,34 @@ class Postfix(Inner):
 )
 def test_strangers_that_do_not_get_as_far_as_rspamd_are_not_waited_for(to: str, reply: bytes, met: bool) -> None:
     assert (asyncio.run(Postfix(to, reply).refuses_spoofed_mail("smtp", "192.0.2.1")()) == "") is met
+
+
+class Admin(Inner):
+    """An inner `admin` that gives one answer, or none, and keeps what it was asked."""
+
+    asked: list[bytes]
+    answer: bytes | OSError
+
+    def __init__(self, answer: bytes | OSError) -> None:
+        super().__init__(door=0)
+        object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "asked", [])
+
+    async def ask(self, host: str, port: int, request: bytes, enough: bytes) -> bytes:
+        self.asked.append(request)
+        if isinstance(self.answer, OSError):
+            raise self.answer
+        return self.answer
+
+
+def test_a_first_login_is_made_whatever_becomes_of_it() -> None:
+    """1.9.50 answered 500 to one of two first logins that came together: the form's library was half imported."""
+    for answer in (b"HTTP/1.0 302 FOUND\r\n", b"HTTP/1.0 500 INTERNAL SERVER ERROR\r\n"):
+        admin = Admin(answer)
+        assert asyncio.run(admin.has_read_a_login("admin", 80)()) == ""  # type: ignore[arg-type]
+        head, _, form = admin.asked[0].partition(b"\r\n\r\n")
+        assert head.startswith(b"POST /sso/login HTTP/1.0\r\n")
+        assert f"Content-Length: {len(form)}".encode() in head
+        assert b"email=" in form
+    assert "refused" in asyncio.run(Admin(OSError("refused")).has_read_a_login("admin", 80)())  # type: ignore[arg-type]
+    assert "does not answer" in asyncio.run(Admin(b"").has_read_a_login("admin", 80)())  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def private_key() -> str:
 def strangers_key() -> str:
     """The key of all strangers, for `sign`: 1024 bits, the least a signer may use (RFC 8301 section 3.2).
 
-    dkimpy reckons in Python, where twice the bits take seven times as long, and nearly every letter is a stranger's.
+    dkimpy reckons in Python, where twice the bits take five times as long, and nearly every letter is a stranger's.
     """
     return (files("pytest_mailu.stack") / "dkim_key_strangers.pem").read_text("ascii")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,6 +217,23 @@ def test_no_more_are_asked_at_a_time_than_allowed_and_no_fewer_than_possible(bou
     old, new = FakeSide(), FakeSide()
     run(old, new, [a_behaviour(f"a/{number}/x") for number in range(10)], concurrency=bound)
     assert old.most == new.most == bound
+
+
+def test_failed_logins_take_nobody_elses_place() -> None:
+    """A server keeps them waiting; with one place for all, these would wait for one another for ever."""
+    asked = asyncio.Event()
+
+    async def gate(id_: str) -> None:
+        await (asked.wait() if id_ == "access/1/wrong" else asyncio.sleep(0))
+        if id_ == "access/1/right":
+            asked.set()
+
+    old, new = FakeSide(), FakeSide()
+    old.gate = gate
+    waiting = a_behaviour("access/1/wrong")
+    waiting = replace(waiting, question=replace(waiting.question, wanted=Outcome.AUTH_FAILED))
+    made = run(old, new, [waiting, a_behaviour("access/1/right")], concurrency=1)
+    assert list(made) == ["access/1/right", "access/1/wrong"]
 
 
 def test_one_that_is_slow_keeps_nobody_else_waiting() -> None:

@@ -124,3 +124,26 @@ def test_xdist_gives_the_same_report(place: Any, done: Any, report: Any) -> None
         for case in ET.parse(place.path / "spread.xml").iter("testcase")
     }
     assert verdicts[EXTERNAL_587] == ["regressed", "critical"]
+
+
+SLOW_END = """
+import pytest
+from pytest_mailu.sides.recording import RecordingSide
+
+close = RecordingSide.close
+
+async def closed(self):
+    print("A SIDE IS CLOSED", flush=True)
+    await close(self)
+
+RecordingSide.close = closed
+"""
+
+
+def test_the_decision_is_on_the_screen_before_the_sides_are_closed(folder: Any) -> None:
+    folder.write({"conftest.py": SLOW_END})
+    done = folder.run("-s", f"mailu::{EXTERNAL_587}", "--mailu-report=report")
+    assert done.out.count("A SIDE IS CLOSED") == 2
+    before = done.out.partition("A SIDE IS CLOSED")[0]
+    assert "NO-GO  2.0.43 → 2024.06.24" in before
+    assert (folder.path / "report" / "report.json").is_file()

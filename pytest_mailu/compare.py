@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pytest_mailu.globs import matches
+from pytest_mailu.globs import any_of, matches
 from pytest_mailu.model import Difference, Observation
 
 
@@ -49,7 +49,7 @@ def differences(old: Observation, new: Observation, volatile: Sequence[str] = ()
     before, after = view(old), view(new)
     found = []
     for path in sorted(before.keys() | after.keys()):
-        if any(matches(glob, path) for glob in volatile):
+        if any_of(volatile, path):
             continue
         if path not in before:
             found.append(Difference(path, "added", None, after[path]))

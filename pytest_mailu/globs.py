@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 
@@ -15,3 +16,8 @@ def _compiled(glob: str) -> re.Pattern[str]:
 def matches(glob: str, text: str) -> bool:
     """Whether the whole text matches. Unlike fnmatch's, brackets are no classes: paths (`ehlo[DSN]`) have them."""
     return _compiled(glob).fullmatch(text) is not None
+
+
+def any_of(globs: Iterable[str], text: str) -> bool:
+    """Whether one of them matches."""
+    return any(matches(glob, text) for glob in globs)

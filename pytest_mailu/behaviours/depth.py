@@ -8,7 +8,7 @@ shipped recordings show, a test sees to that.
 
 from __future__ import annotations
 
-from pytest_mailu.globs import matches
+from pytest_mailu.globs import any_of
 
 VARIATIONS = (
     # One program shows what becomes of a token that is not valid.
@@ -96,4 +96,4 @@ VARIATIONS = (
 
 def is_variation(id: str) -> bool:
     """Whether a behaviour of the package is one of them."""
-    return any(matches(glob, id) for glob in VARIATIONS)
+    return any_of(VARIATIONS, id)

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_mailu.advice import Advisor, Entry
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.globs import matches
+from pytest_mailu.globs import any_of
 from pytest_mailu.jsonio import plain, read_recording, structured
 from pytest_mailu.judge import judge
 from pytest_mailu.model import Comparison, Observation, Recording
@@ -63,8 +63,8 @@ def _looked_at(value: Any, path: str, globs: list[str]) -> Any:
         inside = {key: _looked_at(inner, f"{path}.{key}", globs) for key, inner in value.items()}
         return {key: inner for key, inner in inside.items() if inner not in ({}, [], None)}
     if isinstance(value, list | tuple):
-        return [member for member in value if any(matches(glob, f"{path}[{member}]") for glob in globs)]
-    return value if any(matches(glob, path) for glob in globs) else None
+        return [member for member in value if any_of(globs, f"{path}[{member}]")]
+    return value if any_of(globs, path) else None
 
 
 def main(arguments: list[str]) -> None:

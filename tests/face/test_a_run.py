@@ -126,8 +126,7 @@ def test_xdist_gives_the_same_report(place: Any, done: Any, report: Any) -> None
     assert verdicts[EXTERNAL_587] == ["regressed", "critical"]
 
 
-SLOW_END = """
-import pytest
+CLOSING_SHOWS = """
 from pytest_mailu.sides.recording import RecordingSide
 
 close = RecordingSide.close
@@ -141,7 +140,7 @@ RecordingSide.close = closed
 
 
 def test_the_decision_is_on_the_screen_before_the_sides_are_closed(folder: Any) -> None:
-    folder.write({"conftest.py": SLOW_END})
+    folder.write({"conftest.py": CLOSING_SHOWS})
     done = folder.run("-s", f"mailu::{EXTERNAL_587}", "--mailu-report=report")
     assert done.out.count("A SIDE IS CLOSED") == 2
     before = done.out.partition("A SIDE IS CLOSED")[0]

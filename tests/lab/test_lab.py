@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mailu.globs import any_of
 from pytest_mailu.model import Decision, Report, Verdict
 from tests.lab import trial
 from tests.lab.build import build
@@ -44,7 +45,7 @@ def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def test_the_upgrade_regresses_what_was_closed_and_nothing_else(upgrade: Report) -> None:
     regressed = {finding.behaviour for finding in upgrade.findings if finding.verdict is Verdict.REGRESSED}
-    stray = {id_ for id_ in regressed if not trial.any_of(GONE, id_)} - {"surface/client-setup/fallback-to-25"}
+    stray = {id_ for id_ in regressed if not any_of(GONE, id_)} - {"surface/client-setup/fallback-to-25"}
     assert not stray
     assert {"submission/587-starttls/external", "access/143-starttls/login", "access/110-starttls/login"} <= regressed
     assert upgrade.decision is Decision.NO_GO

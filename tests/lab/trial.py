@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_mailu import jsonio, unattended
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
 from pytest_mailu.behaviours.depth import is_variation
-from pytest_mailu.globs import matches
+from pytest_mailu.globs import any_of, matches
 from pytest_mailu.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.plan import Plan, side_spec
 from tests.lab.build import ORG
@@ -123,10 +123,6 @@ def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
         return [one for one in quick if not any_of(NOT_IN_THE_LAB, one.id)]
     globs = tuple(only)
     return [behaviour for behaviour in matrix if any_of(globs, behaviour.id)]
-
-
-def any_of(globs: Iterable[str], id_: str) -> bool:
-    return any(matches(glob, id_) for glob in globs)
 
 
 def _file(path: Path, values: Mapping[str, str] | None) -> Path | None:

@@ -1,0 +1,375 @@
+"""The facts of the catalogue: frozen values, each with the releases it holds for and its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_mailu.releases import Release
+
+
+class Kind(StrEnum):
+    """How the value of a setting is read."""
+
+    BOOL = "bool"
+    INT = "int"
+    LIST = "list"
+    RATE = "rate"
+    DURATION = "duration"
+    SIZE = "size"
+    ADDRESS = "address"
+    """A host name or an IP address, some with `:port`."""
+    NETWORK = "network"
+    DOMAIN = "domain"
+    PATH = "path"
+    URL = "url"
+    CHOICE = "choice"
+    SECRET = "secret"  # noqa: S105 the word, not a secret
+    TEXT = "text"
+
+
+class ChangeKind(StrEnum):
+    """What happened to a setting between two releases."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    REDEFINED = "redefined"
+    """The same name, but the same value means something else, or is refused."""
+    DEFAULT = "default"
+    """Another value holds while the setting is not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact was read: `file` at `tag` of Mailu's repository, or another document by its address or name."""
+
+    file: str
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file} ({self.tag})" if self.tag else self.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Some releases in a row: from `since` on, up to but without `until`; without `until`, to the latest."""
+
+    since: Release
+    until: Release | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the period holds no release."""
+        if self.until is not None and self.until <= self.since:
+            raise ValueError(f"until = {str(self.until)!r} is not after since = {str(self.since)!r}")
+
+    def __contains__(self, release: object) -> bool:
+        """Whether the fact holds for a release; a bare series name stands for its latest release."""
+        return isinstance(release, Release) and self.since <= release and (self.until is None or release < self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingState(Period):
+    """What holds for a setting in some releases in a row.
+
+    `default` is the text that has the same effect as leaving the setting out; None: there is no default. `services`
+    read the setting. `kind`, `allowed` and `meaning` are empty or None where nobody has reviewed them yet.
+    """
+
+    services: tuple[str, ...]
+    source: Source
+    default: str | None = None
+    documented: bool = True
+    kind: Kind | None = None
+    allowed: tuple[str, ...] = ()
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Period):
+    """How some releases in a row read the value of a setting. Empty `allowed`: every value of the kind."""
+
+    kind: Kind
+    meaning: str
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What an administrator has to know and do. `write` is the line to write in `mailu.env` (or the file named)."""
+
+    cause: str
+    remedy: str
+    source: Source
+    write: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChange:
+    """A hand-written entry: what happened to a setting in the release `at`. `to` is the new name after a renaming.
+
+    `values` are globs over the values that are concerned; empty: every value. `unset` tells whether a deployment
+    that does not set it is concerned too.
+    """
+
+    at: Release
+    change: ChangeKind
+    advice: Advice
+    to: str = ""
+    values: tuple[str, ...] = ()
+    unset: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What people wrote about a setting, beside what the script found in Mailu's sources."""
+
+    name: str
+    reading: tuple[Reading, ...] = ()
+    change: tuple[SettingChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One name in `mailu.env`, through all releases. `history` is in order and does not overlap."""
+
+    name: str
+    history: tuple[SettingState, ...]
+    changes: tuple[SettingChange, ...] = ()
+
+    def at(self, release: Release) -> SettingState | None:
+        """What holds in a release; None where no service of it reads the setting."""
+        return next((state for state in self.history if release in state), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A setting differs between two releases. `old`, `new`: what holds there. `advice` is None while not reviewed."""
+
+    setting: str
+    change: ChangeKind
+    at: Release
+    old: SettingState | None
+    new: SettingState | None
+    to: str = ""
+    values: tuple[str, ...] = ()
+    unset: bool = False
+    advice: Advice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState(Period):
+    """A service of the compose file that Mailu's set-up page writes. `image` without tag.
+
+    `profile` is the choice on the set-up page that brings it ("" for every deployment): webmail, antivirus,
+    oletools, tika, resolver, webdav, fetchmail. `tag` is "" where `MAILU_VERSION` decides.
+    """
+
+    image: str
+    source: Source
+    profile: str = ""
+    tag: str = ""
+    networks: tuple[str, ...] = ()
+    uses_resolver: bool = False
+    healthcheck: str = ""
+    env_file: bool = True
+    depends_on: tuple[str, ...] = ()
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service name of the compose file, through all releases. `successor`: who does its work afterwards."""
+
+    name: str
+    history: tuple[ServiceState, ...]
+    successor: str = ""
+
+    def at(self, release: Release) -> ServiceState | None:
+        """What the set-up template of a release has under this name; None where it has nothing."""
+        return next((state for state in self.history if release in state), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount(Period):
+    """A folder (or file) that the set-up template mounts. `host` is relative to the root of the deployment, or "/…"."""
+
+    service: str
+    host: str
+    container: str
+    source: Source
+    read_only: bool = False
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort(Period):
+    """A port that the set-up template publishes on the host, `service`'s `target` port."""
+
+    port: int
+    service: str
+    target: int
+    source: Source
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningPort(Period):
+    """A port inside the compose network where a service listens: what proxies and own clients may point to."""
+
+    service: str
+    port: int
+    purpose: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network(Period):
+    """A network of the set-up template."""
+
+    name: str
+    source: Source
+    subnet: str = ""
+    internal: bool = False
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeFact(Period):
+    """Another fact about the set-up template, by name (`version-key`, `logging-driver`, …)."""
+
+    name: str
+    value: str
+    source: Source
+    meaning: str = ""
+
+
+class Effect(StrEnum):
+    """What an override does to Mailu's own configuration."""
+
+    APPENDED = "appended"
+    """Read after Mailu's file (or inside of it): single values win, the rest stays."""
+    MERGED = "merged"
+    """Rspamd's `local.d`: single keys win, the rest of Mailu's section stays."""
+    REPLACES = "replaces"
+    """Mailu's file (or section) no longer counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override(Period):
+    """A file below `overrides/` that a service reads. `path` is a glob relative to the folder of overrides.
+
+    `container` is where the service finds it; `program` whose configuration it is.
+    """
+
+    path: str
+    service: str
+    program: str
+    container: str
+    effect: Effect
+    source: Source
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramVersion(Period):
+    """The version of a program in a service's image. `exact` is False where the distribution's release decides."""
+
+    service: str
+    program: str
+    version: str
+    source: Source
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """A directive that a program no longer knows, from its version `removed` on (or reads otherwise)."""
+
+    program: str
+    name: str
+    removed: str
+    advice: Advice
+    replaced_by: str = ""
+    fatal: bool = True
+    """Whether the program refuses to start (True) or only warns (False)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredStop:
+    """A series on the way. An upgrade that crosses from before `series` to after it has to run `series` once."""
+
+    series: str
+    reason: str
+    source: Source
+    required: bool = True
+    before: tuple[str, ...] = ()
+    during: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    way_back: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsRecord(Period):
+    """A record that a release needs or shows on the page of a domain.
+
+    In `name` and `value` stand `{domain}`, `{hostname}`, `{port}` and the like. `needed` is False for what is
+    optional. `when` names the setting that makes the release show it.
+    """
+
+    type: str
+    name: str
+    value: str
+    meaning: str
+    source: Source
+    needed: bool = False
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFormat(Period):
+    """A line that a service logs: what Fail2Ban and statistics look for. `pattern` is a regular expression.
+
+    Its groups are named: `address`, `user`, `port`, `method`, `tls`, `recipient`, where the line tells it.
+    """
+
+    event: str
+    service: str
+    program: str
+    pattern: str
+    example: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRequirement(Period):
+    """What the host must have. `need`: cpu-feature, architecture, engine, compose, memory or kernel."""
+
+    need: str
+    value: str
+    advice: Advice
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Period):
+    """Something known about some releases that a check refers to by `id`, with its advice.
+
+    `since` and `until` tell the releases that are concerned when somebody moves *to* them; `coming_from` is the
+    latest series to come from that is concerned ("": every one).
+    """
+
+    id: str
+    topic: str
+    advice: Advice
+    coming_from: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSeries:
+    """The patch releases of a series that the catalogue was made from. `note` says which commit `master` was."""
+
+    series: str
+    first: Release
+    last: Release
+    note: str = ""

@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pytest_mailu.errors import MailuError
-from pytest_mailu.releases import Release
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.images import Pull
-from pytest_mailu.stack.labels import Run
+from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.images import Pull
+from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.subnets import Subnets
 from pytest_mailu.stack.preflight import preflight
 from pytest_mailu.stack.stack import Stack, StackPlan, running
-from pytest_mailu.stack.subnets import Subnets
 
 RATIO = 2.5
 DECISION_SECONDS = 30.0

@@ -14,10 +14,10 @@ import time
 from collections.abc import Sequence
 
 from pytest_mailu.behaviours import Behaviour, built_in
-from pytest_mailu.errors import MailuError
-from pytest_mailu.plan import Plan, ReleaseSpec
-from pytest_mailu.releases import Release
-from pytest_mailu.runner import Runner, phases
+from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.plan import Plan, ReleaseSpec
+from pytest_mailu.core.releases import Release
+from pytest_mailu.running.scheduler import Runner, phases
 from pytest_mailu.sides.machine import Machine
 from pytest_mailu.sides.release import ReleaseSide
 

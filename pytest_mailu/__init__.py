@@ -11,18 +11,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "pytest_mailu.behaviours": ("behaviour", "Matrix"),
-    "pytest_mailu.model": ("Observation", "Outcome", "Reply", "Severity", "Stage", "Tls", "Vantage"),
-    "pytest_mailu.population": ("ALICE", "BOB", "CAROL", "DOMAIN", "ELSEWHERE"),
-    "pytest_mailu.probe": ("Probe",),
+    "pytest_mailu.core.model": ("Observation", "Outcome", "Reply", "Severity", "Stage", "Tls", "Vantage"),
+    "pytest_mailu.core.population": ("ALICE", "BOB", "CAROL", "DOMAIN", "ELSEWHERE"),
+    "pytest_mailu.probe.probe": ("Probe",),
 }
 
 __all__ = ["__version__", *(name for names in _HOMES.values() for name in names)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from pytest_mailu.behaviours import Matrix, behaviour
-    from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
-    from pytest_mailu.population import ALICE, BOB, CAROL, DOMAIN, ELSEWHERE
-    from pytest_mailu.probe import Probe
+    from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
+    from pytest_mailu.core.population import ALICE, BOB, CAROL, DOMAIN, ELSEWHERE
+    from pytest_mailu.probe.probe import Probe
 
 
 def __getattr__(name: str) -> Any:

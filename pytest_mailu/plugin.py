@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from pytest_mailu import hookspecs
-from pytest_mailu.fixtures import mailu_new, mailu_old  # noqa: F401
-from pytest_mailu.options import OPTIONS
+from pytest_mailu.face import hookspecs
+from pytest_mailu.face.fixtures import mailu_new, mailu_old  # noqa: F401
+from pytest_mailu.face.options import OPTIONS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +36,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Do what needs no session: print the plan, or sweep up."""
     if not (config.option.mailu_plan or config.option.mailu_sweep):
         return None
-    from pytest_mailu.configured import plan_of, usage_errors
-    from pytest_mailu.errands import print_plan, sweep
+    from pytest_mailu.face.commands import print_plan, sweep
+    from pytest_mailu.face.configuration import plan_of, usage_errors
 
     with usage_errors():
         return sweep() if config.option.mailu_sweep else print_plan(plan_of(config))
@@ -53,8 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
                 raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")
         return
     # Everything behind these imports takes its time, and other people's test runs must not pay for it.
-    from pytest_mailu.active import Controller, Worker
-    from pytest_mailu.configured import plan_of, usage_errors
+    from pytest_mailu.face.configuration import plan_of, usage_errors
+    from pytest_mailu.face.controller import Controller, Worker
 
     with usage_errors():
         part = (

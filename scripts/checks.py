@@ -17,8 +17,8 @@ from commands import first_signal_ends_the_run, run
 from debian import Missing, Program, provide
 from engine import docker_engine
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.stack.compose import Compose
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.compose.command import Compose
 
 PYTHONS = ("3.11", "3.12", "3.13")
 """What pyproject.toml promises to run on."""

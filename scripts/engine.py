@@ -20,8 +20,8 @@ import docker
 from debian import LOG_LINES, PATH, Missing, Program, provide
 from docker.errors import DockerException
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.stack.engine import Engine
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.docker.engine import Engine
 
 HOME = Path("/var/tmp")  # noqa: S108 - /tmp is often in memory, too small for images
 PREFIX = "pytest-mailu-engine-"

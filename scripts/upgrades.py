@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from itertools import groupby, pairwise
 
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.model import Finding, Report, Verdict
-from pytest_mailu.plan import Plan, side_spec
-from pytest_mailu.releases import Release
+from pytest_mailu.core.model import Finding, Report, Verdict
+from pytest_mailu.core.plan import Plan, side_spec
+from pytest_mailu.core.releases import Release
+from pytest_mailu.running.unattended import compare
 from pytest_mailu.sides.recording import load, shipped
-from pytest_mailu.unattended import compare
 
 HEAD = """\
 # What each upgrade changes

@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[1]
 
 ASK = """
 import json, pathlib, pytest_mailu
-from pytest_mailu.advice import Advisor
+from pytest_mailu.judging.advice import Advisor
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.releases import SERIES, Release, compose_folder
+from pytest_mailu.core.releases import SERIES, Release, compose_folder
 from pytest_mailu.sides.recording import load, shipped
-from pytest_mailu.stack.zipapp_build import build_zipapp
+from pytest_mailu.stack.world.zipapp import build_zipapp
 print(json.dumps({
     "home": str(pathlib.Path(pytest_mailu.__file__).parent.parent),
     "compose": sorted(path.name for path in compose_folder().iterdir()),

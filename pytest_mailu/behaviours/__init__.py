@@ -7,8 +7,8 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
+from pytest_mailu.behaviours.declaration import DECLARED, Behaviour, Matrix, behaviour
 from pytest_mailu.behaviours.depth import is_variation
-from pytest_mailu.behaviours.registry import DECLARED, Behaviour, Matrix, behaviour
 
 __all__ = ["Behaviour", "Matrix", "behaviour", "built_in", "declared_in"]
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
-from pytest_mailu.population import (
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import (
+    IMAP,
+    IMAPS_993,
+    POP3,
+    POP3S_995,
+    SIEVE_4190,
+    SMTP_25,
+    SUBMISSION,
+    SUBMISSIONS_465,
+    Way,
+)
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
+from pytest_mailu.core.population import (
     ALICE,
     DISABLED,
     DOMAIN,
@@ -18,8 +29,7 @@ from pytest_mailu.population import (
     UMLAUT,
     User,
 )
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAP, IMAPS_993, POP3, POP3S_995, SIEVE_4190, SMTP_25, SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.probe.probe import Probe
 
 MECHANISMS = ("PLAIN", "LOGIN")
 READING = (*IMAP, *POP3)

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.access_tokens import made
-from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
-from pytest_mailu.population import DOMAIN, POOL
-from pytest_mailu.probe import FRONT, Probe
-from pytest_mailu.site import Site
-from pytest_mailu.ways import IMAPS_993, SMTP_25, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.core.population import DOMAIN, POOL
+from pytest_mailu.probe.admin_site import Site
+from pytest_mailu.probe.probe import FRONT, Probe
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 HERE = Vantage.OTHER_STRANGER
 VICTIM, NEIGHBOUR = POOL[35:37]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.access import MECHANISMS, without_capabilities
-from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import answer, short
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.smtp_reply import positive
+from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.smtp.reply import positive
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 USER = POOL[27]
 SASL = (IMAPS_993, POP3S_995, SIEVE_4190)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ALICE, ALTERNATIVE, DOMAIN, ELSEWHERE, NO_IMAP, NO_POP3, POOL, SALES, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993, POP3S_995, SUBMISSIONS_465, Way
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ALICE, ALTERNATIVE, DOMAIN, ELSEWHERE, NO_IMAP, NO_POP3, POOL, SALES, User
+from pytest_mailu.probe.probe import Probe
 
 USER = POOL[28]
 WAYS = (SUBMISSIONS_465, IMAPS_993, POP3S_995)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import POOL, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import POOL, User
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 WAYS = (IMAPS_993, SUBMISSIONS_465)
 ONE = POOL[37]

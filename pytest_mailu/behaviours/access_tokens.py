@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Vantage
-from pytest_mailu.population import POOL, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import SECONDS, Site, flash, form
-from pytest_mailu.ways import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.core.population import POOL, User
+from pytest_mailu.probe.admin_site import SECONDS, Site, flash, form
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 WAYS = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import ALICE, BOB, DOMAIN, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import Api, said
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.http import HttpReply
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import ALICE, BOB, DOMAIN, POOL
+from pytest_mailu.probe.admin_site import Api, said
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.http.client import HttpReply
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 
 @dataclass(frozen=True, slots=True)

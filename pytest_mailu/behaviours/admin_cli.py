@@ -10,13 +10,13 @@ from typing import Any
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.admin_site import recipient
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
-from pytest_mailu.probe import Probe, Ran
-from pytest_mailu.site import Site, local
-from pytest_mailu.ways import IMAPS_993, SMTP_25_OPPORTUNISTIC
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
+from pytest_mailu.probe.admin_site import Site, local
+from pytest_mailu.probe.probe import Probe, Ran
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 SECONDS = 120.0
 """Each command loads the whole application first: seconds on a busy machine."""

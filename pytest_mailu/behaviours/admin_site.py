@@ -5,13 +5,13 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import LOGIN, SECONDS, Site, flash, form
-from pytest_mailu.ways import IMAPS_993, SMTP_25_OPPORTUNISTIC
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
+from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.transport.errors import Stopped
 
 PAGES = {
     "domains": "/domain",

@@ -8,7 +8,7 @@ shipped recordings show, a test sees to that.
 
 from __future__ import annotations
 
-from pytest_mailu.globs import any_of
+from pytest_mailu.core.globs import any_of
 
 VARIATIONS = (
     # One program shows what becomes of a token that is not valid.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity
-from pytest_mailu.population import (
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_PLAIN, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity
+from pytest_mailu.core.population import (
     ALICE,
     ALTERNATIVE,
     BOB,
@@ -14,8 +15,7 @@ from pytest_mailu.population import (
     SALES,
     UNKNOWN_DOMAIN,
 )
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SMTP_25, SMTP_25_PLAIN, Way
+from pytest_mailu.probe.probe import Probe
 
 ADDRESSES = {
     "mailbox": (ALICE.address, ALICE),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.notices import notice_facts
-from pytest_mailu.population import (
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.population import (
     ALICE,
     ALTERNATIVE,
     BOB,
@@ -19,8 +19,8 @@ from pytest_mailu.population import (
     SALES,
     TEAM,
 )
-from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
-from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
 
 READER = POOL[20]
 HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import AWAY, AWAY_ONCE, ELSEWHERE, User
-from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import AWAY, AWAY_ONCE, ELSEWHERE, User
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import email.policy
 import re
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity
-from pytest_mailu.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.stack.zones import Record
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Severity
+from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.stack.world.zones import Record
 
 READER = POOL[21]
 POLICIES = {

@@ -8,15 +8,15 @@ from email.policy import SMTP
 from io import BytesIO
 from zipfile import ZipFile
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ELSEWHERE, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.smuggling import ENDS, exchange, smuggle
-from pytest_mailu.stack.signatures import sign
-from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.wire.smtp_reply import expect_positive
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
+from pytest_mailu.stack.world.dkim import sign
+from pytest_mailu.wire.smtp.reply import expect_positive
 
 READER = POOL[19]
 LARGE = 12_000_000

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe, eventually
-from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe, eventually
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 READER = POOL[23]
 PATIENCE = 6.0

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from testinfra.host import Host
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.probe import Probe
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.probe.probe import Probe
 
 SERVICES = ("front", "admin", "imap", "smtp", "antispam")
 PROGRAMS = {

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.probe import Probe
-from pytest_mailu.releases import CORE_SERVICES
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.releases import CORE_SERVICES
+from pytest_mailu.probe.probe import Probe
 
 QUIET_SECONDS = 6.0
 """How long nobody asks anything: what a service tries again and again, it tries about every second."""

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import BODY, letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import FULL, POOL, User
-from pytest_mailu.probe import REPLY_SECONDS, Probe
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.ends import Stopped
-from pytest_mailu.wire.imap import Folder, ImapSession
-from pytest_mailu.wire.imap_reply import ImapReply
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import FULL, POOL, User
+from pytest_mailu.probe.messages import BODY, letter
+from pytest_mailu.probe.probe import REPLY_SECONDS, Probe
+from pytest_mailu.wire.imap.reply import ImapReply
+from pytest_mailu.wire.imap.session import Folder, ImapSession
+from pytest_mailu.wire.transport.errors import Stopped
 
 UNTOUCHED, ARRANGER, COUNTED = POOL[:3]
 """The first has the folders of a new mailbox; nobody else uses up the quota of the last."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.imap import ImapSession
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.imap.session import ImapSession
 
 TWICE = POOL[6]
 JUNKER, EMPTIER, *LEARNERS = POOL[8], POOL[37], POOL[24], POOL[28]

@@ -6,13 +6,13 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder, make, message
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.imap_reply import ImapReply, text_of
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.imap.reply import ImapReply, text_of
 
 WRITER = POOL[3]
 

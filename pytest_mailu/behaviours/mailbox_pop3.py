@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import POP3S_995
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.pop3 import Pop3Session
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import POP3S_995
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import POOL, User
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.pop3.session import Pop3Session
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 POPPER = POOL[7]
 DELETER = POOL[25]

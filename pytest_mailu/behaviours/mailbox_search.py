@@ -12,13 +12,13 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder, message
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ELSEWHERE, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.imap_reply import text_of
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.imap.reply import text_of
 
 Criteria: TypeAlias = Callable[[str], tuple[str, ...]]
 """The words of SEARCH for a word: the command, and literals behind it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import code_name, folder, message
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.imap_reply import ImapReply, text_of
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.imap.reply import ImapReply, text_of
 
 SYNCER = POOL[3]
 IDLER = POOL[5]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
-from pytest_mailu.probe import Probe, queue_id
-from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
+from pytest_mailu.probe.probe import Probe, queue_id
 
 STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
 

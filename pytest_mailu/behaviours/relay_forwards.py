@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.notices import notice_facts
-from pytest_mailu.population import ALICE, DOMAIN, ELSEWHERE, OUTSIDE, PASSES, REFUSED_OUTSIDE, RELAYED
-from pytest_mailu.probe import ARRIVAL_SECONDS, Probe
-from pytest_mailu.ways import SUBMISSIONS_465
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSIONS_465
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, OUTSIDE, PASSES, REFUSED_OUTSIDE, RELAYED
+from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
 
 PASSED_ON = {"alias": OUTSIDE.address, "forward": PASSES.address}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity
-from pytest_mailu.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
-from pytest_mailu.probe import Probe, eventually
-from pytest_mailu.ways import SUBMISSIONS_465
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSIONS_465
+from pytest_mailu.core.model import Observation, Outcome, Severity
+from pytest_mailu.core.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
+from pytest_mailu.probe.probe import Probe, eventually
 
 WRITER = POOL[18]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.notices import notice_facts
-from pytest_mailu.population import ELSEWHERE, MX_HOST, POOL
-from pytest_mailu.probe import ARRIVAL_SECONDS, Probe, eventually
-from pytest_mailu.stack.zones import Record
-from pytest_mailu.ways import SUBMISSIONS_465
-from pytest_mailu.wire.ends import Trouble
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSIONS_465
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe, eventually
+from pytest_mailu.stack.world.zones import Record
+from pytest_mailu.wire.transport.errors import Trouble
 
 WRITER = POOL[17]
 STAGES = ("mail", "rcpt", "data")

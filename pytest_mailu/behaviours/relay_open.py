@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.population import ALICE, DOMAIN, ELSEWHERE, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN
-from pytest_mailu.wire.smtp_reply import expect_positive
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.smtp.reply import expect_positive
 
 READER = POOL[25]
 TRUSTED = (Vantage.RELAYNET, Vantage.INSIDE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import ANY_VARIANT, behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.probe import Probe
-from pytest_mailu.releases import CORE_SERVICES
+from pytest_mailu.behaviours.declaration import ANY_VARIANT, behaviour
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.releases import CORE_SERVICES
+from pytest_mailu.probe.probe import Probe
 
 
 @behaviour(

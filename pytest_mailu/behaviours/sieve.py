@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SIEVE_4190
-from pytest_mailu.wire.sieve import SieveSession
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SIEVE_4190
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.sieve.session import SieveSession
 
 MANAGER = POOL[9]
 ACTIVE = POOL[0]

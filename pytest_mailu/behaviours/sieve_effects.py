@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ELSEWHERE, POOL, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.stack.world import Arrival
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, POOL, User
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.stack.world.control import Arrival
 
 UNFILTERED = POOL[6]
 SORTER, FORWARDER, HOLIDAY = POOL[10:13]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ALICE, BOB, ELSEWHERE, SALES, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SUBMISSION, Way
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSION, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ALICE, BOB, ELSEWHERE, SALES, User
+from pytest_mailu.probe.probe import Probe
 
 
 @behaviour("submission/{way}/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import Letter
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.notices import notice_facts
-from pytest_mailu.population import ELSEWHERE, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.smuggling import ENDS, exchange, smuggle
-from pytest_mailu.ways import SUBMISSIONS_465
-from pytest_mailu.wire.smtp_reply import expect_positive
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSIONS_465
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
+from pytest_mailu.wire.smtp.reply import expect_positive
 
 WRITER = POOL[13]
 READER = POOL[14]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import ELSEWHERE, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import SUBMISSIONS_465
-from pytest_mailu.wire.ends import Trouble
-from pytest_mailu.wire.smtp_reply import positive
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSIONS_465
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.smtp.reply import positive
+from pytest_mailu.wire.transport.errors import Trouble
 
 WRITER = POOL[14]
 BUSY = POOL[16]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.letters import header_names
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.notices import notice_facts
-from pytest_mailu.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
-from pytest_mailu.probe import Probe, eventually
-from pytest_mailu.ways import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
+from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.messages import header_names
+from pytest_mailu.probe.probe import Probe, eventually
 
 WRITER = POOL[13]
 BOUNCED = POOL[15]

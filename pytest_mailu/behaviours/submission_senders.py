@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, POOL, SPOOFER
-from pytest_mailu.probe import Probe
-from pytest_mailu.stack.signatures import verify
-from pytest_mailu.stack.zones import txt_lookup
-from pytest_mailu.ways import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, POOL, SPOOFER
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.stack.world.dkim import verify
+from pytest_mailu.stack.world.zones import txt_lookup
 
 WRITER = POOL[24]
 OTHERS = (Vantage.OTHER_STRANGER, Vantage.RELAYNET, Vantage.INSIDE)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Severity, Stage, Tls, Vantage
-from pytest_mailu.population import ALICE, ELSEWHERE
-from pytest_mailu.probe import FRONT, Probe
-from pytest_mailu.ways import (
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import (
     IMAP,
     POP3,
     PORTS,
@@ -20,7 +17,10 @@ from pytest_mailu.ways import (
     SUBMISSIONS_465,
     Way,
 )
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Tls, Vantage
+from pytest_mailu.core.population import ALICE, ELSEWHERE
+from pytest_mailu.probe.probe import FRONT, Probe
+from pytest_mailu.wire.transport.errors import Stopped
 
 SMTP = (SMTP_25, *SUBMISSION)
 

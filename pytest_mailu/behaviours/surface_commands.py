@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls
-from pytest_mailu.population import BOB, ELSEWHERE, HOSTNAME, POOL
-from pytest_mailu.probe import Probe
-from pytest_mailu.ways import IMAPS_993, SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.smtp import SmtpSession
-from pytest_mailu.wire.smtp_reply import positive
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, POOL
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.smtp.reply import positive
+from pytest_mailu.wire.smtp.session import SmtpSession
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"
 RCPT = f"RCPT TO:<{BOB.address}>"

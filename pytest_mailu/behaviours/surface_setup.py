@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError
 
 from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage, Tls
-from pytest_mailu.population import ALICE, HOSTNAME
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import browser
-from pytest_mailu.ways import IMAP_143, IMAPS_993, POP3_110, POP3S_995, Way
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.http import HttpReply, HttpSession
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAP_143, IMAPS_993, POP3_110, POP3S_995, Way
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.population import ALICE, HOSTNAME
+from pytest_mailu.probe.admin_site import browser
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.http.client import HttpReply, HttpSession
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 READING = {"imap": (IMAP_143, IMAPS_993), "pop3": (POP3_110, POP3S_995)}
 OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"

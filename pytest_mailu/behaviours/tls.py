@@ -5,11 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Facts, Observation, Outcome, Reply, Severity, Stage, Tls
-from pytest_mailu.population import HOSTNAME
-from pytest_mailu.probe import FRONT, REPLY_SECONDS, Probe
-from pytest_mailu.ways import (
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import (
     IMAP_143,
     IMAPS_993,
     POP3_110,
@@ -20,11 +17,14 @@ from pytest_mailu.ways import (
     SUBMISSIONS_465,
     Way,
 )
-from pytest_mailu.wire.ends import Stopped
-from pytest_mailu.wire.starttls import Protocol, answers_injected
-from pytest_mailu.wire.stream import LineStream
-from pytest_mailu.wire.tls import Certificate, TlsFacts
-from pytest_mailu.wire.tls import handshake as shake
+from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
+from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
+from pytest_mailu.wire.tls.handshake import handshake as shake
+from pytest_mailu.wire.tls.starttls import Protocol, answers_injected
+from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.stream import LineStream
 
 HTTPS_443 = Way(443, Tls.IMPLICIT)
 PROTOCOLS: dict[Way, Protocol | None] = {

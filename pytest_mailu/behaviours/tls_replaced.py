@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_mailu.behaviours.registry import behaviour
+from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.tls import PROTOCOLS, shaken
-from pytest_mailu.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.population import HOSTNAME
-from pytest_mailu.probe import FRONT, Probe, until
-from pytest_mailu.stack.certificates import authority
-from pytest_mailu.ways import Way
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.core.endpoints import Way
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.probe.probe import FRONT, Probe, until
+from pytest_mailu.stack.world.certificates import authority
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 RENEWED = "renewed.post.example"
 """A name that only the second certificate has."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Facts, Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import HOSTNAME
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import HTTP, SECONDS, browser, local
-from pytest_mailu.wire.http import HttpReply
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.probe.admin_site import HTTP, SECONDS, browser, local
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.http.client import HttpReply
 
 NEEDED = {"root": "/", "admin": "/admin", "login": "/sso/login", "health": "/health"}
 OTHERS = {

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.access import SPECIAL
 from pytest_mailu.behaviours.access import log_in as mail_login
-from pytest_mailu.behaviours.registry import behaviour
-from pytest_mailu.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.population import BOB, DISABLED, DOMAIN, POOL, User
-from pytest_mailu.probe import Probe
-from pytest_mailu.site import LOGIN, SECONDS, Site, flash, form, local
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.http import HttpReply
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, POOL, User
+from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form, local
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.http.client import HttpReply
 
 USER = POOL[38]
 CHANGES = POOL[39]

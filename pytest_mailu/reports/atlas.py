@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from pytest_mailu.model import Comparison, Finding, Observation, Outcome, Stage, Verdict
-from pytest_mailu.places import SERVICES, place
+from pytest_mailu.core.model import Comparison, Finding, Observation, Outcome, Stage, Verdict
+from pytest_mailu.core.places import SERVICES, place
 from pytest_mailu.reports import words
 
 Way: TypeAlias = tuple[int, str]

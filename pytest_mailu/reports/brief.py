@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from pytest_mailu.model import Finding
+from pytest_mailu.core.model import Finding
+from pytest_mailu.core.text import safe
 from pytest_mailu.reports import words
 
 
 def brief(finding: Finding) -> str:
     """What it is, who is hit, what each side did, what to do."""
-    lines = [words.safe(finding.title)]
+    lines = [safe(finding.title)]
     if finding.why:
-        lines.append(f"  {words.safe(finding.why)}")
+        lines.append(f"  {safe(finding.why)}")
     else:
-        lines.append(f"  {words.safe(finding.breaks)}")
+        lines.append(f"  {safe(finding.breaks)}")
         for side, observation in (("old", finding.old), ("new", finding.new)):
             said = words.reply(observation.reply) if observation is not None else ""
             lines.append(f"  {side}: {words.end(observation)}" + (f": {said}" if said else ""))
-    lines += [f"  → {words.safe(advice.remedy)}" for advice in finding.advice]
+    lines += [f"  → {safe(advice.remedy)}" for advice in finding.advice]
     if finding.reproduce:
-        lines.append(f"  by hand: {words.safe(finding.reproduce)}")
+        lines.append(f"  by hand: {safe(finding.reproduce)}")
     if finding.waiver is not None:
-        lines.append(f"  waived: {words.safe(finding.waiver.reason)}")
+        lines.append(f"  waived: {safe(finding.waiver.reason)}")
     return "\n".join(lines)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pytest_mailu import jsonio
-from pytest_mailu.errors import UsageError
-from pytest_mailu.model import Comparison, Recording, Report
+from pytest_mailu.core import serialization as jsonio
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Comparison, Recording, Report
 from pytest_mailu.reports import html, markdown
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from pytest_mailu.judge import UNCERTAIN
-from pytest_mailu.model import Decision, Report
+from pytest_mailu.core.model import Decision, Report
+from pytest_mailu.core.text import safe
+from pytest_mailu.judging.judge import UNCERTAIN
 from pytest_mailu.reports import markdown, words
 from pytest_mailu.reports.groups import Group, groups
 
@@ -40,15 +41,13 @@ def _annotation(group: Group) -> str:
     lines.append(
         f"mailu::{group.lead.behaviour}" + (f" and {len(group.findings) - 1} more" * (len(group.findings) > 1))
     )
-    return command(
-        "warning" if group.verdict in UNCERTAIN else "error", group.headline, "\n".join(map(words.safe, lines))
-    )
+    return command("warning" if group.verdict in UNCERTAIN else "error", group.headline, "\n".join(map(safe, lines)))
 
 
 def command(kind: str, title: str, message: str) -> str:
     """One workflow command; neither text can end it or start another."""
     text = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    name = words.safe(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    name = safe(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={name}::{text}"
 
 

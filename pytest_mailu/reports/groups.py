@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.model import Advice, Finding, Observation, Outcome, Severity, Stage, Verdict
-from pytest_mailu.places import ports
+from pytest_mailu.core.model import Advice, Finding, Observation, Outcome, Severity, Stage, Verdict
+from pytest_mailu.core.places import ports
+from pytest_mailu.core.text import safe
 from pytest_mailu.reports import words
 
 _PHRASES = {
@@ -71,7 +72,7 @@ class Group:
         side, _, reason = (
             self.lead.why.partition(": ") if self.lead.why[:4] in ("old:", "new:") else ("", "", self.lead.why)
         )
-        why = f"{f' on the {side} side' if side else ''}: {words.safe(reason) or 'no reason given'}"
+        why = f"{f' on the {side} side' if side else ''}: {safe(reason) or 'no reason given'}"
         closed = _closed(self.lead.new)
         match self.verdict:
             case Verdict.INCONCLUSIVE:
@@ -79,7 +80,7 @@ class Group:
             case Verdict.UNSTABLE:
                 text = f"No steady answer{why}"
             case Verdict.CHANGED | Verdict.GAINED if self._known:
-                text = words.safe(self.root)
+                text = safe(self.root)
             case Verdict.GAINED:
                 text = self._gained()
             case Verdict.CHANGED if not closed:
@@ -128,11 +129,11 @@ class Group:
         names = list(found)
         shown = words.listing([*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names)
         verb = "differs" if len(names) == 1 else "differ"
-        return f"{words.safe(self.lead.family).capitalize()}: {shown or 'details'} {verb}"
+        return f"{safe(self.lead.family).capitalize()}: {shown or 'details'} {verb}"
 
 
 def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
-    """Findings by root, in the order they come in (worst first, as `pytest_mailu.findings` sorts them)."""
+    """Findings by root, in the order they come in (worst first, as `pytest_mailu.judging.findings` sorts them)."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         found.setdefault(finding.root, []).append(finding)
@@ -156,4 +157,4 @@ def _closed(observation: Observation | None) -> bool:
 def _codes(observation: Observation) -> str:
     said = observation.reply
     codes = f"{said.code} {said.enhanced}".strip() if said is not None else ""
-    return f": {words.safe(codes)}" if codes else ""
+    return f": {safe(codes)}" if codes else ""

@@ -16,10 +16,11 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_mailu.model import Comparison, Finding, Report, SideInfo
+from pytest_mailu.core.model import Comparison, Finding, Report, SideInfo
+from pytest_mailu.core.text import safe, visible
+from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import atlas, sidebyside, words
 from pytest_mailu.reports.groups import Group, groups
-from pytest_mailu.waivers import entry_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["safely"] = words.safe
-    environment.filters["visible"] = words.visible
+    environment.filters["safely"] = safe
+    environment.filters["visible"] = visible
     return environment

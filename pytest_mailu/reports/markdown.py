@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.model import Finding, Report
+from pytest_mailu.core.model import Finding, Report
+from pytest_mailu.core.text import safe, visible
+from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, firsts, groups
 from pytest_mailu.reports.textwidth import clip
-from pytest_mailu.waivers import entry_for
 
 COMMENT_LIMIT = 65_000
 """Characters that a comment on GitHub may have, with a margin (65536)."""
@@ -53,18 +54,18 @@ def render(report: Report, limit: int = COMMENT_LIMIT) -> str:
 
 def prose(text: str) -> str:
     """Text between markup, taken literally; nobody is called by it, nothing is linked."""
-    return _literal(clip(words.safe(text), LONGEST))
+    return _literal(clip(safe(text), LONGEST))
 
 
 def code(text: str) -> str:
     """Text as code, in a table or anywhere else in a line."""
-    shown = clip(words.safe(text), LONGEST)
+    shown = clip(safe(text), LONGEST)
     return f"<code>{_MARKUP.sub(lambda found: f'&#{ord(found[0])};', html.escape(shown, quote=False))}</code>"
 
 
 def block(lines: Iterable[str], language: str = "") -> str:
     """Lines as a code block, whose fence is longer than any in them (CommonMark 0.31 section 4.5)."""
-    shown = [words.visible(line) for line in lines]
+    shown = [visible(line) for line in lines]
     longest = max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join((f"{fence}{language}", *shown, fence))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TypeAlias
 
-from pytest_mailu.reports import words
+from pytest_mailu.core.text import visible
 
 Marked: TypeAlias = tuple[tuple[str, bool], ...]
 """Pieces of a line; True where a piece is not in the other line."""
@@ -28,7 +28,7 @@ class Row:
 
 def rows(old: Sequence[str], new: Sequence[str]) -> tuple[Row, ...]:
     """The lines of both sides, aligned."""
-    before, after = [words.visible(line) for line in old], [words.visible(line) for line in new]
+    before, after = [visible(line) for line in old], [visible(line) for line in new]
     return tuple(_rows(before, after))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from pytest_mailu.model import Decision, Finding, Outcome, Report, Severity, Verdict
+from pytest_mailu.core.model import Decision, Finding, Outcome, Report, Severity, Verdict
+from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, firsts, groups
 from pytest_mailu.reports.textwidth import cells, clip, pad, wrap
@@ -82,7 +83,7 @@ class _Page:
         report = self.report
         style = DECISION_STYLES[report.decision]
         word = words.DECISIONS[report.decision]
-        sides = f"{words.safe(report.old.release)} → {words.safe(report.new.release)}"
+        sides = f"{safe(report.old.release)} → {safe(report.new.release)}"
         yield (Span(word, style), Span("  "), Span(clip(sides, self.width - len(word) - 2), BOLD))
         yield from self.text(words.sentence(report))
         numbers = " · ".join(words.counts(report))
@@ -128,7 +129,7 @@ class _Page:
         yield from self.labelled("try", lead.reproduce, DIM)
 
     def identity(self, finding: Finding) -> Iterator[Line]:
-        name = f"mailu::{words.safe(finding.behaviour)}"
+        name = f"mailu::{safe(finding.behaviour)}"
         word = str(finding.verdict).upper()
         severity = str(finding.severity)
         gap = self.width - 3 - cells(name) - len(word) - len(severity) - 1
@@ -152,7 +153,7 @@ class _Page:
         texts = []
         for info, observation in ((self.report.old, finding.old), (self.report.new, finding.new)):
             said = words.reply(observation.reply) if observation is not None else ""
-            texts.append((words.safe(info.release), clip(words.end(observation), LONGEST), clip(said, LONGEST)))
+            texts.append((safe(info.release), clip(words.end(observation), LONGEST), clip(said, LONGEST)))
         if self.width < 72:
             for release, ended, said in texts:
                 yield from self.text(f"{ended}{': ' if said else ''}{said}", indent=5, label=f"{release}: ")
@@ -199,7 +200,7 @@ class _Page:
         word = f"{str(group.verdict).upper():<13}"
         number = f"{len(group.findings):>3}  "
         alone = f"mailu::{group.lead.behaviour}: {words.in_brief(group.lead)}"
-        text = words.safe(alone if len(group.findings) == 1 else group.headline)
+        text = safe(alone if len(group.findings) == 1 else group.headline)
         room = self.width - 3 - len(word) - len(number)
         return (Span(" " * 3), Span(word, VERDICT_STYLES.get(group.verdict, ())), Span(number), Span(clip(text, room)))
 
@@ -227,8 +228,8 @@ class _Page:
 
     def text(self, text: str, *, indent: int = 0, label: str = "", style: Style = ()) -> Iterator[Line]:
         """Wrapped text, made safe; the lines after the first stand below the first one's text, not below its label."""
-        text = words.safe(text)
-        label = clip(words.visible(label), self.width // 2)
+        text = safe(text)
+        label = clip(visible(label), self.width // 2)
         margin = " " * indent
         for index, line in enumerate(wrap(text, self.width - indent - len(label))):
             yield (Span(margin + (label if index == 0 else " " * len(label)), DIM), Span(line, style))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pytest_mailu.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
+from pytest_mailu.core.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
+from pytest_mailu.core.text import safe
 
 DECISIONS = {
     Decision.GO: "GO",
@@ -36,18 +37,6 @@ VERDICTS = (
     Verdict.ABSENT,
 )
 """Worst first."""
-
-
-def safe(text: object) -> str:
-    """One line of printable text: what a server said must neither move a cursor nor turn the reading direction."""
-    return visible(" ".join(str(text).split()))
-
-
-def visible(text: str) -> str:
-    """The text with its spaces, and everything that cannot be printed as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 _PIECES = re.compile(r"(?P<address>https://[^\s<>\"'()\\]+[^\s<>\"'()\\.,;:])|`(?P<code>[^`]+)`")

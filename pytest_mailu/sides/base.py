@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pytest_mailu.behaviours.registry import Behaviour
-from pytest_mailu.model import Observation, SideInfo
+from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.core.model import Observation, SideInfo
 
 
 class Side(Protocol):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pytest_mailu.plan import Plan, ReleaseSpec
-from pytest_mailu.stack.compose import Compose
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.labels import Run as RunLabels
+from pytest_mailu.core.plan import Plan, ReleaseSpec
+from pytest_mailu.stack.compose.command import Compose
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.labels import Run as RunLabels
+from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.sweep import sweep
 from pytest_mailu.stack.preflight import preflight
-from pytest_mailu.stack.subnets import Subnets
-from pytest_mailu.stack.sweep import sweep
 
 
 class Machine:

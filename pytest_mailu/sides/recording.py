@@ -7,12 +7,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pytest_mailu.behaviours.registry import Behaviour
-from pytest_mailu.errors import UsageError
-from pytest_mailu.jsonio import read_recording
-from pytest_mailu.model import Observation, Recording, SideInfo
-
-PREFIX = "recorded:"
+from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Observation, Recording, SideInfo
+from pytest_mailu.core.plan import RECORDED
+from pytest_mailu.core.serialization import read_recording
 
 
 class RecordingSide:
@@ -62,9 +61,9 @@ def shipped() -> dict[str, Traversable]:
 
 def load(text: str) -> Recording:
     """The recording that `recorded:RELEASE` or a path names; raises UsageError where there is none."""
-    if not text.startswith(PREFIX):
+    if not text.startswith(RECORDED):
         return read_recording(Path(text))
-    release = text.removeprefix(PREFIX)
+    release = text.removeprefix(RECORDED)
     available = shipped()
     if release not in available:
         raise UsageError(

@@ -11,24 +11,23 @@ from dataclasses import replace
 
 from testinfra.host import Host
 
-from pytest_mailu.behaviours.registry import Behaviour
-from pytest_mailu.errors import StackError
-from pytest_mailu.judge import met
-from pytest_mailu.model import Observation, SideInfo, Stage, Vantage
-from pytest_mailu.plan import Plan
-from pytest_mailu.probe import Probe
-from pytest_mailu.releases import Release
+from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.model import Observation, SideInfo, Stage, Vantage, met
+from pytest_mailu.core.plan import Plan
+from pytest_mailu.core.releases import Release
+from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides.machine import Machine
-from pytest_mailu.stack.evidence import Ran
-from pytest_mailu.stack.images import Pull
-from pytest_mailu.stack.logs import SLACK, lines_of
-from pytest_mailu.stack.settings import read_env
+from pytest_mailu.stack.compose.user_file import bring
+from pytest_mailu.stack.docker.images import Pull
+from pytest_mailu.stack.evidence.containers import Ran
+from pytest_mailu.stack.evidence.logs import SLACK, lines_of
+from pytest_mailu.stack.settings.environment import read_env
+from pytest_mailu.stack.settings.variants import VARIANTS
 from pytest_mailu.stack.stack import Stack, StackPlan
-from pytest_mailu.stack.usercompose import bring
-from pytest_mailu.stack.variants import VARIANTS
-from pytest_mailu.stack.world import World
-from pytest_mailu.wire.door import Door, SocksDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
+from pytest_mailu.stack.world.control import World
+from pytest_mailu.wire.transport.connector import Door, SocksDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pytest_mailu import population
-from pytest_mailu.population import Alias, User
-from pytest_mailu.releases import Release
+from pytest_mailu.core import population
+from pytest_mailu.core.population import Alias, User
+from pytest_mailu.core.releases import Release
 
 DKIM_SELECTOR = "dkim"
 IMPORT_ENVIRONMENT = {"CREDENTIAL_ROUNDS": "4"}

@@ -11,9 +11,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.stack.compose import Compose, parse_version
-from pytest_mailu.stack.engine import Engine
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.compose.command import Compose, parse_version
+from pytest_mailu.stack.docker.engine import Engine
 
 OLDEST_ENGINE = Version("20.10")
 MEMORY_PER_STACK = 1_500_000_000

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from docker.models.containers import Container
 from testinfra.host import Host
 
-from pytest_mailu.errors import StackError, only
-from pytest_mailu.model import SideInfo
-from pytest_mailu.releases import CORE_SERVICES, Release
-from pytest_mailu.stack import accounts, images, warmth
-from pytest_mailu.stack.compose import (
+from pytest_mailu.core.errors import StackError, only
+from pytest_mailu.core.model import SideInfo
+from pytest_mailu.core.releases import CORE_SERVICES, Release
+from pytest_mailu.stack import accounts
+from pytest_mailu.stack import rspamd_state as warmth
+from pytest_mailu.stack.compose.command import (
     CONFIGURED,
     Compose,
     Model,
@@ -28,24 +29,25 @@ from pytest_mailu.stack.compose import (
     subnet_was_taken,
     variables,
 )
-from pytest_mailu.stack.crew import Crew
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.evidence import Ran, archive, execute, log_lines, read_file, testinfra_host
-from pytest_mailu.stack.furniture import files_for
-from pytest_mailu.stack.images import Image, Progress, Pull
-from pytest_mailu.stack.labels import Run
-from pytest_mailu.stack.logs import LogLine, parse
-from pytest_mailu.stack.networks import Layout
-from pytest_mailu.stack.readiness import NotReady
-from pytest_mailu.stack.seal import WORLD
-from pytest_mailu.stack.settings import Settings, settings_for
-from pytest_mailu.stack.signatures import private_key
-from pytest_mailu.stack.subnets import Subnets
-from pytest_mailu.stack.sweep import remove
-from pytest_mailu.stack.variants import MX, Variant
-from pytest_mailu.stack.vitals import Vitals
-from pytest_mailu.stack.world import PORTS, World
-from pytest_mailu.stack.zones import RELAYED_HOST
+from pytest_mailu.stack.container_files import files_for
+from pytest_mailu.stack.containers import Crew
+from pytest_mailu.stack.docker import images
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.images import Image, Progress, Pull
+from pytest_mailu.stack.docker.isolation import WORLD
+from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.networks import Layout
+from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.sweep import remove
+from pytest_mailu.stack.evidence.containers import Ran, archive, execute, log_lines, read_file, testinfra_host
+from pytest_mailu.stack.evidence.logs import LogLine, parse
+from pytest_mailu.stack.readiness.conditions import NotReady
+from pytest_mailu.stack.readiness.services import Vitals
+from pytest_mailu.stack.settings.environment import Settings, settings_for
+from pytest_mailu.stack.settings.variants import MX, Variant
+from pytest_mailu.stack.world.control import PORTS, World
+from pytest_mailu.stack.world.dkim import private_key
+from pytest_mailu.stack.world.zones import RELAYED_HOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

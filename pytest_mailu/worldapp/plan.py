@@ -1,4 +1,4 @@
-"""What the world is to be, read from one JSON document (written by `pytest_mailu.stack.world.make_plan`)."""
+"""What the world is to be, read from one JSON document (written by `pytest_mailu.stack.world.control.make_plan`)."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_mailu.model import Vantage
-from pytest_mailu.probe import Probe
-from pytest_mailu.releases import Release
-from pytest_mailu.stack.evidence import Ran
-from pytest_mailu.wire.door import DirectDoor
+from pytest_mailu.core.model import Vantage
+from pytest_mailu.core.releases import Release
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.stack.evidence.containers import Ran
+from pytest_mailu.wire.transport.connector import DirectDoor
 
 
 class LocalDoor:

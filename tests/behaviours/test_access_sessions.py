@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from pytest_mailu.behaviours.access_sessions import opened
-from pytest_mailu.model import Outcome, Stage, Tls
-from pytest_mailu.population import POOL
-from pytest_mailu.ways import Way
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.endpoints import Way
+from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.core.population import POOL
+from pytest_mailu.wire.transport.errors import Stopped
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import Step, expect, peer, say, silence
 

@@ -6,9 +6,9 @@ import pytest
 
 from pytest_mailu.behaviours import admin_api, admin_cli
 from pytest_mailu.behaviours.access import without_capabilities
-from pytest_mailu.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.stack.evidence import Ran
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.stack.evidence.containers import Ran
+from pytest_mailu.wire.transport.errors import Stopped
 from tests.behaviours.ground import local_probe
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from pytest_mailu.behaviours import Matrix, built_in
 from pytest_mailu.behaviours.depth import VARIATIONS
-from pytest_mailu.globs import matches
-from pytest_mailu.model import Decision, Report, Verdict
-from pytest_mailu.plan import Plan, side_spec
-from pytest_mailu.releases import Release
+from pytest_mailu.core.globs import matches
+from pytest_mailu.core.model import Decision, Report, Verdict
+from pytest_mailu.core.plan import Plan, side_spec
+from pytest_mailu.core.releases import Release
+from pytest_mailu.running.unattended import compare
 from pytest_mailu.sides.recording import load, shipped
-from pytest_mailu.unattended import compare
 from tests.lab.faults import FAULTS
 
 PAIRS = tuple(pairwise(sorted(shipped(), key=Release.parse)))

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
-from pytest_mailu.letters import Letter, letter
-from pytest_mailu.model import Outcome, Reply, Stage
-from pytest_mailu.stack.signatures import public_record, strangers_key, verify
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.probe.messages import Letter, letter
+from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
+from pytest_mailu.wire.transport.errors import Stopped
 
 
 class Recorder:

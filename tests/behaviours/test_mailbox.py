@@ -6,11 +6,11 @@ from contextlib import nullcontext
 import pytest
 
 from pytest_mailu.behaviours import mailbox
-from pytest_mailu.compare import differences
-from pytest_mailu.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.wire.ends import Stopped
-from pytest_mailu.wire.imap import Folder
-from pytest_mailu.wire.imap_reply import ImapReply
+from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.judging.compare import differences
+from pytest_mailu.wire.imap.reply import ImapReply
+from pytest_mailu.wire.imap.session import Folder
+from pytest_mailu.wire.transport.errors import Stopped
 
 
 def test_only_special_uses_of_a_folder_are_told() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from pytest_mailu.behaviours.mailbox_delivery import ENOUGH_WORDS
-from pytest_mailu.probe import Probe
+from pytest_mailu.probe.probe import Probe
 
 from .ground import LocalGround
 

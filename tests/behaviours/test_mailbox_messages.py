@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours import mailbox_messages
-from pytest_mailu.wire.imap_reply import ImapReply, Untagged
+from pytest_mailu.wire.imap.reply import ImapReply, Untagged
 
 
 def test_uids_of_a_copy_are_read_from_the_end_of_copy() -> None:

@@ -6,10 +6,10 @@ import asyncio
 from contextlib import suppress
 
 from pytest_mailu.behaviours.mailbox_pop3 import _BrokenOff, _number
-from pytest_mailu.letters import letter
-from pytest_mailu.model import Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.pop3 import Pop3Session
+from pytest_mailu.core.model import Tls
+from pytest_mailu.probe.messages import letter
+from pytest_mailu.wire.pop3.session import Pop3Session
+from pytest_mailu.wire.transport.connector import DirectDoor
 from tests.wire.peer import Step, expect, peer, say, silence
 
 GREETING = (say("+OK ready"), expect("CAPA"), say("+OK", "UIDL", "TOP", "."))

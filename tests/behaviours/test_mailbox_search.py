@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from pytest_mailu.behaviours import mailbox_search
-from pytest_mailu.probe import Ground, Probe
-from pytest_mailu.wire.imap_reply import Untagged, fetched
+from pytest_mailu.probe.probe import Ground, Probe
+from pytest_mailu.wire.imap.reply import Untagged, fetched
 
 WORD = "qabcdefghijz"
 

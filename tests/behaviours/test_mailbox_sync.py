@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours import mailbox_sync
-from pytest_mailu.wire.imap_reply import ImapReply, Untagged
+from pytest_mailu.wire.imap.reply import ImapReply, Untagged
 
 
 def test_the_state_of_a_folder_is_read_from_select() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 import pytest_mailu.behaviours as package
 from pytest_mailu.behaviours import built_in, declared_in
-from pytest_mailu.behaviours.registry import ANY_VARIANT, DECLARED
-from pytest_mailu.stack.variants import VARIANTS
+from pytest_mailu.behaviours.declaration import ANY_VARIANT, DECLARED
+from pytest_mailu.stack.settings.variants import VARIANTS
 
 MATRIX = list(built_in())
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.model import Outcome, Reply
-from pytest_mailu.probe import SLOW_SECONDS, Probe, eventually, settled_srs
-from pytest_mailu.stack.evidence import Ran
+from pytest_mailu.core.model import Outcome, Reply
+from pytest_mailu.probe.probe import SLOW_SECONDS, Probe, eventually, settled_srs
+from pytest_mailu.stack.evidence.containers import Ran
 from tests.behaviours.ground import LocalGround, local_probe
 
 

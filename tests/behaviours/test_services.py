@@ -7,11 +7,11 @@ import pytest
 
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.behaviours.services import stays_up
-from pytest_mailu.errors import StackError
-from pytest_mailu.model import Outcome
-from pytest_mailu.plan import Plan, side_spec
-from pytest_mailu.probe import Probe
-from pytest_mailu.releases import Release
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.model import Outcome
+from pytest_mailu.core.plan import Plan, side_spec
+from pytest_mailu.core.releases import Release
+from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides import release
 
 from .ground import LocalGround

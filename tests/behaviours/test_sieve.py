@@ -6,8 +6,8 @@ import json
 import pytest
 
 from pytest_mailu.behaviours import sieve, sieve_effects
-from pytest_mailu.model import Reply
-from pytest_mailu.stack.evidence import Ran
+from pytest_mailu.core.model import Reply
+from pytest_mailu.stack.evidence.containers import Ran
 from tests.behaviours.ground import local_probe
 
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from pytest_mailu.behaviours.surface_commands import HUNG_UP, answer, helo, order, short
-from pytest_mailu.model import Outcome, Reply, Tls
-from pytest_mailu.ways import SMTP_25, Way
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.endpoints import SMTP_25, Way
+from pytest_mailu.core.model import Outcome, Reply, Tls
+from pytest_mailu.wire.transport.errors import Stopped
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import expect, hang_up, peer, say, start_tls
 

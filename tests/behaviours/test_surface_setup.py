@@ -5,8 +5,8 @@ import plistlib
 import pytest
 
 from pytest_mailu.behaviours.surface_setup import Server, apple, outlook, thunderbird
-from pytest_mailu.model import Tls
-from pytest_mailu.wire.ends import Trouble
+from pytest_mailu.core.model import Tls
+from pytest_mailu.wire.transport.errors import Trouble
 
 HOST = "mail.post.example"
 WANTED = [Server("imap", HOST, 993, Tls.IMPLICIT), Server("smtp", HOST, 465, Tls.IMPLICIT)]

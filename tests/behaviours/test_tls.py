@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_mailu.behaviours import tls, tls_replaced
-from pytest_mailu.model import Outcome, Tls
-from pytest_mailu.population import HOSTNAME
-from pytest_mailu.stack.certificates import Certificate, authority
-from pytest_mailu.stack.evidence import Ran
-from pytest_mailu.ways import IMAPS_993
-from pytest_mailu.wire.ends import Stopped
+from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.model import Outcome, Tls
+from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.stack.evidence.containers import Ran
+from pytest_mailu.stack.world.certificates import Certificate, authority
+from pytest_mailu.wire.transport.errors import Stopped
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import peer, say, server_context, silence
 

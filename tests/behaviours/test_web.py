@@ -4,9 +4,9 @@ import pytest
 
 from pytest_mailu.behaviours.admin_api import offered
 from pytest_mailu.behaviours.web import page_facts, page_outcome
-from pytest_mailu.model import Outcome
-from pytest_mailu.wire.ends import Stopped
-from pytest_mailu.wire.http import MAX_REDIRECTS, Hop, HttpReply
+from pytest_mailu.core.model import Outcome
+from pytest_mailu.wire.http.client import MAX_REDIRECTS, Hop, HttpReply
+from pytest_mailu.wire.transport.errors import Stopped
 
 HERE = "https://mail.post.example:443/admin"
 

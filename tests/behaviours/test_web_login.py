@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pytest_mailu.behaviours import access_tokens, web_login
-from pytest_mailu.model import Outcome, Reply, Stage
-from pytest_mailu.population import POOL
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.http import HttpReply
+from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.core.population import POOL
+from pytest_mailu.wire.http.client import HttpReply
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 from tests.behaviours.ground import local_probe
 
 

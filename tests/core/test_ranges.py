@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mailu.errors import UsageError
-from pytest_mailu.ranges import ReleaseRange
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.ranges import ReleaseRange
 
 
 @pytest.mark.parametrize(

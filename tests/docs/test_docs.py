@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_mailu.jsonio import SCHEMA, dumps
-from pytest_mailu.model import Observation, Outcome, Recording, SideInfo, Stage
-from pytest_mailu.options import OPTIONS
+from pytest_mailu.core.model import Observation, Outcome, Recording, SideInfo, Stage
+from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.face.options import OPTIONS
 from pytest_mailu.sides.recording import shipped
 
 ROOT = Path(__file__).parents[2]

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.jsonio import SCHEMA, dumps
-from pytest_mailu.model import Observation, Outcome, Recording, Reply, SideInfo, Stage
-from pytest_mailu.runner import phases
+from pytest_mailu.core.model import Observation, Outcome, Recording, Reply, SideInfo, Stage
+from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.running.scheduler import phases
 
 EXTERNAL_587 = "submission/587-starttls/external"
 EXTERNAL_465 = "submission/465-tls/external"

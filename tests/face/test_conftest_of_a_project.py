@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.hookspecs import pytest_mailu_matrix
+from pytest_mailu.face.hookspecs import pytest_mailu_matrix
 
 
 def example() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import docker
 
-from pytest_mailu.model import Report
+from pytest_mailu.core.model import Report
 from tests.lab import trial
 from tests.lab.gate import Gate
 from tests.lab.left import container_of, remove_all_of

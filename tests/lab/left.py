@@ -8,9 +8,9 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.labels import OWNER, RUN
-from pytest_mailu.stack.sweep import remove
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.labels import OWNER, RUN
+from pytest_mailu.stack.docker.sweep import remove
 
 SERVICE = "com.docker.compose.service"
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_mailu.model import Report, Verdict
+from pytest_mailu.core.model import Report, Verdict
 from tests.lab import trial
 from tests.lab.build import build
 from tests.lab.disturbances import DISTURBANCES

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mailu.globs import any_of
-from pytest_mailu.model import Decision, Report, Verdict
+from pytest_mailu.core.globs import any_of
+from pytest_mailu.core.model import Decision, Report, Verdict
 from tests.lab import trial
 from tests.lab.build import build
 from tests.lab.faults import FAULTS, Fault

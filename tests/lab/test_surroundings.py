@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mailu.model import Decision, Verdict
+from pytest_mailu.core.model import Decision, Verdict
 from tests.lab.build import build
 from tests.lab.disturbances import DISTURBANCES
 from tests.lab.left import left_by

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_mailu import jsonio, unattended
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
 from pytest_mailu.behaviours.depth import is_variation
-from pytest_mailu.globs import any_of, matches
-from pytest_mailu.model import Comparison, Finding, Report, Verdict
-from pytest_mailu.plan import Plan, side_spec
+from pytest_mailu.core import serialization as jsonio
+from pytest_mailu.core.globs import any_of, matches
+from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
+from pytest_mailu.core.plan import Plan, side_spec
+from pytest_mailu.running import unattended
 from tests.lab.build import ORG
 from tests.lab.faults import NOT_IN_THE_LAB, Fault
 

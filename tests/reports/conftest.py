@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.findings import findings
-from pytest_mailu.jsonio import SCHEMA, plain, structured
-from pytest_mailu.judge import decide, judge
-from pytest_mailu.model import (
+from pytest_mailu.core.model import (
     Advice,
     Comparison,
     Finding,
@@ -26,6 +23,9 @@ from pytest_mailu.model import (
     Verdict,
     Waiver,
 )
+from pytest_mailu.core.serialization import SCHEMA, plain, structured
+from pytest_mailu.judging.findings import findings
+from pytest_mailu.judging.judge import decide, judge
 
 OLD = SideInfo(
     release="2.0.43",

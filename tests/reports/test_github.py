@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_mailu.model import Decision, Report, Verdict
+from pytest_mailu.core.model import Decision, Report, Verdict
 from pytest_mailu.reports import github
 
 

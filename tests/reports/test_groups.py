@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.model import Comparison, Finding, Report, Verdict
-from pytest_mailu.places import Place, place
+from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
+from pytest_mailu.core.places import Place, place
 from pytest_mailu.reports import atlas, words
 from pytest_mailu.reports.atlas import State
 from pytest_mailu.reports.groups import groups

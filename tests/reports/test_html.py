@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pytest_mailu.jsonio import dumps, plain, structured
-from pytest_mailu.model import Comparison, Report
+from pytest_mailu.core.model import Comparison, Report
+from pytest_mailu.core.serialization import dumps, plain, structured
 from pytest_mailu.reports.html import render
 
 VOID = {"meta", "input", "br"}

@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
-from pytest_mailu.model import Comparison, Report
+from pytest_mailu.core.model import Comparison, Report
 from pytest_mailu.reports.html import render
 
 pytestmark = pytest.mark.browser

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-from pytest_mailu.model import Report, Verdict
+from pytest_mailu.core.model import Report, Verdict
 from pytest_mailu.reports import markdown
 
 OURS = {"h2", "h3", "p", "strong", "br", "a", "table", "thead", "tbody", "tr", "th", "td", "code", "pre"} | {

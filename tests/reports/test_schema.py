@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from pytest_mailu import model
-from pytest_mailu.jsonio import SCHEMA, dumps, structured
-from pytest_mailu.model import Comparison, Decision, Recording, Report, Verdict
+from pytest_mailu.core import model
+from pytest_mailu.core.model import Comparison, Decision, Recording, Report, Verdict
+from pytest_mailu.core.serialization import SCHEMA, dumps, structured
 
 
 def schema(name: str) -> dict[str, Any]:

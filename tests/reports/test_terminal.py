@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.model import Comparison, Decision, Finding, Report, Verdict
+from pytest_mailu.core.model import Comparison, Decision, Finding, Report, Verdict
 from pytest_mailu.reports import terminal, textwidth
 from pytest_mailu.reports.terminal import Line
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.labels import Run
-from pytest_mailu.stack.sweep import remove
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.sweep import remove
 
 from .tiny import EXITS, WAITS, archive
 

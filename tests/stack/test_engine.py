@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.releases import CORE_SERVICES, Release
-from pytest_mailu.stack.compose import Compose, Model
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.evidence import execute, log_lines, read_file
-from pytest_mailu.stack.images import Pull, ensure
-from pytest_mailu.stack.labels import Run
-from pytest_mailu.stack.networks import Layout, choose, engine_networks
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.releases import CORE_SERVICES, Release
+from pytest_mailu.stack.compose.command import Compose, Model
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.events import PROJECT, SERVICE, Watch
+from pytest_mailu.stack.docker.images import Pull, ensure
+from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.networks import Layout, choose, engine_networks
+from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.sweep import kept, remove, sweep
+from pytest_mailu.stack.evidence.containers import execute, log_lines, read_file
 from pytest_mailu.stack.preflight import measure, preflight
 from pytest_mailu.stack.stack import Stack, StackPlan, running
-from pytest_mailu.stack.subnets import Subnets
-from pytest_mailu.stack.sweep import kept, remove, sweep
-from pytest_mailu.stack.watch import PROJECT, SERVICE, Watch
 from tests.lab.gate import Gate
 from tests.waiting import eventually
 
@@ -134,10 +134,10 @@ def test_an_image_that_is_not_here_is_named_with_what_to_do(engine: Engine) -> N
 
 
 def test_no_engine_and_no_compose_are_said_plainly(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_mailu.stack.compose.candidates", list)
+    monkeypatch.setattr("pytest_mailu.stack.compose.command.candidates", list)
     with pytest.raises(StackError, match="Compose"):
         asyncio.run(Compose.find({}))
-    monkeypatch.setattr("pytest_mailu.stack.compose.candidates", lambda: [("/nonexistent/compose",)])
+    monkeypatch.setattr("pytest_mailu.stack.compose.command.candidates", lambda: [("/nonexistent/compose",)])
     with pytest.raises(StackError) as caught:
         asyncio.run(Compose.find({}))
     assert "/nonexistent/compose" in str(caught.value.details)

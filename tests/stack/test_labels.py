@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from pytest_mailu.stack.labels import KEPT, OWNER, RUN, Life, Owner, Run, abandoned, process_started
+from pytest_mailu.stack.docker.labels import KEPT, OWNER, RUN, Life, Owner, Run, abandoned, process_started
 
 
 def ended() -> Owner:

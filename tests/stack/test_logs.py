@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_mailu.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.stack.logs import MOST, LogLine, lines_of, parse
+from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.stack.evidence.logs import MOST, LogLine, lines_of, parse
 
 PLACES = {"198.18.4.20": "stranger", "198.18.5.20": "relaynet"}
 

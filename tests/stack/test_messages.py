@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.stack.compose import Answer, candidates, explain, parse_version, subnet_was_taken
-from pytest_mailu.stack.hints import hint
-from pytest_mailu.stack.images import describe
-from pytest_mailu.stack.images import explain as explain_pull
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.compose.command import Answer, candidates, explain, parse_version, subnet_was_taken
+from pytest_mailu.stack.docker.images import describe
+from pytest_mailu.stack.docker.images import explain as explain_pull
+from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import Readings, available_memory, check
 
 IMAGE = "ghcr.io/mailu/nginx:2.0.43"

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_mailu import population
-from pytest_mailu.errors import UsageError
-from pytest_mailu.releases import CORE_SERVICES, SERIES, Release
-from pytest_mailu.stack import warmth
+from pytest_mailu.core import population
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release
+from pytest_mailu.stack import rspamd_state as warmth
 from pytest_mailu.stack.accounts import document
-from pytest_mailu.stack.compose import CONFIGURED, escaped, merge, read_model, sealed, variables
-from pytest_mailu.stack.networks import choose
-from pytest_mailu.stack.usercompose import COPY_LIMIT, _read, image_for, transform
+from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, read_model, sealed, variables
+from pytest_mailu.stack.compose.user_file import COPY_LIMIT, _read, image_for, transform
+from pytest_mailu.stack.docker.networks import choose
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
 LABELS = {"org.pytest-mailu.run": "1"}

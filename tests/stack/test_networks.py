@@ -7,9 +7,9 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from pytest_mailu.errors import StackError
-from pytest_mailu.model import Vantage
-from pytest_mailu.stack.networks import EDGE_POOL, choose, engine_networks, parse_ip_routes, parse_proc_routes
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.model import Vantage
+from pytest_mailu.stack.docker.networks import EDGE_POOL, choose, engine_networks, parse_ip_routes, parse_proc_routes
 
 
 def test_a_layout_overlaps_nothing_that_is_taken_and_not_itself() -> None:

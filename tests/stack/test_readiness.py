@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pytest_mailu.stack.readiness import Condition, Inner, NotReady, wait_for
-from pytest_mailu.stack.watch import Death
+from pytest_mailu.stack.docker.events import Death
+from pytest_mailu.stack.readiness.conditions import Condition, Inner, NotReady, wait_for
 
 
 def after(looks: int, words: str = "not yet", seen: list[str] | None = None, name: str = "") -> Condition:

@@ -7,8 +7,8 @@ import platform
 import struct
 import tarfile
 
-from pytest_mailu.stack.engine import Engine
-from pytest_mailu.stack.labels import Run
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.labels import Run
 
 WAITS, EXITS = "pytest-mailu.test/waits:1", "pytest-mailu.test/exits:1"
 _CODE = {

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from pytest_mailu.model import Outcome, Reply, Stage, Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped
-from pytest_mailu.wire.smtp import SmtpSession
+from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
+from pytest_mailu.wire.smtp.session import SmtpSession
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped
 
 from .peer import server_context
 

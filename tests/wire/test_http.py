@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from pytest_mailu.model import Outcome, Stage, Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.http import MAX_REDIRECTS, HttpReply, HttpSession
+from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 from .peer import (
     NAME,

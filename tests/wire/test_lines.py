@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.model import Outcome, Stage, Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.imap import ImapSession
-from pytest_mailu.wire.pop3 import Pop3Session
-from pytest_mailu.wire.sieve import SieveSession
+from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.wire.imap.session import ImapSession
+from pytest_mailu.wire.pop3.session import Pop3Session
+from pytest_mailu.wire.sieve.session import SieveSession
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
 
 from .peer import Step, drip, expect, flood, hang_up, peer, reset, say, send, server_context, silence, start_tls, take
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.model import Outcome, Reply, Stage, Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.imap import Folder, ImapSession, Message
-from pytest_mailu.wire.pop3 import Pop3Session
-from pytest_mailu.wire.sieve import SieveSession
-from pytest_mailu.wire.transcript import Transcript
+from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
+from pytest_mailu.wire.imap.session import Folder, ImapSession, Message
+from pytest_mailu.wire.pop3.session import Pop3Session
+from pytest_mailu.wire.sieve.session import SieveSession
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.transcript import Transcript
 
 from .peer import Step, expect, hang_up, peer, say, send, silence, take
 

@@ -7,11 +7,11 @@ from base64 import b64encode
 
 import pytest
 
-from pytest_mailu.model import Outcome, Reply, Stage, Tls
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.smtp import SmtpSession
-from pytest_mailu.wire.transcript import Transcript
+from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
+from pytest_mailu.wire.smtp.session import SmtpSession
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.transcript import Transcript
 
 from .peer import (
     Served,

@@ -8,13 +8,13 @@ import ssl
 
 import pytest
 
-from pytest_mailu.model import Outcome, Stage, Tls
-from pytest_mailu.wire.context import client_context
-from pytest_mailu.wire.door import DirectDoor
-from pytest_mailu.wire.ends import Stopped, Trouble
-from pytest_mailu.wire.starttls import answers_injected
-from pytest_mailu.wire.stream import LineStream
-from pytest_mailu.wire.tls import TlsFacts, handshake
+from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
+from pytest_mailu.wire.tls.starttls import answers_injected
+from pytest_mailu.wire.transport.connector import DirectDoor
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.stream import LineStream
+from pytest_mailu.wire.transport.tls_context import client_context
 
 from .peer import (
     NAME,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mailu.wire.text import show
-from pytest_mailu.wire.transcript import Transcript
+from pytest_mailu.core.text import show
+from pytest_mailu.wire.transport.transcript import Transcript
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,288 @@
+"""The frozen values that everything else passes around.
+
+Read this file first. A *behaviour* is asked of two *sides*; each answer is an *observation*; two observations
+compared are a *finding* with a *verdict*; all verdicts together are the *decision*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Facts: TypeAlias = Mapping[str, Any]
+"""What was seen, as JSON can carry it: strings, numbers, booleans, None, lists and objects with string keys."""
+
+
+class Outcome(StrEnum):
+    """What became of the thing that was tried."""
+
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    DEFERRED = "deferred"
+    LOST = "lost"
+    ALTERED = "altered"
+    AUTH_FAILED = "auth-failed"
+    TLS_FAILED = "tls-failed"
+    NOT_OFFERED = "not-offered"
+    UNREACHABLE = "unreachable"
+    UNANSWERED = "unanswered"
+
+
+PROTECTIONS = frozenset({Outcome.REFUSED, Outcome.AUTH_FAILED, Outcome.TLS_FAILED, Outcome.NOT_OFFERED})
+"""Wanting one of these is wanting a protection: whatever keeps the thing from happening serves."""
+
+
+def met(wanted: Outcome | None, outcome: Outcome) -> bool:
+    """Whether an outcome is the wanted one; a closed port meets every protection."""
+    if wanted is None:
+        return True
+    if wanted in PROTECTIONS:
+        return outcome in PROTECTIONS or outcome is Outcome.UNREACHABLE
+    return outcome is wanted
+
+
+class Stage(StrEnum):
+    """How far a conversation got before its outcome was clear."""
+
+    CONNECT = "connect"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    TLS = "tls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    DELIVERY = "delivery"
+    COMMAND = "command"
+    SETTINGS = "settings"
+
+
+class Verdict(StrEnum):
+    """What two observations of one behaviour amount to."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    REGRESSED = "regressed"
+    GAINED = "gained"
+    ABSENT = "absent"
+    BROKEN = "broken"
+    INCONCLUSIVE = "inconclusive"
+    UNSTABLE = "unstable"
+
+
+class Severity(StrEnum):
+    """How much it hurts when the behaviour goes; the order of declaration is worst first."""
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    INFO = "info"
+
+
+class Decision(StrEnum):
+    """The one answer of a run."""
+
+    GO = "go"
+    GO_WITH_WAIVERS = "go-with-waivers"
+    NO_GO = "no-go"
+    CANNOT_TELL = "cannot-tell"
+
+
+class FailOn(StrEnum):
+    """The least that fails a run: `--mailu-fail-on`."""
+
+    REGRESSED = "regressed"
+    CHANGED = "changed"
+    NEVER = "never"
+
+
+class Vantage(StrEnum):
+    """Where a client stands when it connects."""
+
+    STRANGER = "stranger"
+    OTHER_STRANGER = "other-stranger"
+    INSIDE = "inside"
+    RELAYNET = "relaynet"
+
+
+class Tls(StrEnum):
+    """How a connection comes by TLS (RFC 8314 section 3)."""
+
+    NONE = "plain"
+    STARTTLS = "starttls"
+    IMPLICIT = "tls"
+    OPPORTUNISTIC = "opportunistic"
+    """STARTTLS where it is offered, as mail servers do among themselves (RFC 7435)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply of a server.
+
+    `code` is the protocol's own status (`554`, `NO`, `-ERR`, `404`), `enhanced` the finer one where there is one:
+    RFC 3463's `5.7.1`, the response code of IMAP (RFC 9051 section 7.1) or ManageSieve (RFC 5804 section 1.3).
+    """
+
+    code: str = ""
+    enhanced: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one side did when it was asked once.
+
+    `outcome` is None when the question could not be put; `trouble` then says why.
+    `started` is seconds since the epoch, `seconds` a duration.
+    """
+
+    outcome: Outcome | None
+    stage: Stage
+    reply: Reply | None = None
+    facts: Facts = field(default_factory=dict)
+    trouble: str = ""
+    transcript: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two observations differ. `kind` is `added`, `removed` or `changed`."""
+
+    path: str
+    kind: str
+    old: Any = None
+    new: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Why something changed and what to do about it, with where it is documented."""
+
+    id: str
+    cause: str
+    remedy: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideInfo:
+    """Where one half of the comparison came from.
+
+    `images` maps a service to its image digest, or to the image id where the image is local only.
+    `settings` holds the values in force; `replaced` what the plugin had to put in the place of the user's own.
+    """
+
+    release: str
+    version: str = ""
+    provenance: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a behaviour is, without the code that asks: what reports and recordings need to know of it.
+
+    `wanted` is the outcome that serves people, or None where there is none and only facts are recorded.
+    `breaks` says who loses what when it goes; `source` what that rests on.
+    """
+
+    id: str
+    title: str
+    breaks: str
+    source: str
+    wanted: Outcome | None
+    severity: Severity
+
+    @property
+    def family(self) -> str:
+        """The first part of the id."""
+        return self.id.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One behaviour on both sides: every attempt, what differs, and what that means."""
+
+    question: Question
+    verdict: Verdict
+    old: tuple[Observation, ...]
+    new: tuple[Observation, ...]
+    differences: tuple[Difference, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding that somebody has accepted.
+
+    `behaviour` is an id or a glob over ids; `from_` and `to` are release ranges; `path` is a glob that every difference
+    has to match; `line` is where the entry starts in its file.
+    """
+
+    behaviour: str
+    reason: str
+    from_: str = ""
+    to: str = ""
+    path: str = ""
+    fingerprint: str = ""
+    expires: str = ""
+    by: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A comparison worth telling, with why it happened, what it means and what to do.
+
+    `root` names the cause, so that one cause on many ports is told once. `fingerprint` stays the same as long as
+    behaviour, verdict, outcomes, stages and difference paths do, whatever the texts say.
+    """
+
+    behaviour: str
+    family: str
+    title: str
+    breaks: str
+    source: str
+    verdict: Verdict
+    severity: Severity
+    root: str
+    old: Observation | None
+    new: Observation | None
+    differences: tuple[Difference, ...]
+    fingerprint: str
+    why: str = ""
+    advice: tuple[Advice, ...] = ()
+    waiver: Waiver | None = None
+    reproduce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a run has to say; every report format is made from this and nothing else. `seconds` is a duration."""
+
+    schema: int
+    decision: Decision
+    old: SideInfo
+    new: SideInfo
+    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All observations of one side. `matrix` is the version of the matrix it was made with."""
+
+    schema: int
+    matrix: str
+    side: SideInfo
+    observations: Mapping[str, tuple[Observation, ...]]

@@ -1,0 +1,176 @@
+"""What a Mailu release is called and what it can do, so that nobody else compares version strings.
+
+Sources: the tags of github.com/Mailu/Mailu and, for every question, the files named beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import total_ordering
+from importlib.resources import files
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from pytest_mailu.core.errors import UsageError
+
+MASTER = "master"
+SERIES = ("1.9", "2.0", "2024.06", MASTER)
+"""Every series known here, oldest first; each has its compose file."""
+
+IMAGES: Mapping[str, str] = {
+    "front": "nginx",
+    "admin": "admin",
+    "imap": "dovecot",
+    "smtp": "postfix",
+    "antispam": "rspamd",
+    "webmail": "webmail",
+}
+"""Service → image, as Mailu's setup/flavors/compose/docker-compose.yml names them."""
+REDIS_IMAGE = "redis:alpine"
+CORE_SERVICES = ("front", "admin", "imap", "smtp", "antispam", "redis")
+
+_EXAMPLES = "2.0 (the latest of a series), 2024.06.24 (one release) or master"
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release as a person names it. `patch` is None where the tag moves (`2.0`, `master`)."""
+
+    series: str
+    patch: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Release:
+        """The release that `text` names, in any spelling that packaging takes for the same version.
+
+        Raises UsageError for a series that is not known and for what is no version at all.
+        """
+        wanted = text.strip()
+        if wanted.lower() == MASTER:
+            return cls(MASTER)
+        try:
+            version = Version(wanted)
+        except InvalidVersion:
+            raise UsageError(f"{text!r} is not a Mailu release", f"name a release such as {_EXAMPLES}") from None
+        series = next((s for s in SERIES[:-1] if Version(s).release == version.release[:2]), None)
+        if series is None:
+            raise UsageError(
+                f"Mailu {wanted} belongs to no series that pytest-mailu knows",
+                f"the series are {', '.join(SERIES)}; a newer pytest-mailu may know more",
+            )
+        if version.public != version.base_version or version.local or version.epoch or len(version.release) > 3:
+            raise UsageError(f"{text!r} is not how Mailu names a release", f"name a release such as {_EXAMPLES}")
+        return cls(series, version.release[2] if len(version.release) == 3 else None)
+
+    def __str__(self) -> str:
+        return self.tag
+
+    def __lt__(self, other: Release) -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[int, float]:
+        return SERIES.index(self.series), float("inf") if self.patch is None else self.patch
+
+    @property
+    def tag(self) -> str:
+        """The image tag: `2024.06.24` however it was spelled."""
+        return self.series if self.patch is None else f"{self.series}.{self.patch}"
+
+    @property
+    def moving(self) -> bool:
+        """Whether the tag stands for whatever is the latest today."""
+        return self.patch is None
+
+    def since(self, series: str) -> bool:
+        """Whether this release belongs to `series` or a later one."""
+        return SERIES.index(self.series) >= SERIES.index(series)
+
+    @property
+    def serves_managesieve(self) -> bool:
+        """Whether `front` serves 4190 to the outside (2024.06: core/nginx/dovecot/proxy.conf)."""
+        return self.since("2024.06")
+
+    @property
+    def front_proxies_with_dovecot(self) -> bool:
+        """Whether a Dovecot in `front` serves the mail ports instead of nginx (2024.06: core/nginx/start.py)."""
+        return self.since("2024.06")
+
+    @property
+    def ports_are_chosen(self) -> bool:
+        """Whether `PORTS` decides what is served (2024.06: core/admin/mailu/configuration.py)."""
+        return self.since("2024.06")
+
+    @property
+    def mailboxes_want_proxy_protocol(self) -> bool:
+        """Whether `imap` expects a PROXY line on 143 and 110 (2.0.43: `haproxy = yes` in dovecot.conf)."""
+        return self.series == "2.0"
+
+    @property
+    def has_api(self) -> bool:
+        """Whether `admin` has a REST interface (2.0: `API` in core/admin/mailu/configuration.py)."""
+        return self.since("2.0")
+
+    @property
+    def stops_spoofing_in_rspamd(self) -> bool:
+        """Whether Rspamd needs the list of domains to stop spoofing (2.0: core/rspamd/conf/multimap.conf)."""
+        return self.since("2.0")
+
+    @property
+    def lets_users_spoof(self) -> bool:
+        """Whether a user has the flag `allow_spoofing` (2.0: core/admin/mailu/models.py)."""
+        return self.since("2.0")
+
+    @property
+    def admin_port(self) -> int:
+        """Where `admin` listens inside (core/admin/start.py)."""
+        return 8080 if self.since("2.0") else 80
+
+    @property
+    def admin_ready_path(self) -> str:
+        """What `admin` answers without a login (2.0: core/admin/mailu/__init__.py; 1.9: its own health check)."""
+        return "/ping" if self.since("2.0") else "/sso/login"
+
+    @property
+    def admin_user(self) -> str:
+        """Who runs the web application in `admin` (2.0: core/admin/start.py drops privileges)."""
+        return "mailu" if self.since("2.0") else "root"
+
+    @property
+    def addresses_are_resolved_at_start(self) -> bool:
+        """Whether services look each other up once, when they start (1.9: socrate's `resolve_address`)."""
+        return not self.since("2.0")
+
+    def image(self, service: str, environ: Mapping[str, str] = os.environ) -> str:
+        """The image of a core service, with `DOCKER_ORG` and `DOCKER_PREFIX` as in Mailu's own compose file."""
+        if service == "redis":
+            return REDIS_IMAGE
+        home = "ghcr.io/mailu" if self.since("2.0") else "mailu"
+        org = environ.get("DOCKER_ORG") or home
+        return f"{org}/{environ.get('DOCKER_PREFIX', '')}{IMAGES[service]}:{self.tag}"
+
+    @property
+    def compose_file(self) -> Path:
+        """The compose file of the series."""
+        return compose_folder() / f"{self.series}.yml"
+
+
+def compose_folder() -> Path:
+    """Where the compose files are: in the wheel inside the package, in a checkout at its top."""
+    package = Path(str(files("pytest_mailu")))
+    shipped = package / "_compose"
+    return shipped if shipped.is_dir() else package.parent / "compose"
+
+
+def check_pair(old: Release, new: Release) -> None:
+    """UsageError where Mailu itself cannot go from `old` to `new`."""
+    if SERIES.index(new.series) < SERIES.index(old.series):
+        raise UsageError(
+            f"Mailu cannot go from {old} back to {new}: the database migrations between series are one-way",
+            f"compare {new} with {old} instead (--mailu-from {new} --mailu-to {old}); within one series an earlier "
+            "release is fine",
+        )

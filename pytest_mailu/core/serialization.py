@@ -1,0 +1,88 @@
+"""The frozen values as JSON and back, with errors that name the place.
+
+`report.json` and recordings are written and read here, and so is what travels between pytest-xdist's processes.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Comparison, Recording, Report, SideInfo, Waiver
+
+SCHEMA = 1
+"""The number of the format of reports and recordings; raised whenever a reader of the old one would be misled."""
+
+Value = TypeVar("Value")
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(StrEnum, lambda value, kind: kind(value))
+    # cattrs takes them for text, and what carries xdist's messages then refuses them.
+    converter.register_unstructure_hook(StrEnum, lambda value: value.value)
+    # `from` is a word of Python but the right name in JSON and TOML.
+    rename = override(rename="from")
+    converter.register_unstructure_hook(Waiver, make_dict_unstructure_fn(Waiver, converter, from_=rename))
+    converter.register_structure_hook(Waiver, make_dict_structure_fn(Waiver, converter, from_=rename))
+    return converter
+
+
+def _text(value: Any, _: type[str]) -> str:
+    """Text stays text. Left to itself cattrs makes text of everything, and `null` would read "None"."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+_CONVERTER = _converter()
+
+
+def plain(value: Comparison | Report | Recording | SideInfo) -> dict[str, Any]:
+    """A frozen value as what JSON can carry."""
+    result: dict[str, Any] = _CONVERTER.unstructure(value)
+    return result
+
+
+def structured(data: Any, kind: type[Value]) -> Value:
+    """The reverse of `plain`; raises `cattrs.BaseValidationError` where the data does not fit."""
+    return _CONVERTER.structure(data, kind)
+
+
+def dumps(value: Report | Recording) -> str:
+    """A report or recording as the text of its file, keys in their order of declaration, so that a diff reads well."""
+    return json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_recording(path: Path) -> Recording:
+    """A recording from its file; raises UsageError where that is missing, no JSON, or not of this form."""
+    return _read(path, Recording, "recording", "Make a new one with --mailu-report, or name another file.")
+
+
+def read_report(path: Path) -> Report:
+    """A report from its `report.json`; raises UsageError as `read_recording` does."""
+    return _read(path, Report, "report", "Make a new one with --mailu-report.")
+
+
+def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the {word} {path}: {error.strerror}", remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no {word}: {error}", remedy) from error
+    found = data.get("schema") if isinstance(data, dict) else None
+    if found != SCHEMA:
+        raise UsageError(f"{path} is no {word} of schema {SCHEMA} (found: {found})", remedy)
+    try:
+        return structured(data, kind)
+    except cattrs.BaseValidationError as error:
+        places = tuple(cattrs.transform_error(error)[:5])
+        raise UsageError(f"{path} is a broken {word}", remedy, places) from error

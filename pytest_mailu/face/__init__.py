@@ -1,0 +1,1 @@
+"""What pytest sees: options, collection, items, commands, fixtures, and the channel to the workers of pytest-xdist."""

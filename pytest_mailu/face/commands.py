@@ -1,0 +1,64 @@
+"""What needs no test session: `--mailu-plan` and `--mailu-sweep`."""
+
+from __future__ import annotations
+
+from pytest_mailu.behaviours import built_in
+from pytest_mailu.behaviours.declaration import ANY_VARIANT
+from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.plan import Plan, RecordedSpec
+from pytest_mailu.running.scheduler import phases
+from pytest_mailu.sides.recording import load
+
+
+def print_plan(plan: Plan) -> int:
+    """Print what a run would do; exit status 0."""
+    matrix = built_in()
+    for label, spec in plan.specs:
+        if isinstance(spec, RecordedSpec):
+            print(f"{label}: answers from the recording {spec.text}")
+        else:
+            print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
+            for line in _stack_lines(plan, label):
+                print(f"     {line}")
+    held = {id_ for _, spec in plan.specs if isinstance(spec, RecordedSpec) for id_ in load(spec.text).observations}
+    chosen = [behaviour for behaviour in matrix if plan.asks(deep=behaviour.deep, held=behaviour.id in held)]
+    print(f"asks {len(chosen)} behaviours of both sides:")
+    for phase in phases(chosen):
+        first = phase[0]
+        manner = "one after the other" if first.alone else "side by side"
+        variant = "as the stack stands" if first.variant == ANY_VARIANT else f"variant {first.variant}"
+        print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
+    if len(chosen) < len(matrix) and plan.starts_stacks:
+        print(f"leaves out {len(matrix) - len(chosen)} that take long, or vary others: --mailu-deep asks them too")
+    print("asks again wherever the two sides differ, compares, decides")
+    if plan.report is not None:
+        print(f"writes the reports and both recordings to {plan.report}")
+    if plan.starts_stacks:
+        print("removes everything it started" if not plan.keep else "keeps the stacks (--mailu-keep)")
+    return 0
+
+
+def sweep() -> int:
+    """Remove what dead runs have left; exit status 0, or 1 where the engine does not let us."""
+    from pytest_mailu.stack.docker.engine import Engine
+    from pytest_mailu.stack.docker.sweep import sweep as sweep_up
+
+    try:
+        removed = sweep_up(Engine.connect())
+    except MailuError as error:
+        print(error)
+        return 1
+    print(f"removed {removed}" if removed else "nothing was left behind")
+    for complaint in removed.complaints:
+        print(complaint)
+    return 1 if removed.failures else 0
+
+
+def _stack_lines(plan: Plan, label: str) -> list[str]:
+    env = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
+    lines = [f"settings: {', '.join(map(str, env)) or 'the defaults of Mailu'}"]
+    if plan.compose is not None:
+        lines.append(f"compose file: {plan.compose}")
+    if plan.overrides is not None:
+        lines.append(f"overrides: {plan.overrides}")
+    return lines

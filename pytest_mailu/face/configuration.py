@@ -1,0 +1,90 @@
+"""From pytest's configuration to a plan."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import FailOn
+from pytest_mailu.core.plan import Plan, is_path, side_spec
+from pytest_mailu.face.options import OPTIONS, Option
+
+WAIVERS = "mailu-waivers.toml"
+PASSED_ON = ("DOCKER_ORG", "DOCKER_PREFIX")
+"""What Mailu's own compose files take from the environment."""
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Hand our usage errors to pytest, which prints them and ends with exit status 4."""
+    try:
+        yield
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def plan_of(config: pytest.Config) -> Plan:
+    """The plan that command line, ini file and environment make up; raises UsageError where they make none."""
+    given = {option.dest: _value(config, option) for option in OPTIONS if option.ini}
+    for dest, option in (("mailu_from", "--mailu-from"), ("mailu_to", "--mailu-to")):
+        if given[dest] is None:
+            raise UsageError(f"{option} is missing", "Name both sides: pytest --mailu-from 2.0 --mailu-to 2024.06")
+    waivers = _path(given["mailu_waivers"])
+    if waivers is None and (config.rootpath / WAIVERS).is_file():
+        waivers = config.rootpath / WAIVERS
+    plan = Plan(
+        old=side_spec(str(given["mailu_from"])),
+        new=side_spec(str(given["mailu_to"])),
+        env=_path(given["mailu_env"]),
+        env_new=_path(given["mailu_env_new"]),
+        compose=_path(given["mailu_compose"]),
+        overrides=_path(given["mailu_overrides"]),
+        pull=str(given["mailu_pull"]),
+        keep=bool(given["mailu_keep"]),
+        report=_path(given["mailu_report"]),
+        waivers=waivers,
+        fail_on=FailOn(str(given["mailu_fail_on"])),
+        timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0),
+        deep=bool(given["mailu_deep"]),
+        repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, whole=True)),
+        environ={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    )
+    plan.check()
+    return plan
+
+
+def _value(config: pytest.Config, option: Option) -> object:
+    """Command line before ini file before default; a path of the ini file is relative to that file."""
+    given = config.getoption(option.dest)
+    if given is not None:
+        return Path(given).absolute() if option.kind == "path" else given
+    given = config.getini(option.dest)
+    if not given:
+        return option.default
+    if option.choices and given not in option.choices:
+        raise UsageError(f"{option.dest} = {given} in the ini file", f"Choose one of {', '.join(option.choices)}.")
+    folder = Path.cwd() if config.inipath is None else config.inipath.parent
+    if option.kind == "path":
+        return folder / given
+    return str(folder / given) if option.kind == "side" and is_path(given) else given
+
+
+def _path(given: object) -> Path | None:
+    return given if isinstance(given, Path) else None
+
+
+def _number(given: object, option: str, *, least: float, whole: bool = False) -> float:
+    try:
+        number = float(str(given))
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= least and (number.is_integer() or not whole)):
+        kind = "whole number" if whole else "number"
+        raise UsageError(f"{option}: {given} is not a {kind} of at least {least:g}", f"For example: {option} 60")
+    return number

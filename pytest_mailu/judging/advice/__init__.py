@@ -1,0 +1,61 @@
+"""Why behaviours change between releases and what to do: entries in TOML files, matched against comparisons.
+
+The files are grouped by theme; docs/advice.md says how an entry is written.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Advice, Comparison
+from pytest_mailu.judging.advice.entry import REMEDY, Entry
+
+__all__ = ["Advisor", "Entry", "read"]
+
+
+def read(text: str, name: str) -> list[Entry]:
+    """The entries in the text of the file `name`; raises UsageError, naming file and entry, for what is none."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name} is no TOML: {error}", REMEDY) from None
+    tables = document.pop("advice", None)
+    if document or not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        raise UsageError(f"{name} has to hold [[advice]] and nothing else", REMEDY)
+    return [Entry.parse(table, name) for table in tables]
+
+
+def _shipped() -> Iterator[Entry]:
+    for file in sorted(files(__name__).iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".toml"):
+            yield from read(file.read_text("utf-8"), file.name)
+
+
+class Advisor:
+    """Knows all entries. Raises UsageError where two have the same id."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        for id_, number in Counter(entry.advice.id for entry in self.entries).items():
+            if number > 1:
+                raise UsageError(f"there are {number} entries {id_!r}", REMEDY)
+
+    @classmethod
+    def load(cls) -> Advisor:
+        """The entries of the package, file by file in alphabetical order."""
+        return cls(_shipped())
+
+    def advise(self, comparison: Comparison, old_release: str, new_release: str) -> tuple[Advice, ...]:
+        """What is known about a comparison, in the order of the files."""
+        return tuple(entry.advice for entry in self._fitting(comparison, old_release, new_release))
+
+    def root(self, comparison: Comparison, old_release: str, new_release: str) -> str:
+        """The words for the cause that the comparison shares with others; empty where none is known."""
+        return next((entry.root for entry in self._fitting(comparison, old_release, new_release) if entry.root), "")
+
+    def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> Iterator[Entry]:
+        return (entry for entry in self.entries if entry.fits(comparison, old_release, new_release))

@@ -1,0 +1,142 @@
+"""From what two sides did to what it means: one total function, and the decision over all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_mailu.core.model import (
+    Comparison,
+    Decision,
+    Difference,
+    FailOn,
+    Finding,
+    Observation,
+    Outcome,
+    Question,
+    Severity,
+    Verdict,
+    met,
+)
+from pytest_mailu.judging.compare import differences, noise
+
+ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
+"""There is nothing there to ask."""
+
+SLOWER = 5.0
+"""How many times as long a delivery has to take to be told of."""
+NOTICED = 3.0
+"""And how many seconds longer: below that a busy machine makes the difference."""
+
+UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
+QUIET = frozenset({Verdict.SAME, Verdict.ABSENT})
+"""Verdicts that are no finding."""
+
+
+def verdict(wanted: Outcome | None, old: Outcome, new: Outcome, *, differ: bool) -> Verdict:
+    """The verdict over two settled outcomes; `differ` tells whether anything else about them differs."""
+    if old in ABSENT and new in ABSENT and wanted not in (Outcome.NOT_OFFERED, Outcome.UNREACHABLE):
+        return Verdict.ABSENT
+    if wanted is None and old in ABSENT:
+        return Verdict.GAINED
+    match met(wanted, old), met(wanted, new):
+        case True, True:
+            return Verdict.CHANGED if differ else Verdict.SAME
+        case True, False:
+            return Verdict.REGRESSED
+        case False, True:
+            return Verdict.GAINED
+        case _:
+            return Verdict.BROKEN
+
+
+def judge(
+    question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str] = ()
+) -> Comparison:
+    """Compare all attempts of both sides.
+
+    The last attempt of each side speaks for it. What a side does differently from itself is noise and no difference;
+    where its outcome or stage differ from itself, nothing can be said: unstable.
+    """
+
+    def result(verdict: Verdict, found: tuple[Difference, ...] = (), why: str = "") -> Comparison:
+        return Comparison(question, verdict, tuple(old), tuple(new), found, why)
+
+    for side, attempts in (("old", old), ("new", new)):
+        if not attempts:
+            return result(Verdict.INCONCLUSIVE, why=f"{side}: not recorded")
+        if attempts[-1].outcome is None:
+            return result(Verdict.INCONCLUSIVE, why=f"{side}: {attempts[-1].trouble or 'could not be asked'}")
+    answered_old = [attempt for attempt in old if attempt.outcome is not None]
+    answered_new = [attempt for attempt in new if attempt.outcome is not None]
+    unsteady = noise(answered_old) | noise(answered_new)
+    found = tuple(
+        difference
+        for difference in differences(answered_old[-1], answered_new[-1], volatile)
+        if difference.path not in unsteady
+    )
+    for side, attempts in (("old", answered_old), ("new", answered_new)):
+        ends = {(attempt.outcome, attempt.stage): None for attempt in attempts}
+        if len(ends) > 1:
+            words = ", then ".join(f"{outcome} at {stage}" for outcome, stage in ends)
+            return result(Verdict.UNSTABLE, found, f"{side}: {words}")
+    before, after = answered_old[-1].outcome, answered_new[-1].outcome
+    assert before is not None  # noqa: S101 - only answered attempts got here
+    assert after is not None  # noqa: S101
+    told = verdict(question.wanted, before, after, differ=bool(found))
+    if told is Verdict.SAME and after is Outcome.DELIVERED and (late := _slower(answered_old, answered_new)):
+        return result(Verdict.CHANGED, (late,))
+    return result(told, found)
+
+
+def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Difference | None:
+    """Delivery that takes many times as long, in every attempt: worth telling, and never a failure by itself."""
+    before, after = max(attempt.seconds for attempt in old), min(attempt.seconds for attempt in new)
+    if after < SLOWER * before or after - before < NOTICED:
+        return None
+    return Difference("seconds", "changed", round(before, 1), round(after, 1))
+
+
+def needs_confirmation(comparison: Comparison) -> bool:
+    """Whether both sides have to be asked again before this may be reported."""
+    if comparison.verdict is Verdict.BROKEN:
+        return bool(comparison.differences)
+    return comparison.verdict not in QUIET
+
+
+def severity(comparison: Comparison) -> Severity:
+    """How much a finding hurts: as the behaviour says where it is lost, less where it merely looks different."""
+    match comparison.verdict:
+        case Verdict.REGRESSED | Verdict.INCONCLUSIVE | Verdict.UNSTABLE:
+            return comparison.question.severity
+        case Verdict.CHANGED if any(
+            difference.path in {"outcome", "stage", "reply.code"} for difference in comparison.differences
+        ):
+            return Severity.MINOR
+        case _:
+            return Severity.INFO
+
+
+def fails(verdict: Verdict, fail_on: FailOn) -> bool:
+    """Whether a verdict, not waived, fails its item."""
+    match fail_on:
+        case FailOn.NEVER:
+            return False
+        case FailOn.CHANGED if verdict is Verdict.CHANGED:
+            return True
+        case _:
+            return verdict is Verdict.REGRESSED or verdict in UNCERTAIN
+
+
+def decide(asked: int, findings: Iterable[Finding], fail_on: FailOn = FailOn.REGRESSED) -> Decision:
+    """The one answer of a run over `asked` behaviours. NO-GO wins over CANNOT TELL; asking nothing tells nothing.
+
+    `FailOn.NEVER` changes what fails, not what is true: the decision is the same as for `FailOn.REGRESSED`.
+    """
+    gate = FailOn.REGRESSED if fail_on is FailOn.NEVER else fail_on
+    stopping = [finding for finding in findings if fails(finding.verdict, gate)]
+    open_ = [finding for finding in stopping if finding.waiver is None]
+    if any(finding.verdict not in UNCERTAIN for finding in open_):
+        return Decision.NO_GO
+    if open_ or not asked:
+        return Decision.CANNOT_TELL
+    return Decision.GO_WITH_WAIVERS if stopping else Decision.GO

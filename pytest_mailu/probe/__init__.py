@@ -1,0 +1,1 @@
+"""What behaviours work with: sessions, messages, proof of delivery, the administration site."""

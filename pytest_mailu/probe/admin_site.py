@@ -1,0 +1,180 @@
+"""Mailu's web site and its REST interface, as a browser and a script use them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
+from pytest_mailu.wire.http.client import HttpReply, HttpSession
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+
+HTTPS = 443
+HTTP = 80
+LOGIN = "/sso/login"
+SECONDS = 90.0
+"""What a behaviour of the web site may take: `admin` has two threads, and `flask mailu` makes it wait."""
+
+
+class Site:
+    """One browser at the web site. `admin` is the path of the administration (`WEB_ADMIN`)."""
+
+    def __init__(self, http: HttpSession, admin: str) -> None:
+        self.http = http
+        self.admin = admin
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, probe: Probe, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[Site]:
+        """A browser with no cookies, on HTTPS."""
+        admin = setting(probe, "WEB_ADMIN", "/admin")
+        async with browser(probe, HTTPS, vantage) as http:
+            yield cls(http, admin)
+
+    async def login(self, user: str, password: str, query: str = "") -> HttpReply:
+        """Log in as the login page's form does; the redirect that follows is the reply.
+
+        Raises `Stopped(AUTH_FAILED, AUTH)` where the form is shown again, with what the page says.
+        """
+        data = {"email": user, "pw": password, "pwned": "-1", "submitAdmin": "Sign in"}
+        reply = await self.http.post(LOGIN + query, data=data, follow=False)
+        if reply.status == 302:
+            return reply
+        outcome = Outcome.AUTH_FAILED if reply.status in (200, 401, 403) else Outcome.REFUSED
+        outcome = Outcome.DEFERRED if reply.status == 429 else outcome
+        raise Stopped(outcome, Stage.AUTH, Reply(str(reply.status), "", flash(reply.text)))
+
+    async def page(self, path: str) -> HttpReply:
+        """A page of the administration; `path` is behind `WEB_ADMIN`."""
+        return await self.http.get(self.admin + path)
+
+    async def submit(self, path: str, values: Mapping[str, str], leave_out: tuple[str, ...] = ()) -> HttpReply:
+        """Fill in the form of a page and send it; what is not in `values` stays as the page has it.
+
+        Gives the redirect that answers a form that was taken, or the page that says what is wrong.
+        """
+        page = await self.page(path)
+        if page.status != 200:
+            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
+        fields = {name: value for name, value in form(page.text).items() if name not in leave_out}
+        return await self.http.post(self.admin + path, data={**fields, **values}, follow=False)
+
+
+@asynccontextmanager
+async def browser(probe: Probe, port: int = HTTPS, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[HttpSession]:
+    """A browser's session with the web server, under Mailu's own host name."""
+    tls = Tls.NONE if port == HTTP else Tls.IMPLICIT
+    async with HttpSession.open(
+        probe.door, FRONT, port, tls=tls, vantage=vantage, transcript=probe.transcript, timeout=REPLY_SECONDS,
+        name=HOSTNAME,
+    ) as http:  # fmt: skip
+        yield http
+
+
+class Api:
+    """The REST interface (`WEB_API`, version 1), with a token or without."""
+
+    def __init__(self, http: HttpSession, root: str, token: str) -> None:
+        self._http = http
+        self._root = root
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, probe: Probe, token: str | None = None) -> AsyncIterator[Api]:
+        """With the server's own `API_TOKEN`, unless `token` is another one; empty sends none.
+
+        A release, or settings, without the interface: `Stopped(NOT_OFFERED, COMMAND)`.
+        """
+        own = setting(probe, "API_TOKEN", "")
+        if not probe.release.has_api or setting(probe, "API", "false").lower() in ("false", "no", ""):
+            raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND)
+        probe.transcript.hide(own)
+        root = setting(probe, "WEB_API", "/api")
+        async with browser(probe) as http:
+            yield cls(http, f"{root}/v1", own if token is None else token)
+
+    async def ask(self, method: str, path: str, document: Any = None) -> HttpReply:
+        """One request; the answer of any status is data."""
+        return await self._http.request(method, self._root + path, json=document, headers=self._headers, follow=False)
+
+    async def do(self, method: str, path: str, document: Any = None) -> Any:
+        """The same, and its JSON; any status but 200 is `Stopped(REFUSED, COMMAND)`."""
+        reply = await self.ask(method, path, document)
+        if reply.status != 200:
+            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", f"{method} {said(reply)}"))
+        return reply.json()
+
+
+def setting(probe: Probe, name: str, default: str) -> str:
+    """A setting as `admin` has it in its environment."""
+    return probe.environment("admin").get(name, "").strip() or default
+
+
+def local(location: str) -> str:
+    """Where a redirect leads, without the server's own name: whether that is written out makes no difference."""
+    return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS})?(?=/)", "", location)
+
+
+def said(reply: HttpReply) -> str:
+    """What an answer of the REST interface says, in one line."""
+    try:
+        document = reply.json()
+    except Trouble:
+        return ""
+    return str(document.get("message", "")) if isinstance(document, dict) else ""
+
+
+def form(page: str) -> dict[str, str]:
+    """The fields of a page's forms that a browser would send unchanged: boxes that are ticked, text, what is chosen."""
+    found = _Fields()
+    found.feed(page)
+    return found.fields
+
+
+def flash(page: str) -> str:
+    """What the page tells its reader in coloured boxes, without markup."""
+    boxes = re.findall(r'(?s)<div class="alert[^>]*>(.*?)</div>', page)
+    words = (" ".join(unescape(re.sub(r"(?s)<button.*?</button>|<[^>]+>", " ", box)).split()) for box in boxes)
+    return "; ".join(filter(None, words))
+
+
+class _Fields(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._area = ""
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        name = given.get("name", "")
+        kind = given.get("type", "text")
+        if tag == "input" and name and kind not in ("submit", "button", "file"):
+            if kind not in ("checkbox", "radio"):
+                self.fields[name] = given.get("value", "")
+            elif "checked" in given:
+                self.fields[name] = given.get("value", "on")
+        elif tag == "textarea":
+            self._area = name
+            self.fields[name] = ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and self._select and "selected" in given:
+            self.fields[self._select] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._area = ""
+        elif tag == "select":
+            self._select = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.fields[self._area] += data

@@ -1,0 +1,100 @@
+"""Letters: messages that can be told from every other one, wherever they turn up."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, localtime
+
+from pytest_mailu.core.population import ELSEWHERE
+
+BODY = "A letter from pytest-mailu.\r\n\r\nSecond paragraph, with a line that starts with a dot:\r\n.dotted\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message with its envelope. `content` has CRLF line ends, as DATA wants it without dot stuffing."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    message_id: str
+    token: str
+
+    @property
+    def body(self) -> bytes:
+        """What comes after the header."""
+        return self.content.partition(b"\r\n\r\n")[2]
+
+    def with_body(self, body: bytes) -> Letter:
+        """The same head over these very bytes and a last line with the token (see `letter` why)."""
+        head = self.content.partition(b"\r\n\r\n")[0]
+        return replace(self, content=head + b"\r\n\r\n" + body + self.token.encode() + b"\r\n")
+
+    def of_size(self, size: int) -> Letter:
+        """The same head over lines of text, so that the whole has `size` bytes (the head and a line at least)."""
+        line = b"0123456789" * 7 + b"\r\n"
+        missing = max(size - len(self.with_body(b"").content), 0)
+        lines, rest = divmod(missing, len(line))
+        if rest == 1:  # no line is that short: the last two share what is left
+            lines, rest = lines - 1, rest + len(line)
+        return self.with_body(line * max(lines, 0) + (b"x" * (rest - 2) + b"\r\n" if rest else b""))
+
+
+def letter(
+    *,
+    to: str | Sequence[str],
+    sender: str | None = None,
+    header_from: str | None = None,
+    subject: str = "A question",
+    body: str = BODY,
+    headers: Mapping[str, str] | None = None,
+    without: Sequence[str] = (),
+) -> Letter:
+    """A well-formed message (RFC 5322) with a token of its own in Subject and Message-ID.
+
+    `sender` is a stranger at `ELSEWHERE` with a local part of its own, unless given: Rspamd puts off everything between
+    a sender and a recipient once one letter was put off (greylist.lua), and one question must not spoil the next.
+    `header_from` differs from the envelope's `sender` only where that is the question; `without` names headers to leave
+    out; `headers` are added.
+    """
+    recipients = (to,) if isinstance(to, str) else tuple(to)
+    token = secrets.token_hex(8)
+    sender = f"stranger-{token}@{ELSEWHERE}" if sender is None else sender
+    domain = (header_from or sender).rpartition("@")[2] or ELSEWHERE
+    message_id = f"<{token}@{domain}>"
+    message = EmailMessage(policy=SMTP.clone(utf8=not (sender + "".join(recipients)).isascii()))
+    author = header_from or sender or f"postmaster@{ELSEWHERE}"
+    message["From"] = Address(display_name="", addr_spec=author) if author.isascii() else author
+    message["To"] = ", ".join(recipients)
+    message["Subject"] = f"{subject} [{token}]"
+    message["Date"] = format_datetime(localtime())
+    message["Message-ID"] = message_id
+    for name, value in (headers or {}).items():
+        message[name] = value
+    # Rspamd greylists by body as well (greylist.lua): no two letters may have the same.
+    text = f"{body}{token}\n".replace("\r\n", "\n")
+    message.set_content(text, cte="7bit" if body.isascii() else None)
+    for name in without:
+        del message[name]
+    return Letter(sender, recipients, message.as_bytes(), message_id, token)
+
+
+def header_names(content: bytes) -> dict[str, int]:
+    """How often each header stands in a message, by its name in lower case: what delivery adds is a fact to compare."""
+    names: dict[str, int] = {}
+    for match in re.finditer(rb"(?m)^([!-9;-~]+):", content.partition(b"\r\n\r\n")[0]):
+        name = match[1].decode("ascii").lower()
+        names[name] = names.get(name, 0) + 1
+    return names
+
+
+def received_addresses(content: bytes) -> list[str]:
+    """The client addresses in the Received lines (RFC 5321 section 4.4), newest first."""
+    header = re.sub(rb"\r\n[ \t]+", b" ", content.partition(b"\r\n\r\n")[0])
+    return [match[1].decode() for match in re.finditer(rb"(?mi)^Received: from [^\[\r\n]*\[([0-9a-f.:]+)\]", header)]

@@ -1,0 +1,1 @@
+"""One run: both sides opened, the selected behaviours asked, the results gathered."""

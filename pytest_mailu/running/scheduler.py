@@ -1,0 +1,90 @@
+"""Asks two sides the same behaviours, concurrently where that is harmless, and again where they differ."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT, Behaviour
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Verdict
+from pytest_mailu.judging.judge import judge, needs_confirmation
+from pytest_mailu.sides.base import Side
+
+CONCURRENCY = 12
+"""How many behaviours are asked at a time. More does not end sooner on two cores, and slow looks like lost.
+
+Those that end in a failed login have as many places of their own: servers keep such clients waiting for seconds
+(Dovecot's `auth_failure_delay`, Mailu's nginx and limiter), in which the others have the machine to themselves.
+"""
+
+
+class Runner:
+    """Asks `old` and `new`. `repeat` is the least number of times each behaviour is asked."""
+
+    def __init__(self, old: Side, new: Side, *, repeat: int = 1, concurrency: int = CONCURRENCY) -> None:
+        self._old = old
+        self._new = new
+        self._repeat = repeat
+        self._concurrency = concurrency
+
+    async def run(self, behaviours: Iterable[Behaviour], publish: Callable[[Comparison], None]) -> None:
+        """Ask all of them, and hand each comparison to `publish` as soon as it stands.
+
+        Variant by variant, since each costs a restart: first what may run side by side, then what runs alone. Those
+        marked `last` come after everything else.
+        """
+        for phase in phases(behaviours):
+            if phase[0].variant != ANY_VARIANT:
+                await asyncio.gather(*(side.prepare(phase[0].variant) for side in (self._old, self._new)))
+            if phase[0].alone:
+                for behaviour in phase:
+                    publish(await self.compare(behaviour))
+            else:
+                await self._side_by_side(phase, publish)
+
+    async def _side_by_side(self, behaviours: Sequence[Behaviour], publish: Callable[[Comparison], None]) -> None:
+        places = {kept_waiting: asyncio.Semaphore(self._concurrency) for kept_waiting in (True, False)}
+
+        async def one(behaviour: Behaviour) -> None:
+            async with places[behaviour.question.wanted is Outcome.AUTH_FAILED]:
+                publish(await self.compare(behaviour))
+
+        async with asyncio.TaskGroup() as group:
+            for behaviour in behaviours:
+                group.create_task(one(behaviour))
+
+    async def compare(self, behaviour: Behaviour) -> Comparison:
+        """Ask both sides, and once more where they differ: a difference that is not confirmed is no finding."""
+        old: list[Observation] = []
+        new: list[Observation] = []
+        least = max(self._repeat, self._old.held(behaviour), self._new.held(behaviour))
+        while True:
+            more = await self._ask(behaviour, old, new)
+            comparison = judge(behaviour.question, old, new, behaviour.volatile)
+            if not more or max(len(old), len(new)) >= max(least, _wanted(comparison)):
+                return comparison
+
+    async def _ask(self, behaviour: Behaviour, old: list[Observation], new: list[Observation]) -> bool:
+        """One more attempt on each side that has one to give; tells whether any had."""
+        answers = await asyncio.gather(self._old.observe(behaviour, len(old)), self._new.observe(behaviour, len(new)))
+        for attempts, answer in zip((old, new), answers, strict=True):
+            if answer is not None:
+                attempts.append(answer)
+        return any(answer is not None for answer in answers)
+
+
+def _wanted(comparison: Comparison) -> int:
+    """How many attempts a comparison needs to stand on. One that failed confirms nothing, and earns a third."""
+    if not needs_confirmation(comparison):
+        return 1
+    troubled = any(attempt.outcome is None for attempt in (*comparison.old, *comparison.new))
+    return 3 if troubled and comparison.verdict is not Verdict.INCONCLUSIVE else 2
+
+
+def phases(behaviours: Iterable[Behaviour]) -> list[list[Behaviour]]:
+    """The behaviours in groups that may be asked together, in the order in which to ask the groups."""
+    groups: dict[tuple[bool, bool, str, bool], list[Behaviour]] = {}
+    for behaviour in behaviours:
+        key = (behaviour.last, behaviour.variant != BASE_VARIANT, behaviour.variant, behaviour.alone)
+        groups.setdefault(key, []).append(behaviour)
+    return [groups[key] for key in sorted(groups)]

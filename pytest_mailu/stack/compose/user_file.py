@@ -1,0 +1,175 @@
+"""`--mailu-compose`: the user's own compose file, brought into the sealed world.
+
+Taken from it are images, commands, environment and the services beside Mailu's core. Left behind is whatever reaches
+out of the stack: networks, published ports, names, labels, devices, and above all the user's data: every folder and
+volume becomes a fresh one. Files mounted read-only (overrides) are copied in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run
+from pytest_mailu.stack.settings.environment import foreign
+
+_LEFT_OUT = ("resolver",)
+"""The world is the resolver."""
+_KEPT = frozenset(
+    (
+        *("image", "command", "entrypoint", "hostname", "user", "working_dir", "tmpfs", "ulimits", "sysctls"),
+        *("read_only", "shm_size", "init", "platform", "cap_drop", "stop_signal", "mem_limit", "cpus"),
+    )
+)
+"""What a service may bring along; everything else stays behind, known or not."""
+_OFFICIAL = ("ghcr.io/mailu", "mailu", "docker.io/mailu")
+_MAILU_IMAGES = frozenset(
+    (*IMAGES.values(), "unbound", "fetchmail", "radicale", "oletools", "clamav", "traefik-certdumper")
+)
+_OWN_PLACES = ("/certs", "/dkim")
+"""Where the test stack puts things of its own: never the user's, read-only or not."""
+COPY_LIMIT = 8_000_000
+"""Bytes of read-only files that are copied into one service at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it."""
+
+    core: Model
+    environment: Mapping[str, str]
+    configured: tuple[str, ...] = CONFIGURED
+    files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+
+
+async def bring(path: Path, release: Release, compose: Compose) -> Brought:
+    """Reads `path` as compose does, for one side. Raises UsageError where that fails or a core service is missing."""
+    answer = await run(
+        (*compose.command, "--file", str(path), "--profile", "*", "config", "--format", "json"),
+        environ={**compose.environ, "MAILU_VERSION": release.tag},
+        seconds=30,
+    )
+    if answer.code:
+        raise UsageError(
+            f"docker compose cannot read {path}",
+            "try it yourself: docker compose -f FILE config",
+            tuple(line for line in answer.errors.splitlines() if line.strip())[-8:],
+        )
+    model = json.loads(answer.output)
+    core, binds = transform(model, release, path)
+    shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
+    configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
+    files = {name: read for name, mounts in binds.items() if (read := _read(name, mounts))}
+    return Brought(core, shared, tuple(n for n in configured if n in core["services"]), files)
+
+
+def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[str, dict[str, str]]]:
+    """The user's model without what reaches out, and its read-only mounts: service → target → source. Pure."""
+    services: Mapping[str, Mapping[str, Any]] = model.get("services") or {}
+    if missing := [name for name in CORE_SERVICES if name not in services]:
+        raise UsageError(
+            f"{path} has no service {', '.join(missing)}",
+            f"services must have Mailu's own names: {', '.join(CORE_SERVICES)}",
+        )
+    shared = _environment(services["admin"])
+    kept: dict[str, Any] = {}
+    binds: dict[str, dict[str, str]] = {}
+    volumes: dict[str, dict[str, Any]] = {}
+    for name, service in services.items():
+        if name in _LEFT_OUT:
+            continue
+        if "image" not in service:
+            raise UsageError(
+                f"the service {name} of {path} is built, not pulled", "build it first and name the result with `image:`"
+            )
+        mine = {key: value for key, value in service.items() if key in _KEPT and value is not None}
+        mine["image"] = image_for(service["image"], release)
+        mine["environment"] = {
+            key: value
+            for key, value in _environment(service).items()
+            if not foreign(key) and (name not in CONFIGURED or shared.get(key) != value)
+        }
+        mounts = service.get("volumes") or []
+        binds[name] = {m["target"]: m["source"] for m in mounts if _is_copied(m)}
+        mine["volumes"] = [f"{_fresh(m, volumes)}:{m['target']}" for m in mounts if _becomes_fresh(m)]
+        kept[name] = mine if name in CORE_SERVICES else {**mine, **_surroundings()}
+    return {"services": kept, "volumes": volumes}, binds
+
+
+def image_for(image: str, release: Release) -> str:
+    """The image of the same name in `release`, where it is one of Mailu's; all others stay as they are."""
+    reference = image.partition("@")[0]
+    head, slash, last = reference.rpartition("/")
+    name, _, _ = last.partition(":")
+    plain = name.rpartition("-")[2] if head in _OFFICIAL else name
+    if not slash or plain not in _MAILU_IMAGES:
+        return image
+    home = ("ghcr.io/mailu" if release.since("2.0") else "mailu") if head in _OFFICIAL else head
+    return f"{home}/{name}:{release.tag}"
+
+
+def _surroundings() -> dict[str, Any]:
+    """What world.yml says of the core services, for one of the user's own."""
+    return {
+        "networks": {"default": {}},
+        "dns": ["${MAILU_WORLD}"],
+        "dns_search": ["."],
+        "restart": "no",
+        "logging": {"driver": "json-file"},
+        "healthcheck": {"disable": True},
+    }
+
+
+def _environment(service: Mapping[str, Any]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in (service.get("environment") or {}).items()}
+
+
+def _own_place(target: str) -> bool:
+    return any(PurePosixPath(target).is_relative_to(place) for place in _OWN_PLACES)
+
+
+def _is_copied(mount: Mapping[str, Any]) -> bool:
+    return mount.get("type") == "bind" and bool(mount.get("read_only")) and not _own_place(mount["target"])
+
+
+def _becomes_fresh(mount: Mapping[str, Any]) -> bool:
+    return mount.get("type") in ("bind", "volume") and not _is_copied(mount) and not mount["target"].endswith(".sock")
+
+
+def _fresh(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
+    """A volume in the place of a folder or volume of the user: the same one wherever the same source is mounted."""
+    source = mount.get("source") or mount["target"]
+    stem = "".join(c if c.isalnum() else "-" for c in PurePosixPath(source).name.lower()).strip("-") or "data"
+    name = f"{stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    volumes[name] = {}
+    return name
+
+
+def _read(service: str, mounts: Mapping[str, str]) -> dict[str, bytes]:
+    """The files under read-only mounts: path in the container → content. Sockets and devices are passed over."""
+    files: dict[str, bytes] = {}
+    for target, source in mounts.items():
+        root = Path(source)
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            try:
+                if stat.S_ISREG(path.stat().st_mode):
+                    inside = target if path == root else f"{target.rstrip('/')}/{path.relative_to(root).as_posix()}"
+                    files[inside] = path.read_bytes()
+            except OSError as error:
+                raise UsageError(
+                    f"{path}, mounted read-only in {service}, cannot be read: {error.strerror}",
+                    "make it readable, or take the mount out of the compose file you give to --mailu-compose",
+                ) from error
+            if sum(map(len, files.values())) > COPY_LIMIT:
+                raise UsageError(
+                    f"{source}, mounted read-only in {service}, is too big to be copied into a test stack",
+                    f"mount only what Mailu's configuration needs (at most {COPY_LIMIT // 1_000_000} MB)",
+                )
+    return files

@@ -1,0 +1,146 @@
+"""The containers of one stack: found, checked for leaks, started, waited for, watched, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from docker.errors import DockerException
+from docker.models.containers import Container
+
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.events import SERVICE, Death, Watch
+from pytest_mailu.stack.docker.isolation import WORLD, check_sealed
+from pytest_mailu.stack.docker.labels import RUN, SIDE, Run
+from pytest_mailu.stack.docker.sweep import Removed, remove
+from pytest_mailu.stack.evidence.containers import archive, log_lines
+from pytest_mailu.stack.evidence.hints import hint
+from pytest_mailu.stack.preflight import STARVED, stalled
+from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
+from pytest_mailu.stack.world.control import DOOR_PORT
+
+
+class Crew:
+    """Service → container, of one project. `release` is for messages."""
+
+    def __init__(self, engine: Engine, run: Run, side: str, release: Release) -> None:
+        self.project = run.project(side)
+        self.containers: dict[str, Container] = {}
+        self.watch = Watch(engine, self.project)
+        self._engine = engine
+        self._run = run
+        self._side = side
+        self._release = release
+        self._snapshot: dict[str, tuple[object, ...]] = {}
+        self._since = 0.0
+
+    async def look(self) -> None:
+        """Finds what compose has made and checks that it is sealed: nothing is started before that is certain."""
+        labels = (f"{RUN}={self._run.id}", f"{SIDE}={self._side}")
+        found, networks = await asyncio.gather(
+            self._engine.containers(*labels), self._engine.call(self._engine.networks_now, *labels)
+        )
+        self.containers = {container.labels[SERVICE]: container for container in found}
+        check_sealed({name: c.attrs for name, c in self.containers.items()}, networks, self.project)
+
+    async def put(self, files: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Copies files in: service → absolute path → content."""
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(self.containers[name].put_archive, "/", archive(those))
+                for name, those in files.items()
+                if those
+            )
+        )
+
+    async def start(self, services: Iterable[str]) -> None:
+        """Starts containers at once. Raises StackError for one that the engine cannot start."""
+        await asyncio.gather(*(self._start(name) for name in services))
+
+    async def door(self) -> int:
+        """The port on 127.0.0.1 that the engine chose for the world's door."""
+        container = self.containers[WORLD]
+        await asyncio.to_thread(container.reload)
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{DOOR_PORT}/tcp") or []
+        if not bindings:
+            raise await self.explain(NotReady(WORLD, "did not stay", own_doing=False))
+        return int(bindings[0]["HostPort"])
+
+    async def wait(self, conditions: Mapping[str, list[Condition]], seconds: float) -> None:
+        """Until all conditions are met. Raises StackError, at once when a container ends."""
+        try:
+            await wait_for(conditions, self.death, seconds)
+        except NotReady as error:
+            raise await self.explain(error) from None
+
+    def death(self) -> Death | None:
+        """A container of the stack that has ended, or None."""
+        return next((death for name in self.containers if (death := self.watch.death(name))), None)
+
+    async def explain(self, error: NotReady) -> StackError:
+        """The same with the last log lines of the service, and a hint where one is known."""
+        container = self.containers.get(error.service)
+        lines = await asyncio.to_thread(log_lines, container, tail=15) if container else []
+        # Who gets no time to run cannot be blamed for being late.
+        starved = stalled() if error.late else 0.0
+        own = error.own_doing and error.service != WORLD and starved < STARVED
+        return StackError(
+            f"the service {error.service} of Mailu {self._release} {error.words}",
+            f"processes waited for a processor {starved:.0f} % of the last minute: stop something else, or raise "
+            "--mailu-timeout"
+            if starved >= STARVED
+            else hint(error.service, lines, own_doing=own),
+            tuple(lines),
+            service=error.service,
+            own_doing=own,
+        )
+
+    async def settle(self) -> None:
+        """From now on, whatever happens to the containers is not of our doing."""
+        self._snapshot = await asyncio.to_thread(self._photograph)
+        self._since = time.time()
+
+    async def taint(self) -> str:
+        """What happened to the containers from outside since they settled; empty when nothing did."""
+        if self.watch.deaf:
+            return "the Docker engine has gone, or has cut us off"
+        if happenings := [str(happening) for happening in self.watch.from_outside(self._since)]:
+            return "; ".join(dict.fromkeys(happenings))
+        now = await asyncio.to_thread(self._photograph)
+        changed = [name for name, state in self._snapshot.items() if now.get(name) != state]
+        own = {name for name in changed if (death := self.watch.death(name)) and death.own_doing}
+        return "; ".join(f"{name}: not as it was" for name in changed if name not in own)
+
+    async def remove(self) -> Removed:
+        """Removes everything of the stack, to the end even if the caller is cancelled; tells what stayed."""
+        self.watch.stop()
+        return await asyncio.shield(asyncio.to_thread(remove, self._engine, self._run.id, self._side))
+
+    async def _start(self, service: str) -> None:
+        try:
+            await asyncio.to_thread(self.containers[service].start)
+        except DockerException as error:
+            raise StackError(
+                f"the service {service} of Mailu {self._release} could not be started",
+                "see what the engine says below",
+                (str(error),),
+                service=service,
+            ) from error
+
+    def _photograph(self) -> dict[str, tuple[object, ...]]:
+        """What of each container's state must stay as it is."""
+        found: dict[str, tuple[object, ...]] = {}
+        for name, container in self.containers.items():
+            try:
+                attributes: dict[str, Any] = self._engine.client.api.inspect_container(str(container.id))
+            except DockerException:
+                found[name] = ("gone",)
+                continue
+            state = attributes["State"]
+            networks = attributes["NetworkSettings"]["Networks"]
+            found[name] = (state["Status"], state["Pid"], state["StartedAt"], state["Paused"], tuple(sorted(networks)))
+        return found

@@ -1,0 +1,1 @@
+"""The Docker engine: images, networks, labels, events and clean-up."""

@@ -1,0 +1,158 @@
+"""What happens to the containers of a stack, and by whose doing: the engine's own account, as it goes along.
+
+A container that ends by itself only dies. One that is stopped from outside is first sent a signal through the engine
+(events `kill`, then `die`; Docker's reference of `docker events`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import DockerException
+from docker.types import CancellableStream
+
+from pytest_mailu.stack.docker.engine import Engine
+
+SERVICE = "com.docker.compose.service"
+PROJECT = "com.docker.compose.project"
+_ACTIONS = ("start", "die", "kill", "oom", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect")
+HANG_UP = "signal 1"
+"""SIGHUP makes services read their settings anew; nobody dies of it."""
+_FROM_OUTSIDE = {"kill", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event. `code` is the exit status of a container that died."""
+
+    when: float
+    service: str
+    action: str
+    code: int | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.action}{f' ({self.note})' if self.note else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a container ended."""
+
+    service: str
+    code: int | None
+    own_doing: bool
+    words: str
+
+
+class Watch:
+    """Listens to the engine in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, engine: Engine, project: str) -> None:
+        self._engine = engine
+        self._project = project
+        self._stream: CancellableStream[Any] | None = None
+        self._happenings: list[Happening] = []
+        self._lock = threading.Lock()
+        self._names: dict[str, str] = {}
+        self._marks: dict[str, int] = {}
+        self._deaf = threading.Event()
+
+    def start(self) -> None:
+        """Opens the stream (blocking: call it in a thread); what happens from now on is seen."""
+        self._stream = self._engine.client.api.events(
+            since=int(time.time()),
+            filters={"type": ["container", "network"], "event": list(_ACTIONS)},
+            decode=True,
+        )
+        threading.Thread(target=self._listen, args=(self._stream,), daemon=True, name="mailu-events").start()
+
+    def stop(self) -> None:
+        """Ends listening; what was seen stays known."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError, DockerException, AttributeError):
+                stream.close()
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the engine has stopped telling though nobody told it to: what happens now cannot be known."""
+        return self._deaf.is_set()
+
+    def expect_start(self, services: Iterable[str]) -> None:
+        """From now on only what follows the next start of these services tells of their death: we make them anew."""
+        with self._lock:
+            self._marks |= dict.fromkeys(services, len(self._happenings))
+
+    def since(self, when: float) -> list[Happening]:
+        """What happened after `when` (seconds since the epoch)."""
+        with self._lock:
+            return [happening for happening in self._happenings if happening.when >= when]
+
+    def death(self, service: str) -> Death | None:
+        """How the latest container of `service` ended, or None while it lives as far as we know."""
+        with self._lock:
+            mark = self._marks.get(service, 0)
+            story = [happening for happening in self._happenings[mark:] if happening.service == service]
+        if mark:
+            # The engine may tell of the old container's end only after we have asked for the new one's start.
+            started = [number for number, happening in enumerate(story) if happening.action == "start"]
+            story = story[started[0] :] if started else []
+        return read_death(service, story)
+
+    def from_outside(self, when: float) -> list[Happening]:
+        """What somebody else did to the stack after `when`."""
+        return [happening for happening in self.since(when) if happening.action in _FROM_OUTSIDE]
+
+    def _listen(self, stream: CancellableStream[Any]) -> None:
+        with contextlib.suppress(Exception):  # the stream ends when it is closed, or with the engine
+            for event in stream:
+                if happening := self._read(event):
+                    with self._lock:
+                        self._happenings.append(happening)
+        if self._stream is not None:
+            self._deaf.set()
+
+    def _read(self, event: Mapping[str, Any]) -> Happening | None:
+        actor = event.get("Actor") or {}
+        attributes = actor.get("Attributes") or {}
+        when = event.get("timeNano", 0) / 1e9
+        if event.get("Type") == "network":
+            service = self._names.get(attributes.get("container", ""), "")
+            if not service or not attributes.get("name", "").startswith(f"{self._project}_"):
+                return None
+            return Happening(when, service, event["Action"], note=attributes["name"].removeprefix(f"{self._project}_"))
+        if attributes.get(PROJECT) != self._project:
+            return None
+        self._names[actor.get("ID", "")] = attributes.get(SERVICE, "")
+        code = attributes.get("exitCode")
+        note = f"signal {attributes['signal']}" if attributes.get("signal") else ""
+        return Happening(when, attributes.get(SERVICE, ""), event["Action"], int(code) if code else None, note)
+
+
+def read_death(service: str, story: list[Happening]) -> Death | None:
+    """Makes out how `service` ended from its events in order. Pure."""
+    killed = oom = False
+    death: Death | None = None
+    for happening in story:
+        match happening.action:
+            case "start":
+                killed, oom, death = False, False, None
+            case "kill" if happening.note != HANG_UP:
+                killed = True
+            case "oom":
+                oom = True
+            case "die":
+                if killed:
+                    words = "was stopped from outside"
+                elif oom:
+                    words = "ran out of memory"
+                else:
+                    words = f"exited with status {happening.code}"
+                death = Death(service, happening.code, not killed and not oom, words)
+    return death

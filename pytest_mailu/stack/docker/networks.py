@@ -1,0 +1,180 @@
+"""Where the networks of a stack lie: subnets that nobody on this machine uses, and fixed addresses in them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.model import Vantage
+
+EDGE_POOL = IPv4Network("198.18.0.0/15")
+"""For benchmarks (RFC 2544), so nobody's; not private, which Rspamd of Mailu 1.9 would treat as local."""
+INSIDE_POOL = IPv4Network("10.0.0.0/8")
+_RESERVED_INSIDE = (IPv4Network("10.0.0.0/15"), IPv4Network("10.10.0.0/16"), IPv4Network("10.96.0.0/12"))
+"""What people most often use themselves; a VPN that is down has no route."""
+
+WORLD_HOST, FRONT_HOST, CLIENT_HOST = 10, 11, 20
+SERVICE_HOSTS: Mapping[str, int] = {
+    "world": WORLD_HOST,
+    "front": FRONT_HOST,
+    "admin": 12,
+    "imap": 13,
+    "smtp": 14,
+    "antispam": 15,
+    "redis": 16,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One internal network, as the world and `front` stand in it."""
+
+    network: IPv4Network
+    client_host: int = CLIENT_HOST
+
+    @property
+    def client(self) -> IPv4Address:
+        """The address that clients come from: the world's too, but the engine knows nothing of it."""
+        return self.network[self.client_host]
+
+    @property
+    def world(self) -> IPv4Address:
+        """The world's address here."""
+        return self.network[WORLD_HOST]
+
+    @property
+    def front(self) -> IPv4Address:
+        """The address of `front` here."""
+        return self.network[FRONT_HOST]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The networks of one stack. `inside` is Mailu's SUBNET; `outside` is for the world's published port alone."""
+
+    inside: Segment
+    stranger: Segment
+    other: Segment
+    relaynet: Segment
+    outside: IPv4Network
+
+    def segment(self, vantage: Vantage) -> Segment:
+        """Where a client with this vantage stands."""
+        return {
+            Vantage.INSIDE: self.inside,
+            Vantage.STRANGER: self.stranger,
+            Vantage.OTHER_STRANGER: self.other,
+            Vantage.RELAYNET: self.relaynet,
+        }[vantage]
+
+    def service(self, name: str) -> IPv4Address:
+        """The fixed address of a core service, or of the world, in `default`."""
+        return self.inside.network[SERVICE_HOSTS[name]]
+
+    @property
+    def networks(self) -> tuple[IPv4Network, ...]:
+        """All of them."""
+        return (self.inside.network, self.stranger.network, self.other.network, self.relaynet.network, self.outside)
+
+    def variables(self) -> dict[str, str]:
+        """What compose/world.yml asks for."""
+        return {
+            **{f"MAILU_{name.upper()}": str(self.service(name)) for name in SERVICE_HOSTS},
+            "MAILU_SUBNET": str(self.inside.network),
+            "MAILU_SUBNET_REST": str(list(self.inside.network.subnets(1))[1]),
+            "MAILU_OUTSIDE_SUBNET": str(self.outside),
+            **{
+                f"MAILU_{name}_{part}": str(value)
+                for name, segment in (("STRANGER", self.stranger), ("OTHER", self.other), ("RELAYNET", self.relaynet))
+                for part, value in (("SUBNET", segment.network), ("WORLD", segment.world), ("FRONT", segment.front))
+            },
+        }
+
+
+def choose(taken: Iterable[IPv4Network], dice: random.Random | None = None) -> Layout:
+    """A layout that overlaps nothing in `taken`. Raises StackError where there is no room."""
+    dice = dice or random.Random()  # noqa: S311 - runs that start together must differ, nobody must be surprised
+    occupied = list(taken)
+    edges = _free(EDGE_POOL, occupied, dice)
+    insides = _free(INSIDE_POOL, [*occupied, *_RESERVED_INSIDE], dice)
+    try:
+        return Layout(
+            inside=Segment(next(insides), WORLD_HOST),
+            stranger=Segment(next(edges)),
+            other=Segment(next(edges)),
+            relaynet=Segment(next(edges)),
+            outside=next(insides),
+        )
+    except StopIteration:
+        raise StackError(
+            f"no free subnet is left in {EDGE_POOL} and {INSIDE_POOL}: routes and networks of this machine cover them",
+            "remove networks that nobody needs (docker network prune, pytest --mailu-sweep) or run elsewhere",
+        ) from None
+
+
+def _free(pool: IPv4Network, occupied: Iterable[IPv4Network], dice: random.Random) -> Iterator[IPv4Network]:
+    """Free /24 networks of `pool` in random order."""
+    hindrances = [network for network in occupied if network.overlaps(pool)]
+    count = 2 ** (24 - pool.prefixlen)
+    for index in dice.sample(range(count), count):
+        candidate = IPv4Network((int(pool.network_address) + (index << 8), 24))
+        if not any(candidate.overlaps(network) for network in hindrances):
+            yield candidate
+
+
+async def routes() -> list[IPv4Network]:
+    """The networks that this machine has a route to, without the default route; all tables where `ip` is there."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("ip", "-4", "-j", "route", "show", "table", "all"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        output, _ = await process.communicate()
+        return parse_ip_routes(output.decode())
+    except (OSError, ValueError):
+        return _proc_routes()
+
+
+def _proc_routes() -> list[IPv4Network]:
+    try:
+        return parse_proc_routes(Path("/proc/net/route").read_text())
+    except OSError:
+        return []
+
+
+def parse_ip_routes(text: str) -> list[IPv4Network]:
+    """`ip -j route` as networks. Raises ValueError for what is not JSON."""
+    found = []
+    for route in json.loads(text):
+        if (destination := route.get("dst", "default")) != "default" and ":" not in destination:
+            found.append(IPv4Network(destination, strict=False))
+    return [network for network in found if network.prefixlen]
+
+
+def parse_proc_routes(text: str) -> list[IPv4Network]:
+    """/proc/net/route as networks: little-endian hexadecimal columns (Linux, net/ipv4/fib_trie.c)."""
+    found = []
+    for line in text.splitlines()[1:]:
+        columns = line.split()
+        destination, mask = (int.from_bytes(bytes.fromhex(columns[i]), "little") for i in (1, 7))
+        if mask:
+            found.append(IPv4Network((destination, mask.bit_count())))
+    return found
+
+
+def engine_networks(networks: Iterable[Mapping[str, object]]) -> list[IPv4Network]:
+    """The IPv4 subnets in the answer of the engine's GET /networks."""
+    found = []
+    for network in networks:
+        ipam = network.get("IPAM")
+        for config in (ipam.get("Config") or []) if isinstance(ipam, Mapping) else []:
+            if (subnet := config.get("Subnet", "")) and ":" not in subnet:
+                found.append(IPv4Network(subnet, strict=False))
+    return found

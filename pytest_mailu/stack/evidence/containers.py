@@ -1,0 +1,130 @@
+"""What can be seen inside a stack: commands, logs, and testinfra on the very container."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import DockerException
+from docker.models.containers import Container
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
+
+from pytest_mailu.core.errors import StackError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended inside a container."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def execute(
+    container: Container, command: Sequence[str], *, user: str = "", environment: Mapping[str, str] | None = None
+) -> Ran:
+    """Runs `command` in the container. Raises StackError where the engine cannot, say because it is not running."""
+    api = container.client.api if container.client else None
+    if api is None:
+        raise StackError("the container is not attached to an engine", "start the stack first")
+    try:
+        made = api.exec_create(container.id, list(command), user=user, environment=dict(environment or {}))
+        output, errors = api.exec_start(made["Id"], demux=True)
+        code = api.exec_inspect(made["Id"])["ExitCode"]
+    except DockerException as error:
+        raise StackError(
+            f"nothing can be run in {container.name}: the container is not there or not running",
+            "look at the log of the service",
+            (str(error),),
+        ) from error
+    return Ran(-1 if code is None else int(code), _text(output), _text(errors))
+
+
+def log_lines(
+    container: Container,
+    since: float | None = None,
+    until: float | None = None,
+    tail: int = 0,
+    *,
+    stamped: bool = False,
+) -> list[str]:
+    """The log between two moments (seconds since the epoch), or its last `tail` lines; without colours.
+
+    `stamped` puts the engine's time (RFC 3339) in front of each line.
+    """
+    arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or "all", "timestamps": stamped}
+    if since is not None:
+        arguments["since"] = float(since)
+    if until is not None:
+        arguments["until"] = float(until)
+    try:
+        raw = container.logs(**arguments)
+    except DockerException:
+        return []
+    return [line for line in _ANSI.sub("", _text(raw)).splitlines() if line.strip()]
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Absolute path → content as a tar archive, to be unpacked at `/`. Folders come first, for everybody to enter."""
+    out = io.BytesIO()
+    now = time.time()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for folder in sorted({parent for path in files for parent in _parents(path)}):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o755, now
+            tar.addfile(entry)
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode, entry.mtime = len(content), 0o644, now
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def read_file(container: Container, path: str) -> str:
+    """A small text file of a container, running or not; empty where there is none."""
+    try:
+        chunks, _ = container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            member = tar.extractfile(tar.getmembers()[0])
+            return member.read().decode(errors="replace").strip() if member else ""
+    except (DockerException, tarfile.TarError, IndexError, KeyError):
+        return ""
+
+
+class EngineBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types
+    """testinfra through docker's own client: no `docker` command is needed, and the engine is the same one."""
+
+    NAME = "docker"
+
+    def __init__(self, container: Container, *args: Any, **kwargs: Any) -> None:
+        self._container = container
+        super().__init__(str(container.name), *args, **kwargs)
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """See testinfra's BaseBackend.run."""
+        line = self.get_command(command, *args)
+        ran = execute(self._container, ("/bin/sh", "-c", line))
+        return self.result(ran.code, self.encode(line), ran.output.encode(), ran.errors.encode())
+
+
+def testinfra_host(container: Container) -> Host:
+    """The container as testinfra sees it."""
+    return Host(EngineBackend(container))
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.strip("/").split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode(errors="replace")

@@ -1,0 +1,93 @@
+"""From whole logs to the lines that belong to one observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pytest_mailu.core.model import Observation, Outcome
+
+SLACK = 1.0
+"""Seconds around an observation in which its lines may stand: log drivers and clocks are not exact."""
+MOST = 40
+"""Lines shown of one observation; more would be "the whole log"."""
+
+_LETTER = re.compile(r"^-- letter (<[^>]+>)")
+_QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
+_CONNECTING = re.compile(r"^-- connecting to \S+:(\d+) as (\S+)")
+_PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d+)\b")
+"""The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
+_LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
+"""Dovecot's processes, which do not tell of ports."""
+_PORTS = {"imap": {143, 993}, "pop3": {110, 995}, "submission": {465, 587}, "managesieve": {4190}}
+_MAIL = {25, *_PORTS["submission"]}
+_BOXES = {*_PORTS["imap"], *_PORTS["pop3"], *_PORTS["managesieve"]}
+_BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
+"""Services to which a client is only passed on, and the ports that it came to then."""
+_QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`when` is seconds since the epoch, as the engine saw the line."""
+
+    service: str
+    when: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.service} | {self.text}"
+
+
+def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
+    """Lines as the engine gives them with time stamps (RFC 3339, nanoseconds); a line without one is left out."""
+    parsed = []
+    for line in lines:
+        stamp, _, text = line.partition(" ")
+        try:
+            # datetime knows microseconds only.
+            when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", stamp)).timestamp()
+        except ValueError:
+            continue
+        parsed.append(LogLine(service, when, text))
+    return parsed
+
+
+def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[str, str]) -> tuple[str, ...]:
+    """The log lines of the moment that speak of the observation's letters; where there are none, of its client.
+
+    Letters are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `places` maps
+    addresses to the names of vantages.
+    """
+    begin, end = observation.started - SLACK, observation.started + observation.seconds + SLACK
+    window = [line for line in logs if begin <= line.when <= end]
+    words = {found[1].strip("<>") for line in observation.transcript if (found := _LETTER.search(line))}
+    words |= {found[1] for line in observation.transcript if (found := _QUEUED.search(line))}
+    chosen: list[LogLine] = []
+    if words:
+        words |= {
+            found[1]
+            for line in window
+            if any(word in line.text for word in words) and (found := _QUEUE_ID.search(line.text))
+        }
+        chosen = [line for line in window if any(word in line.text for word in words)]
+    if not chosen and observation.outcome is not Outcome.UNREACHABLE:
+        spoken = [found for line in observation.transcript if (found := _CONNECTING.search(line))]
+        clients = {address for address, name in places.items() if name in {found[2] for found in spoken}}
+        ports = {int(found[1]) for found in spoken}
+        chosen = [line for line in window if any(client in line.text for client in clients) and _of_ports(line, ports)]
+        # Several clients stand at one address; a refusal is logged in the words it was given in.
+        said = observation.reply.text if observation.reply is not None else ""
+        chosen = [line for line in chosen if said and said in line.text] or chosen
+    chosen.sort(key=lambda line: line.when)
+    shown = [str(line) for line in chosen[:MOST]]
+    return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
+
+
+def _of_ports(line: LogLine, ports: set[int]) -> bool:
+    """Whether a line speaks of one of these ports, or of none but in a service that stands behind one of them."""
+    named = {int(found[1] or found[2]) for found in _PORT.finditer(line.text)}
+    named |= {port for found in _LOGIN.finditer(line.text) for port in _PORTS[found[1]]}
+    return bool((named or _BEHIND.get(line.service, ports)) & ports)

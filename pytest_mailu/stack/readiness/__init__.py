@@ -1,0 +1,1 @@
+"""When a stack is ready to be asked."""

@@ -1,0 +1,63 @@
+"""The signs by which each service of a release is known to be ready."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.docker.isolation import WORLD
+from pytest_mailu.stack.evidence.containers import Ran
+from pytest_mailu.stack.readiness.conditions import Condition, Inner
+from pytest_mailu.stack.world.control import World
+from pytest_mailu.wire.transport.errors import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Makes conditions for the services of one stack.
+
+    `check_front` runs the health check that the image of `front` brings along: the release says itself when it is well.
+    """
+
+    release: Release
+    world: World
+    check_front: Callable[[], Awaitable[Ran | None]]
+
+    def conditions(self) -> dict[str, list[Condition]]:
+        """Service → what must be so. None of it asks a port that is under test."""
+        inner = Inner(self.world.door)
+        symbol = "IS_LOCAL_DOMAIN_H" if self.release.stops_spoofing_in_rspamd else ""
+        return {
+            WORLD: [self._world_answers],
+            "admin": [inner.answers_http("admin", self.release.admin_port, self.release.admin_ready_path)],
+            "smtp": [inner.greets("smtp", 25, b"220 ")],
+            "imap": [inner.greets("imap", 2525, b"220 ")],
+            "antispam": [inner.rspamd_scans("antispam", symbol=symbol)],
+            "front": [self._front_is_well],
+        }
+
+    def refuses_spoofed_mail(self, stranger: str) -> Condition:
+        """See `Inner.refuses_spoofed_mail`."""
+        return Inner(self.world.door).refuses_spoofed_mail("smtp", stranger)
+
+    def has_read_a_login(self) -> Condition:
+        """See `Inner.has_read_a_login`."""
+        return Inner(self.world.door).has_read_a_login("admin", self.release.admin_port)
+
+    async def _world_answers(self) -> str:
+        try:
+            await self.world.ping()
+        except Trouble as trouble:
+            return str(trouble)
+        return ""
+
+    async def _front_is_well(self) -> str:
+        try:
+            ran = await self.check_front()
+        except StackError as error:
+            return error.cause
+        if ran is None or not ran.code:
+            return ""
+        return f"its own health check says {(ran.output + ran.errors).strip()[-200:]!r}"

@@ -1,0 +1,1 @@
+"""The sealed surroundings of a stack, from the side of the plugin."""

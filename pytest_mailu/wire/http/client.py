@@ -1,0 +1,220 @@
+"""An HTTP client that goes through the door, follows redirects by hand, and lists them (RFC 9110, RFC 6265)."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_module
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import httpcore
+import httpx
+
+from pytest_mailu.core.model import Outcome, Stage, Tls, Vantage
+from pytest_mailu.core.text import show_line
+from pytest_mailu.wire.http.transport import DoorTransport
+from pytest_mailu.wire.transport.connector import Door
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.reader import MIB
+from pytest_mailu.wire.transport.transcript import Transcript
+
+MAX_BODY = 4 * MIB
+MAX_REDIRECTS = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
+_KEEP_METHOD = {307, 308}
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One redirect: what was asked, the status, and where it sent us (as the server wrote it)."""
+
+    url: str
+    status: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """The last answer. `url` is where it came from, `chain` what led there; header names are in lower case.
+
+    A redirect that was not followed (to another host, or one too many) is the last answer itself.
+    """
+
+    status: int
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    chain: tuple[Hop, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8, whatever is in it."""
+        return self.body.decode("utf-8", "backslashreplace")
+
+    @property
+    def looped(self) -> bool:
+        """Whether the redirects would not come to an end."""
+        return len(self.chain) >= MAX_REDIRECTS
+
+    def header(self, name: str) -> str:
+        """The header's values joined by commas; empty without any."""
+        return ", ".join(value for key, value in self.headers if key == name.lower())
+
+    def json(self) -> Any:
+        """The body as JSON. Raises `Trouble` when it is none."""
+        try:
+            return json_module.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Trouble(f"the answer of {self.url} is not JSON: {show_line(self.body, 60)!r}") from error
+
+    @property
+    def cookies(self) -> dict[str, dict[str, str]]:
+        """The cookies that this answer sets: attributes by name, values left out since they are secrets."""
+        found: dict[str, dict[str, str]] = {}
+        for key, value in self.headers:
+            if key != "set-cookie":
+                continue
+            jar = SimpleCookie()
+            try:
+                jar.load(value)
+            except CookieError:
+                continue
+            for name, morsel in jar.items():
+                found[name] = {key: str(one) for key, one in morsel.items() if one and key not in ("expires",)}
+        return found
+
+
+class HttpSession:
+    """A browser's session: cookies are kept from one request to the next."""
+
+    def __init__(self, client: httpx.AsyncClient, transport: DoorTransport, *, transcript: Transcript) -> None:
+        self.transcript = transcript
+        self._client = client
+        self._transport = transport
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        door: Door,
+        host: str,
+        port: int,
+        *,
+        tls: Tls = Tls.IMPLICIT,
+        vantage: Vantage = Vantage.STRANGER,
+        transcript: Transcript | None = None,
+        timeout: float = 20.0,  # noqa: ASYNC109 - of each request, not of the whole
+        name: str | None = None,
+        sni: str | None = None,
+    ) -> AsyncIterator[HttpSession]:
+        """A session with the web server at `host`, which is called `name` in addresses and Host (`host` unless given).
+
+        Nothing is connected before the first request. `sni` is the TLS server name, `name` unless given.
+        """
+        transcript = transcript or Transcript()
+        transport = DoorTransport(door, host, vantage=vantage, transcript=transcript, timeout=timeout, sni=sni)
+        scheme = "http" if tls is Tls.NONE else "https"
+        async with httpx.AsyncClient(
+            transport=transport,
+            base_url=f"{scheme}://{name or host}:{port}",
+            headers={"accept-encoding": "identity", "user-agent": "pytest-mailu"},
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+        ) as client:
+            yield cls(client, transport, transcript=transcript)
+
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, follow: bool = True) -> HttpReply:
+        """GET a path or an address."""
+        return await self.request("GET", url, headers=headers, follow=follow)
+
+    async def post(
+        self,
+        url: str,
+        *,
+        data: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        follow: bool = True,
+    ) -> HttpReply:
+        """POST a form (`data`), JSON, or bytes."""
+        return await self.request("POST", url, data=data, json=json, content=content, headers=headers, follow=follow)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        data: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        follow: bool = True,
+    ) -> HttpReply:
+        """Any method. Redirects are followed while they lead to the same host, at most ten of them.
+
+        An answer of any status is data. No answer at all: `Stopped(UNANSWERED, COMMAND)`; half an answer, rubbish or
+        a body of more than 4 MiB: `Trouble`.
+        """
+        request = self._client.build_request(method, url, data=data, json=json, content=content, headers=headers)
+        chain: list[Hop] = []
+        while True:
+            reply = await self._once(request, tuple(chain))
+            target = self._target(request, reply) if follow and len(chain) < MAX_REDIRECTS else None
+            if target is None:
+                return reply
+            chain.append(Hop(str(request.url), reply.status, show_line(reply.header("location"), 1000)))
+            again = reply.status in _KEEP_METHOD
+            request = self._client.build_request(
+                request.method if again or request.method == "HEAD" else "GET",
+                target,
+                content=request.content if again else None,
+                headers=headers,
+            )
+
+    def _target(self, request: httpx.Request, reply: HttpReply) -> httpx.URL | None:
+        """Where the answer redirects to, if that is a place of this host."""
+        location = reply.header("location")
+        if reply.status not in _REDIRECTS or not location:
+            return None
+        try:
+            target = request.url.join(location)
+        except (httpx.InvalidURL, ValueError):
+            return None
+        own = target.scheme in ("http", "https") and target.host == request.url.host
+        return target if own else None
+
+    async def _once(self, request: httpx.Request, chain: tuple[Hop, ...]) -> HttpReply:
+        self.transcript.client(f"{request.method} {request.url}")
+        seconds = self._client.timeout.read
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._client.send(request, stream=True)
+                try:
+                    body = await _body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            if self._transport.heard:
+                raise Trouble(f"half an answer, then nothing more within {seconds:g} s") from None
+            raise Stopped(Outcome.UNANSWERED, Stage.COMMAND) from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpx.HTTPError, OSError, ValueError) as error:
+            reason = show_line(str(error) or type(error).__name__, 120)
+            raise Trouble(f"not an HTTP answer to {request.method} {request.url}: {reason}") from error
+        headers = tuple((show_line(key).lower(), show_line(value)) for key, value in response.headers.raw)
+        reply = HttpReply(response.status_code, str(request.url), headers, body, chain)
+        self.transcript.server(f"{reply.status} {reply.header('location')} ({len(body)} bytes)")
+        return reply
+
+
+async def _body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > MAX_BODY:
+            raise Trouble(f"an answer of more than {MAX_BODY} bytes")
+    return bytes(body)

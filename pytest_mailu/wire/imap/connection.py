@@ -1,0 +1,241 @@
+"""The part of IMAP that is about the connection: greeting, TLS, login, commands, literals, IDLE (RFC 9051, 2177)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pytest_mailu.core.model import Outcome, Stage
+from pytest_mailu.core.text import show_line
+from pytest_mailu.wire.imap.reply import Chunk, ImapReply, Untagged, quoted, read_response, state
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.line_session import LineSession
+from pytest_mailu.wire.transport.sasl import Mechanism, responses
+from pytest_mailu.wire.transport.stream import LineStream
+from pytest_mailu.wire.transport.transcript import MASK
+
+_LATER = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
+_NOT_THE_CREDENTIALS = {"PRIVACYREQUIRED", "ENCRYPTIONNEEDED"}
+
+
+class ImapConnection(LineSession):
+    """One connection. `greeting` is the first response; `capabilities` holds what was offered in each phase so far.
+
+    The phases are `plain`, `tls` and `login`; `offered` is the newest list, in upper case.
+    """
+
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__(stream)
+        self.greeting = ImapReply("")
+        self.capabilities: dict[str, tuple[str, ...]] = {}
+        self.offered: tuple[str, ...] = ()
+        self._tags = 0
+
+    async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> ImapReply:
+        """Send a command and give its end, whatever it says.
+
+        Text is sent as it is; bytes as a literal, once the server says go on: `command("APPEND INBOX ", mail)`.
+        A BYE that ends the connection raises `Stopped(REFUSED, stage)`.
+        """
+        tag = self._tag()
+        untagged: list[Untagged] = []
+        line, shown = tag + b" ", tag.decode() + " "
+        for part in parts:
+            if isinstance(part, str):
+                line, shown = line + part.encode(), shown + part
+                continue
+            size = b"{%d}" % len(part)
+            await self.stream.send(line + size + b"\r\n", shown + size.decode())
+            if (end := await self._read(tag, stage, untagged)) is not None:
+                return end
+            line, shown = part, f"({len(part)} bytes)"
+        await self.stream.send(line + b"\r\n", shown)
+        return await self._end(tag, stage, untagged)
+
+    async def do(self, *parts: str | bytes) -> ImapReply:
+        """Like `command`, but NO and BAD raise `Stopped(REFUSED, COMMAND)`."""
+        return expect_ok(await self.command(*parts), Stage.COMMAND)
+
+    async def capability(self) -> tuple[str, ...]:
+        """Ask for the capabilities; also kept in `capabilities` and `offered`."""
+        self._learn(await self.do("CAPABILITY"))
+        return self.offered
+
+    async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
+        """STARTTLS (RFC 9051 section 6.2.1), if offered, and the capabilities that then hold."""
+        if "STARTTLS" not in self.offered:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+        expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
+        await self.stream.start_tls(context, sni)
+        self._phase = "tls"
+        await self.capability()
+
+    async def login(self, user: str, password: str, *, force: bool = False) -> ImapReply:
+        """LOGIN. With LOGINDISABLED: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+
+        NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
+        """
+        if "LOGINDISABLED" in self.offered and not force:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+        self.transcript.hide(password, quoted(password))
+        reply = await self.command("LOGIN ", *_string(user), " ", *_string(password), stage=Stage.AUTH)
+        return await self._logged_in(reply)
+
+    async def authenticate(
+        self,
+        user: str,
+        password: str,
+        mechanism: Mechanism = "PLAIN",
+        *,
+        initial_response: bool = False,
+        force: bool = False,
+    ) -> ImapReply:
+        """AUTHENTICATE (section 6.2.2), with `initial_response` in one line (RFC 4959). Ends like `login`."""
+        if f"AUTH={mechanism}" not in self.offered and not force:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+        answers = responses(mechanism, user, password)
+        self.transcript.hide(password, *(answer.decode() for answer in answers))
+        tag = self._tag()
+        untagged: list[Untagged] = []
+        line = tag + b" AUTHENTICATE " + mechanism.encode()
+        await self.stream.send(line + (b" " + answers[0] if initial_response else b"") + b"\r\n")
+        for answer in answers[initial_response:]:
+            if (end := await self._read(tag, Stage.AUTH, untagged)) is not None:
+                return await self._logged_in(end)
+            await self.stream.send(answer + b"\r\n", MASK)
+        return await self._logged_in(await self._end(tag, Stage.AUTH, untagged))
+
+    @asynccontextmanager
+    async def idle(self) -> AsyncIterator[Idle]:
+        """IDLE (RFC 2177) while inside; DONE on the way out."""
+        tag = self._tag()
+        untagged: list[Untagged] = []
+        await self.stream.send(tag + b" IDLE\r\n")
+        if (end := await self._read(tag, Stage.COMMAND, untagged)) is not None:
+            expect_ok(end, Stage.COMMAND)
+            raise Trouble("IDLE was over before it began")
+        idle = Idle(self.stream, untagged)
+        yield idle
+        await self.stream.send(b"DONE\r\n")
+        expect_ok(await self._end(tag, Stage.COMMAND, idle.heard), Stage.COMMAND)
+
+    async def logout(self) -> ImapReply:
+        """LOGOUT, whatever the server says to it. Leaving `open` does this by itself."""
+        self._over = True
+        return await self.command("LOGOUT")
+
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.starttls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.logout()
+
+    async def _greet(self) -> None:
+        async with self.stream.reply(Stage.GREETING):
+            tag, chunks = await read_response(self.stream)
+        greeting = state(chunks) if tag == b"*" else None
+        if greeting is None or greeting.status not in ("OK", "PREAUTH", "BYE"):
+            raise Trouble(f"not an IMAP greeting: {show_line(Untagged(chunks).line, 80)!r}")
+        if greeting.status == "BYE":
+            raise Stopped(Outcome.REFUSED, Stage.GREETING, greeting.reply)
+        self.greeting = greeting
+        if not self._learn(greeting):
+            await self.capability()
+
+    async def _logged_in(self, reply: ImapReply) -> ImapReply:
+        expect_ok(reply, Stage.AUTH)
+        self._phase = "login"
+        if not self._learn(reply):
+            await self.capability()
+        return reply
+
+    def _learn(self, reply: ImapReply) -> bool:
+        """Take capabilities from wherever the reply has them (section 7.2.2)."""
+        lists = [reply.code] + [show_line(response.line) for response in reply.named("CAPABILITY")]
+        for words in (one.upper().split() for one in reversed(lists)):
+            if words[:1] == ["CAPABILITY"]:
+                self.offered = tuple(words[1:])
+                self.capabilities[self._phase] = self.offered
+                return True
+        return False
+
+    def _tag(self) -> bytes:
+        self._tags += 1
+        return b"a%d" % self._tags
+
+    async def _end(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply:
+        end = await self._read(tag, stage, untagged)
+        if end is None:
+            raise Trouble("the server asks for more where nothing more is to come")
+        return end
+
+    async def _read(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply | None:
+        """Responses up to the end of the command, or None when the server says go on; others go to `untagged`."""
+        first = len(untagged)
+        try:
+            async with self.stream.reply(stage):
+                while True:
+                    got, chunks = await read_response(self.stream)
+                    if got != b"*":
+                        return _ending(got, tag, chunks, untagged)
+                    untagged.append(Untagged(chunks))
+        except Trouble:
+            for response in untagged[first:]:
+                if response.word == "BYE" and (bye := state(response.chunks)) is not None:
+                    raise Stopped(Outcome.REFUSED, stage, bye.reply) from None
+            raise
+
+
+class Idle:
+    """What a server tells while a client idles."""
+
+    def __init__(self, stream: LineStream, heard: list[Untagged]) -> None:
+        self._stream = stream
+        self.heard = heard
+
+    async def wait_for(self, *words: str, seconds: float) -> Untagged | None:
+        """The first untagged response of one of these names (`EXISTS` …), or None when none came in `seconds`."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            try:
+                async with self._stream.reply(Stage.COMMAND, left):
+                    tag, chunks = await read_response(self._stream)
+            except Stopped:
+                return None
+            if tag != b"*":
+                raise Trouble(f"not an answer to IDLE: {show_line(tag + b' ' + Untagged(chunks).line, 80)!r}")
+            response = Untagged(chunks)
+            self.heard.append(response)
+            if response.word in words:
+                return response
+        return None
+
+
+def expect_ok(reply: ImapReply, stage: Stage) -> ImapReply:
+    """The reply itself when it is OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    if reply.ok:
+        return reply
+    word = reply.code.upper().partition(" ")[0]
+    outcome = Outcome.REFUSED
+    if stage is Stage.AUTH and reply.status == "NO" and word not in _NOT_THE_CREDENTIALS:
+        outcome = Outcome.DEFERRED if word in _LATER else Outcome.AUTH_FAILED
+    raise Stopped(outcome, stage, reply.reply)
+
+
+def _ending(got: bytes, tag: bytes, chunks: tuple[Chunk, ...], untagged: list[Untagged]) -> ImapReply | None:
+    """What a response that is not untagged means: go on (None), or the end of the command."""
+    if got == b"+":
+        return None
+    end = state(chunks, untagged) if got == tag else None
+    if end is None:
+        raise Trouble(f"not an IMAP response: {show_line(got + b' ' + Untagged(chunks).line, 80)!r}")
+    return end
+
+
+def _string(text: str) -> tuple[str | bytes, ...]:
+    """A quoted string where that can say it, a literal otherwise (RFC 9051 section 4.3, RFC 3501)."""
+    if text.isascii() and text.isprintable():
+        return (quoted(text),)
+    return (text.encode(),)

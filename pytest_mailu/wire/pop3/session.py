@@ -1,0 +1,194 @@
+"""A POP3 client (RFC 1939, 2449, 2595, 5034) whose answers are plain data."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+
+from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.core.text import show_line
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.line_session import LineSession
+from pytest_mailu.wire.transport.reader import MIB, Limits
+from pytest_mailu.wire.transport.sasl import Mechanism, responses
+from pytest_mailu.wire.transport.stream import LineStream
+from pytest_mailu.wire.transport.transcript import MASK
+
+_STATUS = re.compile(rb"(\+OK|-ERR)(?: +\[([A-Z0-9/_-]+)\])?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
+_LATER = {"SYS/TEMP", "IN-USE", "LOGIN-DELAY"}
+GO_ON = "+"
+LIMITS = Limits(line=MIB, reply=64 * MIB, lines=4_000_000)
+"""A message comes line by line, and may be as large as Mailu takes them (MESSAGE_SIZE_LIMIT, 50 MB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Reply:
+    """`reply.code` is `+OK`, `-ERR`, or `+` where AUTH goes on; `lines` are those of a multi-line answer, unstuffed."""
+
+    reply: Reply
+    lines: tuple[bytes, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command was carried out."""
+        return self.reply.code == "+OK"
+
+
+class Pop3Session(LineSession):
+    """One connection. `greeting` is the first reply, `capabilities` CAPA's answer per phase (`plain` `tls` `login`).
+
+    `offered` is the newest of them: `{"STLS": "", "SASL": "PLAIN LOGIN" …}`. `-ERR` raises `Stopped`, but in `command`.
+    """
+
+    limits = LIMITS
+
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__(stream)
+        self.greeting = Reply()
+        self.capabilities: dict[str, dict[str, str]] = {}
+        self.offered: dict[str, str] = {}
+
+    async def command(self, line: str, *, multi: bool = False, stage: Stage = Stage.COMMAND) -> Pop3Reply:
+        """Send one line and give the reply, whatever it says; `multi` where +OK is followed by lines up to a dot."""
+        await self.stream.send(line.encode() + b"\r\n")
+        return await self._read(stage, multi=multi)
+
+    async def do(self, line: str, *, multi: bool = False) -> Pop3Reply:
+        """Like `command`, but -ERR raises `Stopped(REFUSED, COMMAND)`."""
+        return expect_ok(await self.command(line, multi=multi), Stage.COMMAND)
+
+    async def capa(self) -> dict[str, str]:
+        """CAPA (RFC 2449); empty where the server does not know it."""
+        answer = await self.command("CAPA", multi=True)
+        lines = [show_line(line).partition(" ") for line in answer.lines]
+        self.offered = {name.upper(): arguments for name, _, arguments in lines}
+        self.capabilities[self._phase] = self.offered
+        return self.offered
+
+    async def stls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
+        """STLS (RFC 2595 section 4), if offered, and CAPA again."""
+        if "STLS" not in self.offered:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+        expect_ok(await self.command("STLS", stage=Stage.TLS), Stage.TLS)
+        await self.stream.start_tls(context, sni)
+        self._phase = "tls"
+        await self.capa()
+
+    async def login(self, user: str, password: str, *, force: bool = False) -> Reply:
+        """USER and PASS. Without USER in CAPA: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+
+        -ERR is AUTH_FAILED, or DEFERRED where the response code says that it is not the password (RFC 3206).
+        """
+        if self.offered and "USER" not in self.offered and not force:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+        self.transcript.hide(password)
+        named = await self.command(f"USER {user}", stage=Stage.AUTH)
+        if not named.ok and not named.reply.enhanced:
+            # Nobody has given a password yet.
+            raise Stopped(Outcome.REFUSED, Stage.AUTH, named.reply)
+        expect_ok(named, Stage.AUTH)
+        return await self._logged_in(await self.command(f"PASS {password}", stage=Stage.AUTH))
+
+    async def authenticate(
+        self,
+        user: str,
+        password: str,
+        mechanism: Mechanism = "PLAIN",
+        *,
+        initial_response: bool = False,
+        force: bool = False,
+    ) -> Reply:
+        """AUTH (RFC 5034). Ends like `login`."""
+        if mechanism not in self.offered.get("SASL", "").upper().split() and not force:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+        answers = responses(mechanism, user, password)
+        self.transcript.hide(password, *(answer.decode() for answer in answers))
+        first = f" {answers[0].decode()}" if initial_response else ""
+        answer = await self.command(f"AUTH {mechanism}{first}", stage=Stage.AUTH)
+        for response in answers[initial_response:]:
+            if answer.reply.code != GO_ON:
+                break
+            await self.stream.send(response + b"\r\n", MASK)
+            answer = await self._read(Stage.AUTH)
+        return await self._logged_in(answer)
+
+    async def stat(self) -> tuple[int, int]:
+        """STAT: number of messages, bytes."""
+        words = (await self.do("STAT")).reply.text.split()
+        if len(words) < 2 or not (words[0].isdecimal() and words[1].isdecimal()):
+            raise Trouble("an answer to STAT that means nothing")
+        return int(words[0]), int(words[1])
+
+    async def list(self) -> dict[int, int]:
+        """LIST: bytes by message number."""
+        return {number: int(size) for number, size in _numbered(await self.do("LIST", multi=True)) if size.isdecimal()}
+
+    async def uidl(self) -> dict[int, str]:
+        """UIDL: unique id by message number."""
+        return dict(_numbered(await self.do("UIDL", multi=True)))
+
+    async def retr(self, number: int) -> bytes:
+        """RETR: the message, lines ending in CRLF."""
+        return b"".join(line + b"\r\n" for line in (await self.do(f"RETR {number}", multi=True)).lines)
+
+    async def top(self, number: int, lines: int = 0) -> bytes:
+        """TOP: the header and so many lines of the body."""
+        return b"".join(line + b"\r\n" for line in (await self.do(f"TOP {number} {lines}", multi=True)).lines)
+
+    async def dele(self, number: int) -> Reply:
+        """DELE; takes effect with QUIT."""
+        return (await self.do(f"DELE {number}")).reply
+
+    async def rset(self) -> Reply:
+        """RSET: forget the DELEs."""
+        return (await self.do("RSET")).reply
+
+    async def quit(self) -> Reply:
+        """QUIT, whatever the server says to it. Leaving `open` does this by itself, and so makes DELE take effect."""
+        self._over = True
+        return (await self.command("QUIT")).reply
+
+    async def _read(self, stage: Stage, *, multi: bool = False) -> Pop3Reply:
+        lines: list[bytes] = []
+        async with self.stream.reply(stage):
+            first = await self.stream.line()
+            if stage is Stage.AUTH and (first == b"+" or first.startswith(b"+ ")):
+                return Pop3Reply(Reply(GO_ON, "", show_line(first[2:])))
+            match = _STATUS.fullmatch(first)
+            if match is None:
+                raise Trouble(f"not a POP3 reply: {show_line(first, 80)!r}")
+            reply = Reply(match[1].decode().upper(), show_line(match[2] or b""), show_line(match[3] or b""))
+            while multi and reply.code == "+OK" and (line := await self.stream.line()) != b".":
+                lines.append(line[1:] if line.startswith(b".") else line)
+        return Pop3Reply(reply, tuple(lines))
+
+    async def _logged_in(self, answer: Pop3Reply) -> Reply:
+        expect_ok(answer, Stage.AUTH)
+        self._phase = "login"
+        return answer.reply
+
+    async def _greet(self) -> None:
+        self.greeting = expect_ok(await self._read(Stage.GREETING), Stage.GREETING).reply
+        await self.capa()
+
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.stls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.quit()
+
+
+def expect_ok(answer: Pop3Reply, stage: Stage) -> Pop3Reply:
+    """The answer itself when it is +OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    if answer.ok:
+        return answer
+    if answer.reply.code == GO_ON:
+        raise Trouble("the server went on asking after the last answer to AUTH")
+    outcome = Outcome.AUTH_FAILED if stage is Stage.AUTH else Outcome.REFUSED
+    raise Stopped(Outcome.DEFERRED if answer.reply.enhanced.upper() in _LATER else outcome, stage, answer.reply)
+
+
+def _numbered(answer: Pop3Reply) -> list[tuple[int, str]]:
+    pairs = [show_line(line).partition(" ") for line in answer.lines]
+    return [(int(number), rest.strip()) for number, _, rest in pairs if number.isdecimal()]

@@ -1,0 +1,236 @@
+"""A ManageSieve client (RFC 5804) whose answers are plain data."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+
+from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.core.text import show, show_line
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.line_session import LineSession
+from pytest_mailu.wire.transport.reader import MIB, Limits
+from pytest_mailu.wire.transport.sasl import Mechanism, responses
+from pytest_mailu.wire.transport.stream import LineStream
+from pytest_mailu.wire.transport.transcript import MASK
+
+_STATUS = re.compile(rb"(OK|NO|BYE)(?: +\(([^)]*)\))?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
+_LITERAL = re.compile(rb"\{(\d{1,9})\+?\}$")
+_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|[^\s"]+', re.DOTALL)
+_LATER = {"TRYLATER"}
+_NOT_THE_CREDENTIALS = {"ENCRYPT-NEEDED"}
+
+LIMITS = Limits(line=MIB, reply=8 * MIB)
+
+Words = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SieveReply:
+    """`reply.code` is OK, NO or BYE, `reply.enhanced` the response code; `lines` are the strings and atoms before."""
+
+    reply: Reply
+    lines: tuple[Words, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command was carried out."""
+        return self.reply.code == "OK"
+
+
+class SieveSession(LineSession):
+    """One connection. `capabilities` holds them per phase (`plain`, `tls`, `login`), `offered` the newest.
+
+    They read `{"IMPLEMENTATION": "…", "SASL": "PLAIN LOGIN", "SIEVE": "fileinto …", "STARTTLS": ""}`.
+    NO and BYE raise `Stopped`, but in `command`.
+    """
+
+    limits = LIMITS
+
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__(stream)
+        self.greeting = Reply()
+        self.capabilities: dict[str, dict[str, str]] = {}
+        self.offered: dict[str, str] = {}
+
+    async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> SieveReply:
+        """Send a command and give the reply, whatever it says. Bytes are sent as literals: `("CHECKSCRIPT ", b"…")`."""
+        data, shown = b"", ""
+        for part in parts:
+            if isinstance(part, str):
+                data, shown = data + part.encode(), shown + part
+            else:
+                data, shown = data + b"{%d+}\r\n" % len(part) + part, f"{shown}({len(part)} bytes)"
+        await self.stream.send(data + b"\r\n", shown)
+        return await self._read(stage)
+
+    async def do(self, *parts: str | bytes) -> SieveReply:
+        """Like `command`, but NO and BYE raise `Stopped(REFUSED, COMMAND)`."""
+        return expect_ok(await self.command(*parts), Stage.COMMAND)
+
+    async def capability(self) -> dict[str, str]:
+        """CAPABILITY; also kept in `capabilities` and `offered`."""
+        self._learn(await self.command("CAPABILITY"), Stage.COMMAND)
+        return self.offered
+
+    async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
+        """STARTTLS (section 2.2), if offered, and the capabilities that the server then sends by itself."""
+        if "STARTTLS" not in self.offered:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+        expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
+        await self.stream.start_tls(context, sni)
+        self._phase = "tls"
+        self._learn(await self._read(Stage.TLS), Stage.TLS)
+
+    async def authenticate(
+        self,
+        user: str,
+        password: str,
+        mechanism: Mechanism = "PLAIN",
+        *,
+        initial_response: bool = True,
+        force: bool = False,
+    ) -> Reply:
+        """AUTHENTICATE (section 2.1). Not in SASL: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+
+        NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
+        """
+        if mechanism not in self.offered.get("SASL", "").upper().split() and not force:
+            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+        answers = responses(mechanism, user, password)
+        self.transcript.hide(password, *(answer.decode() for answer in answers))
+        first = f" {quoted(answers[0].decode())}" if initial_response else ""
+        await self.stream.send(f'AUTHENTICATE "{mechanism}"{first}\r\n'.encode())
+        for answer in answers[initial_response:]:
+            if (end := await self._challenge()) is not None:
+                return await self._logged_in(end)
+            await self.stream.send(quoted(answer.decode()).encode() + b"\r\n", MASK)
+        return await self._logged_in(await self._read(Stage.AUTH))
+
+    async def havespace(self, name: str, size: int) -> Reply:
+        """HAVESPACE."""
+        return (await self.do(f"HAVESPACE {quoted(name)} {size}")).reply
+
+    async def putscript(self, name: str, script: str) -> Reply:
+        """PUTSCRIPT; warnings are in the reply."""
+        return (await self.do(f"PUTSCRIPT {quoted(name)} ", script.encode())).reply
+
+    async def checkscript(self, script: str) -> Reply:
+        """CHECKSCRIPT: compile, but do not keep."""
+        return (await self.do("CHECKSCRIPT ", script.encode())).reply
+
+    async def listscripts(self) -> dict[str, bool]:
+        """LISTSCRIPTS: whether it is the active one, by name."""
+        answer = await self.do("LISTSCRIPTS")
+        return {show_line(words[0]): b"ACTIVE" in map(bytes.upper, words[1:]) for words in answer.lines if words}
+
+    async def setactive(self, name: str) -> Reply:
+        """SETACTIVE; an empty name makes none active."""
+        return (await self.do(f"SETACTIVE {quoted(name)}")).reply
+
+    async def getscript(self, name: str) -> str:
+        """GETSCRIPT."""
+        lines = (await self.do(f"GETSCRIPT {quoted(name)}")).lines
+        return lines[0][0].decode("utf-8", "backslashreplace") if lines and lines[0] else ""
+
+    async def deletescript(self, name: str) -> Reply:
+        """DELETESCRIPT."""
+        return (await self.do(f"DELETESCRIPT {quoted(name)}")).reply
+
+    async def renamescript(self, name: str, to: str) -> Reply:
+        """RENAMESCRIPT."""
+        return (await self.do(f"RENAMESCRIPT {quoted(name)} {quoted(to)}")).reply
+
+    async def logout(self) -> Reply:
+        """LOGOUT, whatever the server says to it. Leaving `open` does this by itself."""
+        self._over = True
+        return (await self.command("LOGOUT")).reply
+
+    async def _read(self, stage: Stage) -> SieveReply:
+        lines: list[Words] = []
+        async with self.stream.reply(stage):
+            while (end := _status(line := await self._line(), lines)) is None:
+                lines.append(_words(line))
+        return end
+
+    async def _challenge(self) -> SieveReply | None:
+        """What the server says to AUTHENTICATE: None for a challenge, or the end."""
+        async with self.stream.reply(Stage.AUTH):
+            return _status(await self._line(), [])
+
+    async def _line(self) -> bytes:
+        """A line with its literals put in as quoted strings."""
+        whole = b""
+        line = await self.stream.line()
+        while match := _LITERAL.search(line):
+            literal = await self.stream.exactly(int(match[1]))
+            whole += line[: match.start()] + b'"' + literal.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+            line = await self.stream.line()
+        return whole + line
+
+    def _learn(self, answer: SieveReply, stage: Stage) -> Reply:
+        expect_ok(answer, stage)
+        self.offered = {
+            show_line(words[0]).upper(): show_line(words[1]) if len(words) > 1 else ""
+            for words in answer.lines
+            if words
+        }
+        self.capabilities[self._phase] = self.offered
+        return answer.reply
+
+    async def _logged_in(self, answer: SieveReply) -> Reply:
+        expect_ok(answer, Stage.AUTH)
+        self._phase = "login"
+        await self.capability()
+        return answer.reply
+
+    async def _greet(self) -> None:
+        self.greeting = self._learn(await self._read(Stage.GREETING), Stage.GREETING)
+
+    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
+        await self.starttls(context, sni)
+
+    async def _goodbye(self) -> None:
+        await self.logout()
+
+
+def expect_ok(answer: SieveReply, stage: Stage) -> SieveReply:
+    """The answer itself when it is OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    if answer.ok:
+        return answer
+    word = answer.reply.enhanced.upper().partition(" ")[0]
+    outcome = Outcome.REFUSED
+    if word in _LATER:
+        outcome = Outcome.DEFERRED
+    elif stage is Stage.AUTH and answer.reply.code == "NO" and word not in _NOT_THE_CREDENTIALS:
+        outcome = Outcome.AUTH_FAILED
+    raise Stopped(outcome, stage, answer.reply)
+
+
+def quoted(text: str) -> str:
+    """A quoted string (section 1.2)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _status(line: bytes, lines: list[Words]) -> SieveReply | None:
+    match = _STATUS.fullmatch(line)
+    if match is not None:
+        text = _words(match[3] or b"")
+        reply = Reply(
+            match[1].decode().upper(),
+            show_line(match[2] or b""),
+            show(text[-1].replace(b"\r\n", b"\n") if text else b""),
+        )
+        return SieveReply(reply, tuple(lines))
+    if not line.startswith(b'"'):
+        raise Trouble(f"not a ManageSieve reply: {show_line(line, 80)!r}")
+    return None
+
+
+def _words(line: bytes) -> Words:
+    """The quoted strings and atoms of a line."""
+    return tuple(
+        re.sub(rb"\\(.)", rb"\1", match[1], flags=re.DOTALL) if match[1] is not None else match[0]
+        for match in _WORD.finditer(line)
+    )

@@ -1,0 +1,1 @@
+"""TLS handshakes, and the way from plain text to TLS."""

@@ -1,0 +1,1 @@
+"""Connections: how a client reaches a server, reads within limits, and keeps a transcript."""

@@ -1,0 +1,33 @@
+"""The two ways in which a conversation with a server ends early."""
+
+from __future__ import annotations
+
+from pytest_mailu.core.model import Outcome, Reply, Stage
+
+
+class Stopped(Exception):
+    """The server ended the conversation: refused, deferred, did not offer, did not answer. That is an observation.
+
+    `reply` holds the server's words where it said any; for TLS failures and refused connections the reason.
+    """
+
+    def __init__(self, outcome: Outcome, stage: Stage, reply: Reply | None = None) -> None:
+        super().__init__(outcome, stage, reply)
+        self.outcome = outcome
+        self.stage = stage
+        self.reply = reply
+
+    def __str__(self) -> str:
+        words = (self.reply.code, self.reply.enhanced, self.reply.text) if self.reply else ()
+        return f"{self.outcome} at {self.stage}: {' '.join(filter(None, words))}".removesuffix(": ")
+
+
+class Trouble(Exception):
+    """The question could not be put: the environment, rubbish, half a reply, a connection closed where a reply was due.
+
+    `reason` is one line for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,119 @@
+"""Reading what a server says, with an end to everything: time, length of a line, size of a reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pytest_mailu.core.model import Outcome, Stage
+from pytest_mailu.core.text import show_line
+from pytest_mailu.wire.transport.errors import Stopped, Trouble
+
+CHUNK = 65536
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a server may say: bytes in one line, bytes and lines in one reply."""
+
+    line: int
+    reply: int
+    lines: int = 100_000
+
+
+class Inbox:
+    """Bytes from an `asyncio.StreamReader`, taken as lines or blocks.
+
+    Reads happen inside `reply(stage, seconds)`, which tells silence (`Stopped(UNANSWERED, stage)`) from half a reply
+    (`Trouble`) when the seconds are over.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
+        self._reader = reader
+        self._limits = limits
+        self._pending = bytearray()
+        self._taken = 0
+        self._lines = 0
+
+    @asynccontextmanager
+    async def reply(self, stage: Stage, seconds: float) -> AsyncIterator[None]:
+        """The bounds of one reply: all of it has to be here within `seconds`, and to be no larger than allowed."""
+        self._taken = self._lines = 0
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            if self._pending or self._taken:
+                raise Trouble(f"half a reply, then nothing more within {seconds:g} s: {self._excerpt()}") from None
+            raise Stopped(Outcome.UNANSWERED, stage) from None
+
+    async def line(self) -> bytes:
+        """The next line, without its line end (LF alone is taken as one as well)."""
+        searched = 0
+        while (end := self._pending.find(b"\n", searched)) < 0:
+            searched = len(self._pending)
+            self._check_line(searched)
+            await self._more()
+        self._check_line(end)
+        line = self._take(end + 1)
+        self._lines += 1
+        if self._lines > self._limits.lines:
+            raise Trouble(f"a reply of more than {self._limits.lines} lines")
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+
+    async def exactly(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        if self._taken + size > self._limits.reply:
+            raise Trouble(f"a reply of more than {self._limits.reply} bytes")
+        while len(self._pending) < size:
+            await self._more()
+        return self._take(size)
+
+    async def some(self) -> bytes:
+        """Whatever is there or comes next; empty when the server has closed the connection."""
+        if self._pending:
+            return self._take(len(self._pending))
+        data = await self._reader.read(CHUNK)
+        self._taken += len(data)
+        return data
+
+    async def finished(self, seconds: float) -> bool:
+        """Whether the server hangs up within `seconds`; what it says before is dropped."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self._reader.read(CHUNK):
+                    pass
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    async def _more(self) -> None:
+        try:
+            data = await self._reader.read(CHUNK)
+        except OSError as error:
+            raise Trouble(f"the connection broke where a reply was due: {error or type(error).__name__}") from error
+        if not data:
+            said = f" after half a reply: {self._excerpt()}" if self._pending or self._taken else ""
+            raise Trouble(f"the server closed the connection where a reply was due{said}")
+        self._pending += data
+
+    def _take(self, size: int) -> bytes:
+        self._taken += size
+        if self._taken > self._limits.reply:
+            raise Trouble(f"a reply of more than {self._limits.reply} bytes")
+        taken = bytes(self._pending[:size])
+        del self._pending[:size]
+        return taken
+
+    def _check_line(self, size: int) -> None:
+        if size > self._limits.line:
+            raise Trouble(f"a line of more than {self._limits.line} bytes: {self._excerpt()}")
+
+    def _excerpt(self) -> str:
+        return repr(show_line(bytes(self._pending[:KIB]), 60)) if self._pending else f"{self._taken} bytes"

@@ -1,0 +1,204 @@
+"""Recordings and reports as JSON: there and back without loss, and errors that name the place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import (
+    Advice,
+    Comparison,
+    Observation,
+    Outcome,
+    Question,
+    Recording,
+    Reply,
+    Report,
+    Severity,
+    SideInfo,
+    Stage,
+    Verdict,
+    Waiver,
+)
+from pytest_mailu.core.serialization import SCHEMA, dumps, plain, read_recording, read_report, structured
+from pytest_mailu.judging.findings import findings
+from pytest_mailu.judging.judge import decide, judge
+
+FACTS: dict[str, Any] = {
+    "tls": True,
+    "size": 50_000_000,
+    "none": None,
+    "ratio": 0.5,
+    "ehlo": ["SIZE", "8BITMIME"],
+    "deep": {"a": [{}]},
+}
+SEEN = Observation(
+    Outcome.DELIVERED,
+    Stage.DELIVERY,
+    Reply("250", "2.0.0", "Grüße\nzweite Zeile\x00 \u202e"),
+    FACTS,
+    transcript=("C: NOOP", "S: 250 Ok"),
+    logs=("smtp | sent",),
+    started=1_760_000_000.25,
+    seconds=0.125,
+)
+UNTOLD = Observation(None, Stage.CONNECT, trouble="no door")
+SIDE = SideInfo("2.0.43", "2.0.43", "a stack", {"front": "sha256:1"}, {"TLS_FLAVOR": "cert"}, {"SUBNET": "10.0.0.0/24"})
+QUESTION = Question("a/25/x", "Title", "Breaks.", "RFC 5321", Outcome.DELIVERED, Severity.CRITICAL)
+RECORDING = Recording(SCHEMA, "0.1.0", SIDE, {"a/25/x": (SEEN, UNTOLD), "a/25/y": (UNTOLD,)})
+
+
+def report() -> Report:
+    refused = Observation(Outcome.REFUSED, Stage.RCPT, Reply("554", "5.7.1", "Relay access denied"))
+    compared = [judge(QUESTION, [SEEN], [refused])]
+    waiver = Waiver("a/*", "we know", from_="2.0", to="2024.06", path="reply.*", expires="2027-01-31", by="Ada", line=3)
+    told = findings(
+        compared, lambda _: (Advice("id", "cause", "remedy", "source"),), lambda _: waiver, lambda _: "swaks"
+    )
+    return Report(SCHEMA, decide(1, told), SIDE, SIDE, {str(Verdict.REGRESSED): 1}, told, ("a note",), 1.5)
+
+
+def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(dumps(RECORDING), "utf-8")
+    assert read_recording(file) == RECORDING
+
+
+def test_words_come_back_as_members_of_their_enumeration(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(dumps(RECORDING), "utf-8")
+    attempt = read_recording(file).observations["a/25/x"][0]
+    assert attempt.outcome is Outcome.DELIVERED
+    assert attempt.stage is Stage.DELIVERY
+
+
+def test_a_report_comes_back_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(dumps(report()), "utf-8")
+    assert read_report(file) == report()
+
+
+def test_a_comparison_survives_plain_json_as_xdist_carries_it() -> None:
+    for old, new in (([SEEN], [UNTOLD]), ([], [SEEN]), ([SEEN, SEEN], [SEEN])):
+        compared = judge(QUESTION, old, new)
+        assert structured(json.loads(json.dumps(plain(compared))), Comparison) == compared
+
+
+def test_what_travels_between_processes_is_made_of_plain_values_alone() -> None:
+    def kinds(value: Any) -> set[type]:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        return {type(value)}.union(*map(kinds, inner))
+
+    seen = Observation(Outcome.DELIVERED, Stage.RCPT, facts={"outcome": Outcome.LOST, "stages": [Stage.RCPT]})
+    assert kinds(plain(judge(QUESTION, [seen], [UNTOLD]))) <= {dict, list, str, int, float, bool, type(None)}
+
+
+def test_enumerations_are_written_as_their_words_and_from_as_from() -> None:
+    data = json.loads(dumps(report()))
+    (found,) = data["findings"]
+    assert data["decision"] == "go-with-waivers"
+    assert (found["verdict"], found["severity"], found["new"]["outcome"]) == ("regressed", "critical", "refused")
+    assert found["waiver"]["from"] == "2.0"
+    assert "from_" not in found["waiver"]
+
+
+def test_the_report_has_the_fields_that_the_design_promises() -> None:
+    data = json.loads(dumps(report()))
+    assert {"schema", "decision", "old", "new", "counts", "findings"} <= data.keys()
+    assert {"release", "images", "version", "provenance", "settings"} <= data["old"].keys()
+    assert data["findings"][0].keys() >= {
+        *("behaviour", "family", "title", "breaks", "verdict", "severity", "root", "old", "new", "differences"),
+        *("advice", "fingerprint", "waiver", "reproduce"),
+    }
+    assert data["findings"][0]["old"].keys() >= {"outcome", "stage", "reply", "facts"}
+    assert data["findings"][0]["old"]["reply"].keys() == {"code", "enhanced", "text"}
+    assert data["findings"][0]["differences"][0].keys() == {"path", "kind", "old", "new"}
+    assert data["findings"][0]["advice"][0].keys() == {"id", "cause", "remedy", "source"}
+
+
+def test_a_recording_has_the_fields_that_the_design_promises() -> None:
+    data = json.loads(dumps(RECORDING))
+    assert data.keys() == {"schema", "matrix", "side", "observations"}
+    assert [attempt["outcome"] for attempt in data["observations"]["a/25/x"]] == ["delivered", None]
+
+
+def test_text_is_written_as_text_so_that_a_diff_reads_well() -> None:
+    assert "Grüße" in dumps(RECORDING)
+    assert dumps(RECORDING).endswith("}\n")
+
+
+def test_what_a_newer_version_adds_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps({**plain(RECORDING), "later": 1}), "utf-8")
+    assert read_recording(file) == RECORDING
+
+
+def broken(change: dict[str, Any]) -> dict[str, Any]:
+    return {**plain(RECORDING), **change}
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"observations": {"a/25/x": [{"outcome": "delihvered", "stage": "delivery"}]}}, "a/25/x"),
+        ({"observations": {"a/25/x": [{"outcome": "delivered"}]}}, "stage"),
+        ({"observations": {"a/25/x": [{"outcome": "delivered", "stage": "rcpt", "seconds": "long"}]}}, "seconds"),
+        ({"observations": {"a/25/x": [7]}}, "a/25/x"),
+        ({"observations": []}, "observations"),
+        ({"observations": {"a/25/x": [{"outcome": "refused", "stage": "rcpt", "reply": {"code": 554}}]}}, "code"),
+        ({"observations": {"a/25/x": [{"outcome": None, "stage": "rcpt", "trouble": None}]}}, "trouble"),
+        ({"side": {}}, "release"),
+        ({"side": None}, "side"),
+    ],
+)
+def test_a_broken_recording_is_a_usage_error_that_names_the_place(
+    tmp_path: Path, change: dict[str, Any], place: str
+) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps(broken(change)), "utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_recording(file)
+    assert caught.value.cause == f"{file} is a broken recording"
+    assert "--mailu-report" in caught.value.remedy
+    assert any(place in line for line in caught.value.details), caught.value.details
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("{", "is no recording: Expecting"),
+        ("", "is no recording: Expecting"),
+        ("[]", "is no recording of schema 1 (found: None)"),
+        ("{}", "is no recording of schema 1 (found: None)"),
+        ('{"schema": 99}', "is no recording of schema 1 (found: 99)"),
+        ('{"schema": "1"}', "is no recording of schema 1 (found: 1)"),
+        ("[" * 100_000, "is no recording: "),
+    ],
+)
+def test_what_is_no_recording_says_so(tmp_path: Path, text: str, cause: str) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_recording(file)
+    assert caught.value.cause.startswith(f"{file} {cause}")
+
+
+def test_bytes_that_are_no_text_and_files_that_are_not_there_are_usage_errors(tmp_path: Path) -> None:
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    for name in ("bytes.json", "missing.json", "."):
+        with pytest.raises(UsageError, match="recording"):
+            read_recording(tmp_path / name)
+
+
+def test_a_report_is_no_recording_and_a_recording_no_report(tmp_path: Path) -> None:
+    file = tmp_path / "some.json"
+    file.write_text(dumps(report()), "utf-8")
+    with pytest.raises(UsageError):
+        read_recording(file)
+    file.write_text(dumps(RECORDING), "utf-8")
+    with pytest.raises(UsageError):
+        read_report(file)

@@ -1,0 +1,238 @@
+"""From command line and ini file to a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import FailOn
+from pytest_mailu.core.plan import Plan, RecordedSpec, ReleaseSpec, side_spec
+from pytest_mailu.core.releases import Release
+from pytest_mailu.face.configuration import plan_of
+from pytest_mailu.face.options import OPTIONS
+
+SIDES = ("--mailu-from=recorded:2.0.43", "--mailu-to=recorded:2024.06.24")
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTEST_ADDOPTS", "DOCKER_ORG", "DOCKER_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def plan(pytester: pytest.Pytester, *args: str) -> Plan:
+    return plan_of(pytester.parseconfig(*args))
+
+
+def touched(pytester: pytest.Pytester, *names: str) -> None:
+    for name in names:
+        (pytester.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (pytester.path / name).touch()
+
+
+def test_two_sides_are_all_that_is_needed(pytester: pytest.Pytester) -> None:
+    made = plan(pytester, "--mailu-from", "2.0", "--mailu-to", "2024.06.24")
+    assert made == Plan(ReleaseSpec(Release("2.0")), ReleaseSpec(Release("2024.06", 24)))
+    assert made.starts_stacks
+    assert (made.fail_on, made.pull, made.timeout, made.repeat, made.keep) == (
+        FailOn.REGRESSED,
+        "missing",
+        120.0,
+        1,
+        False,
+    )
+
+
+def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pytester) -> None:
+    touched(pytester, "mailu.env", "new.env", "compose.yml", "waivers.toml", "over/x")
+    made = plan(
+        pytester,
+        *SIDES,
+        "--mailu-env=mailu.env",
+        "--mailu-env-new=new.env",
+        "--mailu-compose=compose.yml",
+        "--mailu-overrides=over",
+        "--mailu-report=out",
+        "--mailu-waivers=waivers.toml",
+        "--mailu-fail-on=changed",
+        "--mailu-pull=never",
+        "--mailu-timeout=2.5",
+        "--mailu-repeat=5",
+        "--mailu-keep",
+    )
+    here = pytester.path
+    assert made == Plan(
+        old=RecordedSpec("recorded:2.0.43"),
+        new=RecordedSpec("recorded:2024.06.24"),
+        env=here / "mailu.env",
+        env_new=here / "new.env",
+        compose=here / "compose.yml",
+        overrides=here / "over",
+        report=here / "out",
+        waivers=here / "waivers.toml",
+        fail_on=FailOn.CHANGED,
+        pull="never",
+        timeout=2.5,
+        repeat=5,
+        keep=True,
+    )
+    assert not made.starts_stacks
+
+
+def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it(pytester: pytest.Pytester) -> None:
+    touched(pytester, "conf/mailu.env", "conf/new.env", "conf/compose.yml", "conf/waivers.toml", "conf/over/x")
+    pytester.makefile(
+        ".ini",
+        **{
+            "conf/pytest": """
+            [pytest]
+            mailu_from = rec/old.json
+            mailu_to = recorded:2024.06.24
+            mailu_env = mailu.env
+            mailu_env_new = new.env
+            mailu_compose = compose.yml
+            mailu_overrides = over
+            mailu_report = out
+            mailu_waivers = waivers.toml
+            mailu_fail_on = never
+            mailu_pull = always
+            mailu_timeout = 60
+            mailu_repeat = 2
+            mailu_keep = true
+            """
+        },
+    )
+    made = plan(pytester, "-c", "conf/pytest.ini")
+    there = pytester.path / "conf"
+    assert made == Plan(
+        old=RecordedSpec(str(there / "rec/old.json")),
+        new=RecordedSpec("recorded:2024.06.24"),
+        env=there / "mailu.env",
+        env_new=there / "new.env",
+        compose=there / "compose.yml",
+        overrides=there / "over",
+        report=there / "out",
+        waivers=there / "waivers.toml",
+        fail_on=FailOn.NEVER,
+        pull="always",
+        timeout=60.0,
+        repeat=2,
+        keep=True,
+    )
+
+
+def test_the_command_line_wins_over_the_ini_file_and_that_over_the_default(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmailu_from = 1.9\nmailu_fail_on = changed\nmailu_report = ini\nmailu_timeout = 7\n")
+    made = plan(pytester, *SIDES, "--mailu-fail-on=never", "--mailu-report=cli")
+    assert made.old == RecordedSpec("recorded:2.0.43")
+    assert (made.fail_on, made.report, made.timeout, made.repeat) == (FailOn.NEVER, pytester.path / "cli", 7.0, 1)
+
+
+def test_a_pyproject_file_is_an_ini_file_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(
+        '[tool.pytest.ini_options]\nmailu_from = "2.0"\nmailu_to = "master"\nmailu_report = "out"\n'
+    )
+    made = plan(pytester)
+    assert (made.new, made.report) == (ReleaseSpec(Release("master")), pytester.path / "out")
+
+
+def test_a_path_is_taken_where_no_ini_file_is_as_well(pytester: pytest.Pytester) -> None:
+    made = plan(pytester, *SIDES, "-o", "mailu_report=out")
+    assert made.report == pytester.path / "out"
+
+
+def test_an_absolute_path_of_the_ini_file_stays(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    pytester.makeini(f"[pytest]\nmailu_report = {tmp_path / 'out'}\n")
+    assert plan(pytester, *SIDES).report == tmp_path / "out"
+
+
+def test_a_waivers_file_in_the_root_folder_is_found_and_another_one_may_be_named(pytester: pytest.Pytester) -> None:
+    assert plan(pytester, *SIDES).waivers is None
+    touched(pytester, "mailu-waivers.toml", "other.toml")
+    assert plan(pytester, *SIDES).waivers == pytester.path / "mailu-waivers.toml"
+    assert plan(pytester, *SIDES, "--mailu-waivers=other.toml").waivers == pytester.path / "other.toml"
+
+
+def test_where_the_images_come_from_is_taken_from_the_environment(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_ORG", "registry.example/mailu")
+    assert plan(pytester, *SIDES).environ == {"DOCKER_ORG": "registry.example/mailu"}
+
+
+@pytest.mark.parametrize(
+    ("args", "cause"),
+    [
+        ([], "--mailu-from is missing"),
+        (["--mailu-to=2.0"], "--mailu-from is missing"),
+        (["--mailu-from=2.0"], "--mailu-to is missing"),
+        (["--mailu-from=2.0", "--mailu-to=nonsense"], "'nonsense' is not a Mailu release"),
+        (["--mailu-from=2.0", "--mailu-to=3.1"], "Mailu 3.1 belongs to no series"),
+        (["--mailu-from=2.0", "--mailu-to="], "'' is not a Mailu release"),
+        (["--mailu-from=2024.06", "--mailu-to=2.0"], "Mailu cannot go from 2024.06 back to 2.0"),
+        ([*SIDES, "--mailu-env=none.env"], "--mailu-env: there is no file"),
+        ([*SIDES, "--mailu-env-new=none.env"], "--mailu-env-new: there is no file"),
+        ([*SIDES, "--mailu-compose=none.yml"], "--mailu-compose: there is no file"),
+        ([*SIDES, "--mailu-waivers=none.toml"], "--mailu-waivers: there is no file"),
+        ([*SIDES, "--mailu-overrides=none"], "--mailu-overrides: there is no folder"),
+        ([*SIDES, "--mailu-report=file"], "--mailu-report: "),
+        ([*SIDES, "--mailu-timeout=soon"], "--mailu-timeout: soon is not a number"),
+        ([*SIDES, "--mailu-timeout=0"], "--mailu-timeout: 0 is not a number of at least 1"),
+        ([*SIDES, "--mailu-timeout=inf"], "--mailu-timeout: inf is not a number"),
+        ([*SIDES, "--mailu-timeout=nan"], "--mailu-timeout: nan is not a number"),
+        ([*SIDES, "--mailu-repeat=0"], "--mailu-repeat: 0 is not a whole number"),
+        ([*SIDES, "--mailu-repeat=1.5"], "--mailu-repeat: 1.5 is not a whole number"),
+        ([*SIDES, "-o", "mailu_fail_on=sometimes"], "mailu_fail_on = sometimes"),
+        ([*SIDES, "-o", "mailu_pull=maybe"], "mailu_pull = maybe"),
+    ],
+)
+def test_what_makes_no_plan_is_a_usage_error_with_a_remedy(
+    pytester: pytest.Pytester, args: list[str], cause: str
+) -> None:
+    touched(pytester, "file")
+    with pytest.raises(UsageError) as caught:
+        plan(pytester, *args)
+    assert caught.value.cause.startswith(cause)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("pair", [("2.0.43", "2.0.43"), ("2.0.43", "2.0.12"), ("2.0", "2.0.1"), ("1.9", "master")])
+def test_the_same_release_twice_and_an_earlier_patch_are_allowed(
+    pytester: pytest.Pytester, pair: tuple[str, str]
+) -> None:
+    made = plan(pytester, "--mailu-from", pair[0], "--mailu-to", pair[1])
+    assert (str(made.old), str(made.new)) == pair
+
+
+@pytest.mark.parametrize("pair", [("recorded:2024.06.24", "2.0"), ("2024.06", "some.json")])
+def test_a_recording_may_be_compared_with_any_release(pytester: pytest.Pytester, pair: tuple[str, str]) -> None:
+    made = plan(pytester, "--mailu-from", pair[0], "--mailu-to", pair[1])
+    assert (str(made.old), str(made.new)) == pair
+    assert made.starts_stacks
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("2.0", ReleaseSpec(Release("2.0"))),
+        ("2024.6.24", ReleaseSpec(Release("2024.06", 24))),
+        ("master", ReleaseSpec(Release("master"))),
+        ("recorded:2.0.43", RecordedSpec("recorded:2.0.43")),
+        ("some.json", RecordedSpec("some.json")),
+        ("/a/b.json", RecordedSpec("/a/b.json")),
+    ],
+)
+def test_what_a_text_names(text: str, spec: object) -> None:
+    assert side_spec(text) == spec
+    assert str(spec) in (text, "2024.06.24")
+
+
+def test_every_option_has_a_twin_in_the_ini_file_and_says_what_it_does(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig(*SIDES)
+    for option in OPTIONS:
+        assert option.help
+        assert config.getoption(option.dest) in (None, *(side.partition("=")[2] for side in SIDES))
+        if option.ini:
+            assert not config.getini(option.dest)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from pytest_mailu.behaviours import built_in
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, Stage, Verdict
+from pytest_mailu.core.places import place
+from pytest_mailu.core.population import USERS
+from pytest_mailu.judging.reproduce import by_hand, reproduce
+
+LOGIN = ("S: 220 x", "C: EHLO x", "C: AUTH PLAIN ****", "S: 235 OK")
+LETTER = (*LOGIN, "C: MAIL FROM:<alice@post.example> SIZE=9", "C: RCPT TO:<someone@elsewhere.example>", "C: DATA")
+STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "S: 554 5.7.1 Relay access denied")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "talk", "expected"),
+    [
+        (
+            "submission/587-starttls/external",
+            LETTER,
+            "swaks --server mail.example.org --port 587 --tls --auth PLAIN --auth-user you@example.org "
+            "--from you@example.org --to someone@elsewhere.example",
+        ),
+        (
+            "submission/465-tls/external",
+            LETTER,
+            "swaks --server mail.example.org --port 465 --tls-on-connect --auth PLAIN --auth-user you@example.org "
+            "--from you@example.org --to someone@elsewhere.example",
+        ),
+        (
+            "access/465-tls/plain",
+            LOGIN,
+            "swaks --server mail.example.org --port 465 --tls-on-connect --auth PLAIN --auth-user you@example.org "
+            "--quit-after AUTH",
+        ),
+        (
+            "relay/25-plain/null-sender",
+            STRANGER,
+            "swaks --server mail.example.org --port 25 --from '<>' --to sales@example.org --quit-after RCPT",
+        ),
+        ("surface/25/served", (), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
+        (
+            "tls/443-tls/versions",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:443 -servername mail.example.org",
+        ),
+        ("surface/25/ehlo", ("C: EHLO x",), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
+        ("access/143-starttls/login", (), "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/"),
+        (
+            "mailbox/993-tls/append",
+            ("C: a1 LOGIN alice ****",),
+            "curl -v --user you@example.org imaps://mail.example.org:993/",
+        ),
+        ("access/995-tls/login", (), "curl -v --user you@example.org pop3s://mail.example.org:995/"),
+        (
+            "tls/587-starttls/certificate",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:587 -servername mail.example.org -starttls smtp",
+        ),
+        (
+            "sieve/4190-starttls/upload",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:4190 -servername mail.example.org -starttls sieve",
+        ),
+        ("surface/143-plain/greeting", (), "curl -v telnet://mail.example.org:143"),
+        ("web/admin", ("C: GET /admin/ui/",), "curl -v https://mail.example.org/admin/ui/"),
+        ("web/80-plain/redirect", ("C: HEAD /",), "curl -v --head http://mail.example.org/"),
+        (
+            "api/users",
+            ("C: POST /api/v1/user",),
+            'curl -v --request POST https://mail.example.org/api/v1/user --header "Authorization: Bearer $API_TOKEN"',
+        ),
+        (
+            "relay/relayhost/login-and-tls",
+            ("-- connecting to mail.post.example:587 as stranger", "C: EHLO x", "C: STARTTLS", *LETTER),
+            "swaks --server mail.example.org --port 587 --tls --auth PLAIN --auth-user you@example.org "
+            "--from you@example.org --to someone@elsewhere.example",
+        ),
+        (
+            "mailbox/143/append",
+            ("C: a1 STARTTLS", "C: a2 LOGIN alice ****"),
+            "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/",
+        ),
+        (
+            "sieve/4190/manage",
+            (),
+            "openssl s_client -crlf -connect mail.example.org:4190 -servername mail.example.org -starttls sieve",
+        ),
+        ("relay/mx/by-mx", (), ""),
+        ("inside/smtp/postconf", (), ""),
+    ],
+)
+def test_the_line_asks_the_same_question(behaviour: str, talk: tuple[str, ...], expected: str) -> None:
+    assert by_hand(behaviour, talk) == expected
+
+
+@pytest.mark.parametrize("port", ["587-starttls", "465-tls", "587-plain"])
+def test_a_submission_without_a_transcript_is_taken_to_log_in(port: str) -> None:
+    words = shlex.split(by_hand(f"submission/{port}/external"))
+    assert {"--auth", "--auth-user", "you@example.org", "someone@elsewhere.example"} <= set(words)
+
+
+def test_mail_from_outside_goes_to_the_reader() -> None:
+    words = shlex.split(by_hand("inbound/25-plain/mailbox"))
+    assert words[words.index("--to") + 1] == "you@example.org"
+    assert "--auth" not in words
+
+
+def test_the_longer_of_both_conversations_is_followed() -> None:
+    asked = Question("submission/587-starttls/external", "t", "b", "s", Outcome.DELIVERED, Severity.MAJOR)
+    old = Observation(Outcome.DELIVERED, Stage.DELIVERY, transcript=LETTER)
+    new = Observation(Outcome.UNREACHABLE, Stage.CONNECT, transcript=("-- connection refused",))
+    assert "--auth PLAIN" in reproduce(Comparison(asked, Verdict.REGRESSED, (old,), (new,)))
+    assert reproduce(Comparison(asked, Verdict.INCONCLUSIVE, (), ())).startswith("swaks ")
+
+
+def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
+    talk = tuple(f"C: MAIL FROM:<{user.address}>" for user in USERS)
+    for port in ("25-plain", "465-tls", "587-starttls", "143-starttls", "993-tls", "4190-starttls", "443-tls"):
+        line = by_hand(f"access/{port}/login", talk)
+        assert "post.example" not in line
+        assert not any(user.password in line for user in USERS)
+
+
+def test_what_a_client_said_is_quoted_for_the_shell() -> None:
+    line = by_hand("submission/587-starttls/x", ("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA"))
+    assert {"$(reboot)@x", "a`b`;c@x"} <= set(shlex.split(line))
+    web = by_hand("web/443-tls/x", ("C: GET /?a=$(reboot);b",))
+    assert shlex.split(web)[-1] == "https://mail.example.org/?a=$(reboot);b"
+    assert "'" in web
+
+
+def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line() -> None:
+    ids = [behaviour.id for behaviour in built_in()]
+    without = {id_.partition("/")[0] for id_ in ids if place(id_).port and not by_hand(id_)}
+    assert without == set()

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+import pytest
+from python_socks import ProxyError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from pytest_mailu.core.model import Vantage
+
+
+async def through(here: Any, vantage: str, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["door"], username=vantage, password="any", rdns=True)
+    return await asyncio.open_connection(sock=await proxy.connect(host, port, timeout=20))
+
+
+async def serve(address: str, handler: Any) -> tuple[asyncio.Server, int]:
+    server = await asyncio.start_server(handler, address, 0)
+    return server, server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("vantage", list(Vantage))
+def test_a_connection_comes_from_the_address_of_its_vantage(here: Any, places: Any, vantage: Vantage) -> None:
+    async def tell_peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(writer.get_extra_info("peername")[0].encode())
+        writer.close()
+
+    async def ask() -> str:
+        server, port = await serve(str(places[vantage].front), tell_peer)
+        async with server:
+            reader, writer = await through(here, vantage, "front", port)
+            answer = await reader.read()
+            writer.close()
+            return answer.decode()
+
+    assert asyncio.run(ask()) == str(places[vantage].client)
+
+
+def refusal(here: Any, vantage: str, host: str, port: int) -> int:
+    with pytest.raises(ProxyError) as refused:
+        asyncio.run(through(here, vantage, host, port))
+    return int(refused.value.error_code or 0)
+
+
+def test_a_closed_port_is_refused_in_the_words_of_socks(here: Any, places: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind((str(places[Vantage.STRANGER].front), 0))  # bound, so nobody else can listen there; not listening
+        assert refusal(here, "stranger", "front", taken.getsockname()[1]) == 5
+
+
+@pytest.mark.parametrize(
+    ("vantage", "host"),
+    [
+        ("stranger", "192.0.2.1"),
+        ("stranger", "127.0.0.1"),
+        ("stranger", "127.0.53.11"),
+        ("stranger", "127.0.51.1"),
+        ("stranger", "mx.elsewhere.example"),
+        ("inside", "localhost"),
+        ("nobody", "front"),
+        ("stranger", "host.docker.internal"),
+    ],
+)
+def test_nothing_is_forwarded_to_anywhere_else(here: Any, vantage: str, host: str) -> None:
+    assert refusal(here, vantage, host, here.ports["door"]) == 2
+
+
+def test_services_inside_are_reached_by_name_and_only_from_inside(here: Any, start: Any, plan: Any) -> None:
+    with start(plan) as own, socket.create_server(("127.0.53.13", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert refusal(own, "stranger", "imap", port) == 2
+
+        async def connect() -> None:
+            _, writer = await through(own, "inside", "imap", port)
+            writer.close()
+
+        asyncio.run(connect())
+        peer = listening.accept()[1][0]
+    assert peer == own.address
+
+
+def test_only_connect_is_done(here: Any) -> None:
+    with socket.create_connection(("127.0.0.1", here.ports["door"]), timeout=20) as sock:
+        sock.sendall(b"\x05\x01\x02" + b"\x01\x08stranger\x01x")
+        assert sock.recv(2) == b"\x05\x02"
+        assert sock.recv(2) == b"\x01\x00"
+        sock.sendall(b"\x05\x02\x00\x03\x05front\x00\x19")
+        assert sock.recv(10)[1] == 7
+
+
+def test_large_data_goes_both_ways_whole_and_a_half_close_is_passed_on(here: Any, places: Any) -> None:
+    data = bytes(range(256)) * 40_000
+
+    async def answer_after_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received = await reader.read()
+        writer.write(received[::-1])
+        writer.close()
+
+    async def exchange() -> bytes:
+        server, port = await serve(str(places[Vantage.STRANGER].front), answer_after_the_end)
+        async with server:
+            reader, writer = await through(here, "stranger", "front", port)
+            writer.write(data)
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    assert asyncio.run(exchange()) == data[::-1]
+
+
+def test_a_reset_by_the_server_is_a_reset_for_the_client(here: Any, places: Any) -> None:
+    async def hang_up_rudely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def wait() -> bytes:
+        server, port = await serve(str(places[Vantage.STRANGER].front), hang_up_rudely)
+        async with server:
+            reader, writer = await through(here, "stranger", "front", port)
+            try:
+                writer.write(b"hello\n")
+                return await reader.read()
+            finally:
+                writer.close()
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(wait())
+
+
+def test_many_connections_at_once(here: Any, places: Any) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+
+    async def one(port: int, number: int) -> bool:
+        reader, writer = await through(here, "relaynet", "front", port)
+        writer.write(b"%d\n" % number)
+        answer = await reader.read()
+        writer.close()
+        return answer == b"%d\n" % number
+
+    async def all_of_them() -> list[bool]:
+        server, port = await serve(str(places[Vantage.RELAYNET].front), echo)
+        async with server:
+            return await asyncio.gather(*(one(port, number) for number in range(200)))
+
+    assert all(asyncio.run(all_of_them()))
+
+
+@pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.1\r\n\r\n", b"\x05", b"\x05\x01\x00", b"\xff" * 500, b""])
+def test_rubbish_at_the_door_is_survived(here: Any, rubbish: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", here.ports["door"]), timeout=20) as sock:
+        sock.sendall(rubbish)
+    asyncio.run(here.world.ping())

@@ -51,6 +51,8 @@ ROWS: Mapping[str, frozenset[str]] = {
     "wire.tls": _packages("wire.transport", "core"),
     "wire.transport": _packages("core"),
     "wire": _packages(),
+    "deployment": _packages(),
+    "deployment.catalogue": _packages("core"),
     "reports": _packages("judging", "core"),
     "judging": _packages("core"),
     "judging.advice": _packages("judging", "core"),

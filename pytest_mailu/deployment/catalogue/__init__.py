@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.releases import SERIES, Release
 from pytest_mailu.deployment.catalogue import reader
 from pytest_mailu.deployment.catalogue.schema import (
     Advice,
@@ -42,8 +44,6 @@ from pytest_mailu.deployment.catalogue.schema import (
     SettingState,
     Source,
 )
-from pytest_mailu.errors import UsageError
-from pytest_mailu.releases import SERIES, Release
 
 __all__ = [
     "Advice",

@@ -13,9 +13,9 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import schema
-from pytest_mailu.errors import UsageError
-from pytest_mailu.releases import Release
 
 TABLES: Mapping[str, type[Any]] = {
     "setting": schema.Setting,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_mailu.releases import Release
+from pytest_mailu.core.releases import Release
 
 
 class Kind(StrEnum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_mailu.core.errors import UsageError
 from pytest_mailu.deployment.catalogue.reader import read, read_all
-from pytest_mailu.errors import UsageError
 
 GOOD = """\
 [[setting]]

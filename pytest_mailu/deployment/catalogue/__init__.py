@@ -6,15 +6,6 @@ others. docs/settings-catalogue.md says which and how a release is added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import cache
-from itertools import pairwise
-
-from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.releases import SERIES, Release
-from pytest_mailu.deployment.catalogue import reader
 from pytest_mailu.deployment.catalogue.schema import (
     Advice,
     ChangeKind,
@@ -25,7 +16,6 @@ from pytest_mailu.deployment.catalogue.schema import (
     Effect,
     HostRequirement,
     Kind,
-    Knowledge,
     KnownSeries,
     ListeningPort,
     LogFormat,
@@ -44,6 +34,7 @@ from pytest_mailu.deployment.catalogue.schema import (
     SettingState,
     Source,
 )
+from pytest_mailu.deployment.catalogue.store import Catalogue, assemble, load
 
 __all__ = [
     "Advice",
@@ -73,170 +64,6 @@ __all__ = [
     "SettingChange",
     "SettingState",
     "Source",
+    "assemble",
     "load",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
-    """All facts. Every question is answered from these values alone."""
-
-    settings: tuple[Setting, ...]
-    services: tuple[Service, ...]
-    mounts: tuple[Mount, ...]
-    published_ports: tuple[PublishedPort, ...]
-    listening_ports: tuple[ListeningPort, ...]
-    networks: tuple[Network, ...]
-    compose_facts: tuple[ComposeFact, ...]
-    overrides: tuple[Override, ...]
-    programs: tuple[ProgramVersion, ...]
-    directives: tuple[Directive, ...]
-    stops: tuple[RequiredStop, ...]
-    dns_records: tuple[DnsRecord, ...]
-    log_formats: tuple[LogFormat, ...]
-    hosts: tuple[HostRequirement, ...]
-    notices: tuple[Notice, ...]
-    series: tuple[KnownSeries, ...]
-
-    def setting(self, name: str) -> Setting | None:
-        """The setting of this name in any release; None where no release ever read it."""
-        return next((setting for setting in self.settings if setting.name == name), None)
-
-    def known(self, release: Release) -> tuple[Setting, ...]:
-        """The settings that some service of the release reads."""
-        return tuple(setting for setting in self.settings if setting.at(release))
-
-    def similar(self, name: str, release: Release) -> str:
-        """The setting of the release whose name is closest to a name nobody knows; "" where none is close."""
-        return next(iter(get_close_matches(name, [setting.name for setting in self.known(release)], 1, 0.8)), "")
-
-    def changes(self, old: Release, new: Release) -> tuple[Difference, ...]:
-        """What differs for settings between two releases, by name. A setting can be redefined and get a new default."""
-        return tuple(difference for setting in self.settings for difference in _differences(setting, old, new))
-
-    def service(self, name: str) -> Service | None:
-        """The service of this name in any release's set-up template."""
-        return next((service for service in self.services if service.name == name), None)
-
-    def notice(self, id_: str) -> Notice:
-        """What is known under an id; KeyError where there is none (a mistake in the code that asks)."""
-        return next((notice for notice in self.notices if notice.id == id_), None) or _missing(id_)
-
-    def stops_between(self, old: Release, new: Release) -> tuple[RequiredStop, ...]:
-        """The series between two releases, in order, where an upgrade has to stop (or is advised to)."""
-        below, above = SERIES.index(old.series), SERIES.index(new.series)
-        return tuple(stop for stop in self.stops if below < SERIES.index(stop.series) < above)
-
-
-def _missing(id_: str) -> Notice:
-    raise KeyError(id_)
-
-
-def _differences(setting: Setting, old: Release, new: Release) -> Iterator[Difference]:
-    before, after = setting.at(old), setting.at(new)
-    written = [change for change in setting.changes if old < change.at <= new]
-
-    def difference(change: SettingChange) -> Difference:
-        return Difference(
-            setting=setting.name,
-            change=change.change,
-            at=change.at,
-            old=before,
-            new=after,
-            to=change.to,
-            values=change.values,
-            unset=change.unset,
-            advice=change.advice,
-        )
-
-    def of(*kinds: ChangeKind) -> Iterator[Difference]:
-        found = [change for change in written if change.change in kinds]
-        if found:
-            yield from map(difference, found)
-        else:
-            state = after or before
-            at = new if after is None or state is None else max(after.since, old)
-            yield Difference(setting=setting.name, change=kinds[0], at=at, old=before, new=after, unset=True)
-
-    if before is None and after is not None:
-        yield from of(ChangeKind.ADDED)
-    elif before is not None and after is None:
-        yield from of(ChangeKind.REMOVED, ChangeKind.RENAMED)
-    elif before is not None and after is not None:
-        yield from (difference(change) for change in written if change.change is ChangeKind.REDEFINED)
-        if before.default != after.default:
-            yield from of(ChangeKind.DEFAULT)
-
-
-def assemble(tables: reader.Tables) -> Catalogue:
-    """The catalogue from the entries of its files. Raises UsageError where entries contradict each other."""
-    knowledge: dict[str, Knowledge] = {}
-    for entry in tables["knowledge"]:
-        if entry.name in knowledge:
-            raise UsageError(f"the setting {entry.name} has knowledge twice", reader.REMEDY)
-        knowledge[entry.name] = entry
-    settings = tuple(_joined(setting, knowledge.pop(setting.name, None)) for setting in tables["setting"])
-    for name in knowledge:
-        raise UsageError(f"there is knowledge of {name}, which no release reads", reader.REMEDY)
-    for kind, names in (
-        ("setting", [setting.name for setting in settings]),
-        ("service", [service.name for service in tables["service"]]),
-        ("notice", [notice.id for notice in tables["notice"]]),
-    ):
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UsageError(f"the {kind} {twice[0]} stands in the files twice", reader.REMEDY)
-    for name, history in [
-        *((setting.name, setting.history) for setting in settings),
-        *((service.name, service.history) for service in tables["service"]),
-    ]:
-        _check_order(name, history)
-    return Catalogue(
-        settings=tuple(sorted(settings, key=lambda setting: setting.name)),
-        services=tables["service"],
-        mounts=tables["mount"],
-        published_ports=tables["published_port"],
-        listening_ports=tables["listening_port"],
-        networks=tables["network"],
-        compose_facts=tables["compose_fact"],
-        overrides=tables["override"],
-        programs=tables["program"],
-        directives=tables["directive"],
-        stops=tuple(sorted(tables["stop"], key=lambda stop: SERIES.index(stop.series))),
-        dns_records=tables["dns_record"],
-        log_formats=tables["log_format"],
-        hosts=tables["host"],
-        notices=tables["notice"],
-        series=tables["release_series"],
-    )
-
-
-@cache
-def load() -> Catalogue:
-    """The catalogue that comes with the package; read once."""
-    return assemble(reader.read_all())
-
-
-def _check_order(name: str, history: tuple[Period, ...]) -> None:
-    for earlier, later in pairwise(history):
-        if earlier.until is None or later.since < earlier.until:
-            raise UsageError(f"the periods of {name} overlap at {later.since}, or are not in order", reader.REMEDY)
-
-
-def _joined(setting: Setting, knowledge: Knowledge | None) -> Setting:
-    """A setting with its states cut where people wrote that its value is read otherwise."""
-    if knowledge is None:
-        return setting
-    _check_order(setting.name, knowledge.reading)
-    states: list[SettingState] = []
-    for state in setting.history:
-        cuts = {state.since}
-        for reading in knowledge.reading:
-            cuts |= {cut for cut in (reading.since, reading.until) if cut is not None and cut in state}
-        ends = [*sorted(cuts)[1:], state.until]
-        for since, until in zip(sorted(cuts), ends, strict=True):
-            reading_ = next((reading for reading in knowledge.reading if since in reading), None)
-            part = replace(state, since=since, until=until)
-            if reading_:
-                part = replace(part, kind=reading_.kind, allowed=reading_.allowed, meaning=reading_.meaning)
-            states.append(part)
-    return replace(setting, history=tuple(states), changes=knowledge.change)

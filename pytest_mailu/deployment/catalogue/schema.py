@@ -159,22 +159,26 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState(Period):
-    """A service of the compose file that Mailu's set-up page writes. `image` without tag.
+    """A service of the compose file that Mailu's set-up page writes, with every option chosen.
 
-    `profile` is the choice on the set-up page that brings it ("" for every deployment): webmail, antivirus,
-    oletools, tika, resolver, webdav, fetchmail. `tag` is "" where `MAILU_VERSION` decides.
+    `image` is without tag and with the registry that holds while `DOCKER_ORG` is not set; `{WEBMAIL}` in it stands for
+    the value of that setting. `profile` is the choice on the set-up page that brings the service ("" for every
+    deployment): webmail, antivirus, oletools, tika, resolver, webdav or fetchmail. `tag` is "" where `MAILU_VERSION`
+    decides. `settings` tells whether the service gets `mailu.env`. `logging` is the log driver ("": Docker's default).
     """
 
     image: str
     source: Source
     profile: str = ""
     tag: str = ""
-    networks: tuple[str, ...] = ()
-    uses_resolver: bool = False
-    healthcheck: str = ""
-    env_file: bool = True
-    depends_on: tuple[str, ...] = ()
     hostname: str = ""
+    networks: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    uses_resolver: bool = False
+    settings: bool = False
+    healthcheck: bool = False
+    logging: str = ""
+    restart: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,14 +196,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount(Period):
-    """A folder (or file) that the set-up template mounts. `host` is relative to the root of the deployment, or "/…"."""
+    """A folder that the set-up template mounts. `host` is relative to the root of the deployment.
+
+    `{WEBMAIL}` stands for the value of that setting; `profile` as in `ServiceState`.
+    """
 
     service: str
     host: str
     container: str
     source: Source
     read_only: bool = False
-    purpose: str = ""
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +217,6 @@ class PublishedPort(Period):
     service: str
     target: int
     source: Source
-    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,104 @@
+"""Makes the catalogue's data from Mailu's sources, and its page in the documentation from the data.
+
+    python scripts/catalogue.py PATH-OF-A-CLONE-OF-MAILU    # every tag of the known series has to be there
+    python scripts/catalogue.py                             # only the page
+
+What people wrote (`knowledge.toml` and the other files) is left alone. What it has to say about new facts is printed;
+docs/settings-catalogue.md says what to do then.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from catalogue_compose import compose_tables
+from catalogue_page import page
+from catalogue_programs import program_tables
+from catalogue_settings import Finder, settings_tables
+from mailu_sources import Repository
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.releases import MASTER, SERIES, Release
+from pytest_mailu.deployment.catalogue import Catalogue, assemble, reader
+from pytest_mailu.deployment.catalogue.review import review
+
+TOP = Path(__file__).parents[1]
+DATA = TOP / "pytest_mailu" / "deployment" / "catalogue" / "data"
+PAGE = TOP / "docs" / "settings-catalogue.md"
+HEADER = "# Made by scripts/catalogue.py from the tags of github.com/Mailu/Mailu: do not edit.\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the files; 1 where something has to be reviewed, 2 for a wrong call."""
+    if len(arguments) > 1 or sys.version_info < (3, 12):
+        print(__doc__, "\nPython 3.12 or later reads all of Mailu's sources.", file=sys.stderr)
+        return 2
+    if arguments:
+        for name, text in files(Repository(Path(arguments[0]))).items():
+            (DATA / name).write_text(text, "utf-8")
+    try:
+        catalogue = assemble(reader.read_all())
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    PAGE.write_text(page(catalogue), "utf-8")
+    return _report(catalogue)
+
+
+def _report(catalogue: Catalogue) -> int:
+    missing = review(catalogue)
+    print("\n".join(missing) or "Nothing to review.")
+    return 1 if missing else 0
+
+
+def files(repository: Repository) -> dict[str, str]:
+    """The generated data files: name → text. The same sources always make the same text."""
+    releases = repository.releases()
+    finder = Finder(repository)
+    sources = {release: finder.find(release) for release in releases}
+    return {
+        "settings.toml": HEADER + toml("setting", settings_tables(releases, sources)),
+        "compose.toml": HEADER
+        + "".join(toml(table, rows) for table, rows in compose_tables(repository, releases).items()),
+        "programs.toml": HEADER + toml("program", program_tables(repository, releases)),
+        "releases.toml": HEADER + toml("release_series", series(repository, releases)),
+    }
+
+
+def series(repository: Repository, releases: Sequence[Release]) -> list[dict[str, object]]:
+    """The entries of `[[release_series]]`."""
+    entries: list[dict[str, object]] = []
+    for name in SERIES:
+        own = [release for release in releases if release.series == name]
+        entry: dict[str, object] = {"series": name, "first": own[0].tag, "last": own[-1].tag}
+        if name == MASTER:
+            entry["note"] = "commit " + repository.git("log", "-1", "--format=%h of %cs", name).strip()
+        entries.append(entry)
+    return entries
+
+
+def toml(table: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as an array of tables; a list of tables in a row becomes an array of tables below it."""
+    return "".join(_toml(table, rows))
+
+
+def _toml(table: str, rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    for row in rows:
+        yield f"\n[[{table}]]\n"
+        below = {key: value for key, value in row.items() if isinstance(value, list) and value and _is_table(value[0])}
+        for key, value in row.items():
+            if key not in below:
+                yield f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in below.items():
+            yield from _toml(f"{table}.{key}", value)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -26,8 +26,8 @@ from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Pull
-from pytest_mailu.stack.docker.labels import Run
-from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.labels import RunIdentity
+from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.preflight import preflight
 from pytest_mailu.stack.stack import Stack, StackPlan, running
 
@@ -52,7 +52,7 @@ async def bare_boot(old: str, new: str) -> float:
     engine = await asyncio.to_thread(Engine.connect)
     try:
         compose = await preflight(engine, 2)
-        run, subnets = Run.new(), Subnets(engine)
+        run, subnets = RunIdentity.new(), SubnetAllocator(engine)
         stacks = [
             Stack(StackPlan(side, Release.parse(tag), pull=Pull.NEVER), run, engine, compose, subnets)
             for side, tag in (("old", old), ("new", new))

@@ -36,7 +36,7 @@ ROWS: Mapping[str, frozenset[str]] = {
         *("stack.compose", "stack.docker", "stack.evidence", "stack.readiness", "stack.settings", "stack.world"),
         "core",
     ),
-    "stack.readiness": _packages("stack.docker", "stack.evidence", "stack.world", "wire.transport", "core"),
+    "stack.readiness": _packages("stack.docker", "stack.world", "wire.transport", "core"),
     "stack.compose": _packages("stack.docker", "stack.settings", "core"),
     "stack.settings": _packages("stack.docker", "stack.world", "core"),
     "stack.world": _packages("wire.transport", "core"),

@@ -11,7 +11,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.stack.world.zones import Record
+from pytest_mailu.stack.world.zones import DnsRecord
 
 READER = POOL[21]
 POLICIES = {
@@ -35,8 +35,8 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
     RFC 7208 section 8; RFC 7489 section 6.3; Rspamd's spf and dmarc modules
     """
     domain = f"{probe.word()}.example"
-    texts = [Record(f"{prefix}{domain}", "TXT", text) for prefix, text in POLICIES[policy].items()]
-    await probe.world.records([Record(domain, "MX", f"10 {MX_HOST}"), *texts])
+    texts = [DnsRecord(f"{prefix}{domain}", "TXT", text) for prefix, text in POLICIES[policy].items()]
+    await probe.world.records([DnsRecord(domain, "MX", f"10 {MX_HOST}"), *texts])
     sent = probe.letter(to=READER.address, sender=f"president@{domain}")
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 

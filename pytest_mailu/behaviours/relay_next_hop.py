@@ -11,7 +11,7 @@ from pytest_mailu.core.population import ELSEWHERE, MX_HOST, POOL
 from pytest_mailu.probe.dsn import notice_facts
 from pytest_mailu.probe.messages import Letter
 from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe, eventually
-from pytest_mailu.stack.world.zones import Record
+from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.errors import Trouble
 
 WRITER = POOL[17]
@@ -101,7 +101,7 @@ async def null_mx(probe: Probe) -> Observation:
     RFC 7505
     """
     domain = f"{probe.word()}.{ELSEWHERE}"
-    await probe.world.records([Record(domain, "MX", "0 ."), *await _address(probe, domain)])
+    await probe.world.records([DnsRecord(domain, "MX", "0 ."), *await _address(probe, domain)])
     return await _returned(probe, probe.letter(to=f"someone@{domain}", sender=WRITER.address))
 
 
@@ -139,8 +139,8 @@ async def second_mx(probe: Probe) -> Observation:
     """
     domain = f"{probe.word()}.{ELSEWHERE}"
     # A machine that is there and takes no mail: it refuses the connection at once.
-    dead = Record(f"dead.{domain}", "A", probe.address("redis"))
-    both = [Record(domain, "MX", f"10 dead.{domain}"), Record(domain, "MX", f"20 {MX_HOST}")]
+    dead = DnsRecord(f"dead.{domain}", "A", probe.address("redis"))
+    both = [DnsRecord(domain, "MX", f"10 dead.{domain}"), DnsRecord(domain, "MX", f"20 {MX_HOST}")]
     await probe.world.records([*both, dead])
     return await _sent_to(probe, domain)
 
@@ -150,7 +150,7 @@ async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> 
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=wait)
 
 
-async def _address(probe: Probe, domain: str) -> list[Record]:
+async def _address(probe: Probe, domain: str) -> list[DnsRecord]:
     """The mail server of the world under another name."""
     found = [record for record in await probe.world.records() if (record.name, record.type) == (MX_HOST, "A")]
     if not found:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pytest_mailu.core.plan import Plan, ReleaseSpec
 from pytest_mailu.stack.compose.command import Compose
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.labels import Run as RunLabels
-from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.labels import RunIdentity
+from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.docker.sweep import sweep
 from pytest_mailu.stack.preflight import preflight
 
@@ -19,10 +19,10 @@ class Machine:
 
     engine: Engine
     compose: Compose
-    subnets: Subnets
+    subnets: SubnetAllocator
 
     def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        self.labels = RunLabels.new(keep=plan.keep)
+        self.labels = RunIdentity.new(keep=plan.keep)
         self._stacks = sum(isinstance(spec, ReleaseSpec) for _, spec in plan.specs)
         self._pull = plan.pull == "always"
         self._tell = tell
@@ -37,7 +37,7 @@ class Machine:
     async def _prepare(self) -> None:
         self.engine = await asyncio.to_thread(Engine.connect)
         self.compose = await preflight(self.engine, self._stacks, pull=self._pull)
-        self.subnets = Subnets(self.engine)
+        self.subnets = SubnetAllocator(self.engine)
         removed = await self.engine.call(sweep, self.engine)
         if removed:
             self._tell(f"removed what an earlier run had left behind: {removed}")

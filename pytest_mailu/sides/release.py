@@ -12,15 +12,15 @@ from dataclasses import replace
 from testinfra.host import Host
 
 from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Observation, SideInfo, Stage, Vantage, met
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides.machine import Machine
-from pytest_mailu.stack.compose.user_file import bring
+from pytest_mailu.stack.compose.user_file import read_user_compose
 from pytest_mailu.stack.docker.images import Pull
-from pytest_mailu.stack.evidence.containers import Ran
 from pytest_mailu.stack.evidence.logs import SLACK, lines_of
 from pytest_mailu.stack.settings.environment import read_env
 from pytest_mailu.stack.settings.variants import VARIANTS
@@ -89,7 +89,7 @@ class ReleaseSide:
         )
         if self._plan.compose is None:
             return plan
-        brought = await bring(self._plan.compose, self.release, self._machine.compose)
+        brought = await read_user_compose(self._plan.compose, self.release, self._machine.compose)
         # The settings named on the command line are meant for this run, so they win over the compose file's own.
         user = {**brought.environment, **self._user}
         return replace(plan, core=brought.core, configured=brought.configured, user=user, files=brought.files)
@@ -143,8 +143,8 @@ class ReleaseSide:
             seen = _trouble(f"not done within {behaviour.timeout:g} s")
         except Exception as error:  # a mistake in one behaviour must not end the run
             seen = _trouble(f"the behaviour itself failed: {error!r}", *traceback.format_exc().splitlines())
-        unwatched = self._stack is not None and self._stack.unwatched
-        if unwatched or seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
+        events_lost = self._stack is not None and self._stack.events_lost
+        if events_lost or seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
             seen = await self._explained(seen)
         return replace(
             seen,
@@ -157,8 +157,8 @@ class ReleaseSide:
         """The observation, or trouble where something happened to the stack that no behaviour is to blame for."""
         if self._stack is None or seen.stage is Stage.SETTINGS:
             return seen
-        if taint := await self._stack.taint():
-            return replace(seen, outcome=None, trouble=f"the stack was disturbed: {taint}")
+        if interference := await self._stack.external_interference():
+            return replace(seen, outcome=None, trouble=f"the stack was disturbed: {interference}")
         try:
             await self._stack.check_alive()
         except StackError as error:
@@ -197,7 +197,7 @@ class ReleaseSide:
             **{str(layout.service(name)): name for name in ("admin", "imap", "smtp", "antispam", "redis")},
         }
 
-    async def run(self, service: str, *command: str) -> Ran:
+    async def run(self, service: str, *command: str) -> CommandResult:
         """Run a command in a service's container."""
         return await self._running.exec(service, *command)
 

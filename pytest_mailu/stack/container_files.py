@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pytest_mailu.core import population
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import CORE_SERVICES, Release
-from pytest_mailu.stack import rspamd_state as warmth
+from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.docker.networks import Layout
 from pytest_mailu.stack.world.certificates import certificate
 from pytest_mailu.stack.world.control import make_plan
@@ -37,7 +37,7 @@ def files_for(service: str, release: Release, layout: Layout, overrides: Path | 
             own = certificate(population.HOSTNAME)
             files |= {"/certs/cert.pem": own.certificate.encode(), "/certs/key.pem": own.key.encode()}
         case "antispam" if release.stops_spoofing_in_rspamd:
-            files |= warmth.stored_domains((population.DOMAIN, population.ALTERNATIVE))
+            files |= rspamd_state.cached_domain_list((population.DOMAIN, population.ALTERNATIVE))
     if overrides is not None and service in _OVERRIDES:
         files |= _overrides(overrides / _OVERRIDES[service], override_folder(service, release))
     return files

@@ -13,24 +13,24 @@ from docker.models.containers import Container
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.events import SERVICE, Death, Watch
+from pytest_mailu.stack.docker.events import SERVICE, ContainerExit, EventWatch
 from pytest_mailu.stack.docker.isolation import WORLD, check_sealed
-from pytest_mailu.stack.docker.labels import RUN, SIDE, Run
+from pytest_mailu.stack.docker.labels import RUN, SIDE, RunIdentity
 from pytest_mailu.stack.docker.sweep import Removed, remove
-from pytest_mailu.stack.evidence.containers import archive, log_lines
+from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import STARVED, stalled
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
 from pytest_mailu.stack.world.control import DOOR_PORT
 
 
-class Crew:
+class StackContainers:
     """Service → container, of one project. `release` is for messages."""
 
-    def __init__(self, engine: Engine, run: Run, side: str, release: Release) -> None:
+    def __init__(self, engine: Engine, run: RunIdentity, side: str, release: Release) -> None:
         self.project = run.project(side)
         self.containers: dict[str, Container] = {}
-        self.watch = Watch(engine, self.project)
+        self.watch = EventWatch(engine, self.project)
         self._engine = engine
         self._run = run
         self._side = side
@@ -38,7 +38,7 @@ class Crew:
         self._snapshot: dict[str, tuple[object, ...]] = {}
         self._since = 0.0
 
-    async def look(self) -> None:
+    async def discover(self) -> None:
         """Finds what compose has made and checks that it is sealed: nothing is started before that is certain."""
         labels = (f"{RUN}={self._run.id}", f"{SIDE}={self._side}")
         found, networks = await asyncio.gather(
@@ -47,7 +47,7 @@ class Crew:
         self.containers = {container.labels[SERVICE]: container for container in found}
         check_sealed({name: c.attrs for name, c in self.containers.items()}, networks, self.project)
 
-    async def put(self, files: Mapping[str, Mapping[str, bytes]]) -> None:
+    async def copy_in(self, files: Mapping[str, Mapping[str, bytes]]) -> None:
         """Copies files in: service → absolute path → content."""
         await asyncio.gather(
             *(
@@ -77,7 +77,7 @@ class Crew:
         except NotReady as error:
             raise await self.explain(error) from None
 
-    def death(self) -> Death | None:
+    def death(self) -> ContainerExit | None:
         """A container of the stack that has ended, or None."""
         return next((death for name in self.containers if (death := self.watch.death(name))), None)
 
@@ -99,18 +99,18 @@ class Crew:
             own_doing=own,
         )
 
-    async def settle(self) -> None:
+    async def snapshot_baseline(self) -> None:
         """From now on, whatever happens to the containers is not of our doing."""
-        self._snapshot = await asyncio.to_thread(self._photograph)
+        self._snapshot = await asyncio.to_thread(self._states)
         self._since = time.time()
 
-    async def taint(self) -> str:
+    async def external_interference(self) -> str:
         """What happened to the containers from outside since they settled; empty when nothing did."""
-        if self.watch.deaf:
+        if self.watch.disconnected:
             return "the Docker engine has gone, or has cut us off"
-        if happenings := [str(happening) for happening in self.watch.from_outside(self._since)]:
-            return "; ".join(dict.fromkeys(happenings))
-        now = await asyncio.to_thread(self._photograph)
+        if events := [str(event) for event in self.watch.external_events(self._since)]:
+            return "; ".join(dict.fromkeys(events))
+        now = await asyncio.to_thread(self._states)
         changed = [name for name, state in self._snapshot.items() if now.get(name) != state]
         own = {name for name in changed if (death := self.watch.death(name)) and death.own_doing}
         return "; ".join(f"{name}: not as it was" for name in changed if name not in own)
@@ -131,7 +131,7 @@ class Crew:
                 service=service,
             ) from error
 
-    def _photograph(self) -> dict[str, tuple[object, ...]]:
+    def _states(self) -> dict[str, tuple[object, ...]]:
         """What of each container's state must stay as it is."""
         found: dict[str, tuple[object, ...]] = {}
         for name, container in self.containers.items():

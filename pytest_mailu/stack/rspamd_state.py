@@ -38,7 +38,7 @@ _KEPT = 8
 """How many images' files are kept, each about 40 MB."""
 
 
-def stored_domains(domains: Iterable[str], now: float | None = None) -> dict[str, bytes]:
+def cached_domain_list(domains: Iterable[str], now: float | None = None) -> dict[str, bytes]:
     """Path → content of Rspamd's own store of the list of domains (src/libserver/maps/map.c, `rspamd_http_file_data`).
 
     A Rspamd that writes another format passes it over and learns the list in its own time.
@@ -55,7 +55,7 @@ def cache_folder() -> Path:
     return Path(base) / "pytest-mailu" / "rspamd"
 
 
-def recall(image: Image, folder: Path | None = None) -> bytes | None:
+def cached_tables(image: Image, folder: Path | None = None) -> bytes | None:
     """The kept files of this very image as a tar archive for `/`, or None."""
     try:
         return _path(image, folder).read_bytes()
@@ -63,7 +63,7 @@ def recall(image: Image, folder: Path | None = None) -> bytes | None:
         return None
 
 
-def remember(image: Image, container: Container, folder: Path | None = None) -> bool:
+def cache_tables(image: Image, container: Container, folder: Path | None = None) -> bool:
     """Keeps what the running container has compiled, unless it is kept already. Says whether it did. Never raises."""
     path = _path(image, folder)
     if path.exists():

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from docker.models.containers import Container
 from testinfra.host import Host
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError, only
 from pytest_mailu.core.model import SideInfo
 from pytest_mailu.core.releases import CORE_SERVICES, Release
-from pytest_mailu.stack import accounts
-from pytest_mailu.stack import rspamd_state as warmth
+from pytest_mailu.stack import accounts, rspamd_state
 from pytest_mailu.stack.compose.command import (
     CONFIGURED,
     Compose,
@@ -30,19 +30,25 @@ from pytest_mailu.stack.compose.command import (
     variables,
 )
 from pytest_mailu.stack.container_files import files_for
-from pytest_mailu.stack.containers import Crew
+from pytest_mailu.stack.containers import StackContainers
 from pytest_mailu.stack.docker import images
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Image, Progress, Pull
 from pytest_mailu.stack.docker.isolation import WORLD
-from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout
-from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.docker.sweep import remove
-from pytest_mailu.stack.evidence.containers import Ran, archive, execute, log_lines, read_file, testinfra_host
+from pytest_mailu.stack.evidence.container_io import (
+    archive,
+    execute,
+    log_lines,
+    read_file,
+    testinfra_host,
+)
 from pytest_mailu.stack.evidence.logs import LogLine, parse
 from pytest_mailu.stack.readiness.conditions import NotReady
-from pytest_mailu.stack.readiness.services import Vitals
+from pytest_mailu.stack.readiness.services import ServiceReadiness
 from pytest_mailu.stack.settings.environment import Settings, settings_for
 from pytest_mailu.stack.settings.variants import MX, Variant
 from pytest_mailu.stack.world.control import PORTS, World
@@ -52,7 +58,7 @@ from pytest_mailu.stack.world.zones import RELAYED_HOST
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_TRIES = 4
+_SUBNET_ATTEMPTS = 4
 """How often other subnets are chosen when somebody took ours between the choice and the making."""
 
 
@@ -60,7 +66,7 @@ _TRIES = 4
 class StackPlan:
     """What one stack is to be. `side` is `old` or `new`; `user` the user's settings.
 
-    `core`, `configured` and `files` come from `usercompose.bring`: the model, the services that read mailu.env, and
+    `core`, `configured` and `files` come from `read_user_compose`: the model, the services that read mailu.env, and
     what is copied into each container.
     """
 
@@ -85,10 +91,10 @@ class Stack:
     def __init__(  # noqa: PLR0917 - each of them once, in the order in which they come about
         self,
         plan: StackPlan,
-        run: Run,
+        run: RunIdentity,
         engine: Engine,
         compose: Compose,
-        subnets: Subnets,
+        subnets: SubnetAllocator,
         progress: Progress = lambda _: None,
     ) -> None:
         self.plan = plan
@@ -100,7 +106,7 @@ class Stack:
         self._compose = compose
         self._subnets = subnets
         self._progress = progress
-        self._crew = Crew(engine, run, plan.side, plan.release)
+        self._containers = StackContainers(engine, run, plan.side, plan.release)
         self._core: Model = plan.core or read_model(plan.release.compose_file)
         self._images: dict[str, Image] = {}
         self._version = ""
@@ -127,18 +133,18 @@ class Stack:
         """From nothing to ready. Whatever goes wrong, nothing is left behind. Raises StackError."""
         try:
             await self._fetch()
-            await self._engine.call(self._crew.watch.start)
+            await self._engine.call(self._containers.watch.start)
             await self._create()
-            await self._furnish(self._crew.containers)
+            await self._copy_files_in(self._containers.containers)
             await self._start()
-            await self._crew.settle()
+            await self._containers.snapshot_baseline()
         except BaseException:
             await self.down()
             raise
 
     async def down(self) -> None:
         """Removes everything of this stack. Never raises but for cancellation; what stays is in the next sweep."""
-        for complaint in (await self._crew.remove()).complaints:
+        for complaint in (await self._containers.remove()).complaints:
             self._progress(complaint)
 
     async def apply(self, variant: Variant) -> None:
@@ -153,8 +159,8 @@ class Stack:
             model = self._model(self.settings.with_changes(variant.changes))
             self._progress(f"{self.release}: making {', '.join(services)} anew for {variant.name}")
             self._last = time.monotonic()
-            self._crew.watch.expect_start(services)
-            before = {name: self._crew.containers[name].id for name in services}
+            self._containers.watch.expect_restart(services)
+            before = {name: self._containers.containers[name].id for name in services}
             answer = await self._compose(
                 self.project,
                 model,
@@ -163,16 +169,16 @@ class Stack:
                 variables=self._variables(),
                 seconds=self.plan.seconds,
             )
-            await self._crew.look()
-            if any(self._crew.containers[name].id == before[name] for name in services):
+            await self._containers.discover()
+            if any(self._containers.containers[name].id == before[name] for name in services):
                 raise explain("up", answer)
-            await self._furnish(services)
-            await self._crew.start(services)
-            conditions = self._vitals.conditions()
-            await self._crew.wait({name: conditions[name] for name in services}, self.plan.seconds)
+            await self._copy_files_in(services)
+            await self._containers.start(services)
+            conditions = self._readiness.conditions()
+            await self._containers.wait({name: conditions[name] for name in services}, self.plan.seconds)
             self.variant = variant
-            self._mark(f"variant {variant.name}")
-            await self._crew.settle()
+            self._record_timing(f"variant {variant.name}")
+            await self._containers.snapshot_baseline()
 
     @asynccontextmanager
     async def without(self, service: str, *, gone: bool = False) -> AsyncIterator[None]:
@@ -185,12 +191,12 @@ class Stack:
         async def restore() -> None:
             await asyncio.to_thread(container.start if gone else container.unpause)
             if gone:
-                await self._crew.wait({service: self._vitals.conditions()[service]}, self.plan.seconds)
-            await self._crew.settle()
+                await self._containers.wait({service: self._readiness.conditions()[service]}, self.plan.seconds)
+            await self._containers.snapshot_baseline()
 
         async with self._changing:
             if gone:
-                self._crew.watch.expect_start((service,))
+                self._containers.watch.expect_restart((service,))
             # As `docker compose stop` does it, with a word of warning and the engine's ten seconds: a Dovecot that was
             # killed takes its old pid file for another Dovecot (1.9.50) and does not come back.
             await asyncio.to_thread(container.stop if gone else container.pause)
@@ -210,13 +216,13 @@ class Stack:
     def container(self, service: str) -> Container:
         """The container of a service (or of the world)."""
         try:
-            return self._crew.containers[service]
+            return self._containers.containers[service]
         except KeyError:
             raise StackError(f"{self.release} has no service {service}", f"it has {', '.join(self.services)}") from None
 
     def containers(self) -> dict[str, Container]:
         """All containers by service."""
-        return dict(self._crew.containers)
+        return dict(self._containers.containers)
 
     def environment(self, service: str) -> dict[str, str]:
         """The environment that commands in a service's container find: the settings, and what its image sets."""
@@ -225,7 +231,7 @@ class Stack:
 
     async def exec(
         self, service: str, *command: str, user: str = "", environment: Mapping[str, str] | None = None
-    ) -> Ran:
+    ) -> CommandResult:
         """Runs a command in a service's container."""
         return await asyncio.to_thread(execute, self.container(service), command, user=user, environment=environment)
 
@@ -267,25 +273,25 @@ class Stack:
         said = dict.fromkeys(image.description for image in local if image.description)
         return "; ".join(["images that exist on this machine only", *said])
 
-    async def taint(self) -> str:
+    async def external_interference(self) -> str:
         """What happened to the containers from outside since the stack was ready; empty when nothing did."""
-        return await self._crew.taint()
+        return await self._containers.external_interference()
 
     @property
-    def unwatched(self) -> bool:
+    def events_lost(self) -> bool:
         """Whether the engine no longer tells what happens to the containers, so that nothing proves anything."""
-        return self._crew.watch.deaf
+        return self._containers.watch.disconnected
 
     async def check_alive(self) -> None:
         """Raises StackError, with `own_doing`, when a service has ended since the stack was ready."""
-        if death := self._crew.death():
-            raise await self._crew.explain(NotReady(death.service, death.words, own_doing=death.own_doing))
+        if death := self._containers.death():
+            raise await self._containers.explain(NotReady(death.service, death.words, own_doing=death.own_doing))
 
     # Coming up, step by step
 
     async def _fetch(self) -> None:
         self._images = await images.ensure(self._engine, self._image_names().values(), self.plan.pull, self._progress)
-        self._mark("images")
+        self._record_timing("images")
 
     def _image_names(self) -> dict[str, str]:
         names = {name: str(service.get("image", "")) for name, service in self._core["services"].items()}
@@ -298,8 +304,8 @@ class Stack:
 
     async def _create(self) -> None:
         self._progress(f"{self.release}: creating networks and containers")
-        for attempt in range(1, _TRIES + 1):
-            self.layout = await self._subnets.take()
+        for attempt in range(1, _SUBNET_ATTEMPTS + 1):
+            self.layout = await self._subnets.allocate()
             self.settings = settings_for(
                 self.release, self.layout, self._secret_key, self.plan.user, services=self.services
             )
@@ -311,15 +317,15 @@ class Stack:
                     variables=self._variables(),
                     seconds=self.plan.seconds,
                 )
-                await self._crew.look()
-                if set(self._crew.containers) != {WORLD, *self.services}:
+                await self._containers.discover()
+                if set(self._containers.containers) != {WORLD, *self.services}:
                     raise explain("create", answer)
                 break
             except StackError as error:
-                if not subnet_was_taken(error) or attempt == _TRIES:
+                if not subnet_was_taken(error) or attempt == _SUBNET_ATTEMPTS:
                     raise
                 await self._engine.call(remove, self._engine, self.run.id, self.plan.side)
-        self._mark("created")
+        self._record_timing("created")
 
     def _variables(self) -> dict[str, str]:
         return variables(self.release, self.layout, self._image_names()[WORLD])
@@ -327,61 +333,63 @@ class Stack:
     def _model(self, settings: Settings) -> Model:
         return sealed(self._core, settings.values, self.run.labels(self.plan.side), self.plan.configured)
 
-    async def _furnish(self, services: Iterable[str]) -> None:
+    async def _copy_files_in(self, services: Iterable[str]) -> None:
         """Copies in what a bind mount would bring elsewhere."""
         plan = self.plan
         files = {
             name: {**plan.files.get(name, {}), **files_for(name, self.release, self.layout, plan.overrides)}
             for name in services
         }
-        await self._crew.put(files)
-        if "antispam" in files and (warm := await asyncio.to_thread(warmth.recall, self._image("antispam"))):
+        await self._containers.copy_in(files)
+        if "antispam" in files and (
+            warm := await asyncio.to_thread(rspamd_state.cached_tables, self._image("antispam"))
+        ):
             await asyncio.to_thread(self.container("antispam").put_archive, "/", warm)
         if not self._version:
             self._version = await asyncio.to_thread(read_file, self.container("admin"), "/version")
-        self._mark("furnished")
+        self._record_timing("furnished")
 
     async def _start(self) -> None:
         """The world first, since the others ask it for names; `admin` next to it, since everybody waits for it."""
         self._progress(f"{self.release}: starting")
         first = (WORLD, "redis", "admin")
-        await self._crew.start(first)
-        self.world = World(await self._crew.door())
-        self._vitals = Vitals(self.release, self.world, self._check_front)
-        await self._crew.start(name for name in self.services if name not in (*first, "front"))
+        await self._containers.start(first)
+        self.world = World(await self._containers.door())
+        self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
+        await self._containers.start(name for name in self.services if name not in (*first, "front"))
         # nginx ends at once where a name it proxies to is unknown (2.0), and compose would just start it again.
-        await self._crew.start(["front"])
-        self._mark("started")
-        conditions = self._vitals.conditions()
-        await self._crew.wait({"admin": conditions["admin"]}, self.plan.seconds)
-        self._mark("admin answers")
-        await self._populate()
-        await self._crew.wait({"admin": [self._vitals.has_read_a_login()]}, self.plan.seconds)
-        self._mark("accounts")
-        await self._crew.wait(conditions, self.plan.seconds)
+        await self._containers.start(["front"])
+        self._record_timing("started")
+        conditions = self._readiness.conditions()
+        await self._containers.wait({"admin": conditions["admin"]}, self.plan.seconds)
+        self._record_timing("admin answers")
+        await self._import_accounts()
+        await self._containers.wait({"admin": [self._readiness.has_handled_a_login()]}, self.plan.seconds)
+        self._record_timing("accounts")
+        await self._containers.wait(conditions, self.plan.seconds)
         await self._stop_spoofing()
-        self._mark("ready")
-        await asyncio.to_thread(warmth.remember, self._image("antispam"), self.container("antispam"))
+        self._record_timing("ready")
+        await asyncio.to_thread(rspamd_state.cache_tables, self._image("antispam"), self.container("antispam"))
 
     async def _stop_spoofing(self) -> None:
         """Waits until Rspamd's milter knows the domains. A Rspamd that does not take our store of them reads its own
         anew when it is hung up on: half a second instead of 40."""
         if not self.release.stops_spoofing_in_rspamd:
             return
-        refused = self._vitals.refuses_spoofed_mail(str(self.layout.stranger.client))
+        refused = self._readiness.refuses_spoofed_mail(str(self.layout.stranger.client))
         if await refused():
             await asyncio.to_thread(self.container("antispam").kill, "HUP")
-            self._mark("hung up")
-            await self._crew.wait({"antispam": [refused]}, self.plan.seconds)
+            self._record_timing("hung up")
+            await self._containers.wait({"antispam": [refused]}, self.plan.seconds)
 
-    async def _check_front(self) -> Ran | None:
+    async def _check_front(self) -> CommandResult | None:
         check = self._image("front").healthcheck
         return await self.exec("front", *check) if check else None
 
-    async def _populate(self) -> None:
+    async def _import_accounts(self) -> None:
         path = "/tmp/population.json"  # noqa: S108 - inside the container
         text = accounts.document(self.release, private_key(), f"{RELAYED_HOST}:{PORTS['relayed']}")
-        await asyncio.to_thread(self._crew.containers["admin"].put_archive, "/", archive({path: text.encode()}))
+        await asyncio.to_thread(self._containers.containers["admin"].put_archive, "/", archive({path: text.encode()}))
         ran = await self.exec(
             "admin",
             *accounts.import_command(path),
@@ -397,7 +405,7 @@ class Stack:
                 service="admin",
             )
 
-    def _mark(self, what: str) -> None:
+    def _record_timing(self, what: str) -> None:
         now = time.monotonic()
         self.timings[what] = round(now - self._last, 2)
         self._last = now

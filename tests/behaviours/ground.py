@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.stack.evidence.containers import Ran
 from pytest_mailu.wire.transport.connector import DirectDoor
 
 
@@ -31,7 +31,7 @@ class LocalGround:
     def __init__(
         self,
         ports: Mapping[int, int],
-        run: Callable[[str, tuple[str, ...]], Ran] = lambda service, command: Ran(0, "", ""),
+        run: Callable[[str, tuple[str, ...]], CommandResult] = lambda service, command: CommandResult(0, "", ""),
         release: str = "2024.06.24",
     ) -> None:
         self.door = LocalDoor(ports)
@@ -42,7 +42,7 @@ class LocalGround:
     def environment(self, service: str) -> dict[str, str]:
         return {}
 
-    async def run(self, service: str, *command: str) -> Ran:
+    async def run(self, service: str, *command: str) -> CommandResult:
         return self._run(service, command)
 
     def __getattr__(self, name: str) -> Any:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Outcome, Reply
 from pytest_mailu.probe.probe import SLOW_SECONDS, Probe, eventually, settled_srs
-from pytest_mailu.stack.evidence.containers import Ran
 from tests.behaviours.ground import LocalGround, local_probe
 
 
 def queue(*entries: dict[str, Any]) -> Probe:
     text = "".join(json.dumps(entry) + "\n" for entry in entries)
-    return local_probe({}, run=lambda service, command: Ran(0, text, ""))
+    return local_probe({}, run=lambda service, command: CommandResult(0, text, ""))
 
 
 def entry(number: str, sender: str, age: float = 0) -> dict[str, Any]:
@@ -71,9 +71,11 @@ def test_a_letter_is_lost_only_where_it_is_neither_in_the_queue_nor_at_its_place
             waited.append(wait)
             return []
 
-    def postqueue(service: str, command: tuple[str, ...]) -> Ran:
+    def postqueue(service: str, command: tuple[str, ...]) -> CommandResult:
         name = queues.pop(0)
-        return Ran(0, json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": name}) if name else "", "")
+        return CommandResult(
+            0, json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": name}) if name else "", ""
+        )
 
     ground = LocalGround({}, run=postqueue)
     ground.world = World()  # type: ignore[attr-defined]

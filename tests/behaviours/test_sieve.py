@@ -6,8 +6,8 @@ import json
 import pytest
 
 from pytest_mailu.behaviours import sieve, sieve_effects
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Reply
-from pytest_mailu.stack.evidence.containers import Ran
 from tests.behaviours.ground import local_probe
 
 
@@ -35,10 +35,10 @@ def test_a_letter_is_waited_for_until_postfix_lets_go_of_it() -> None:
     """Two answers were seen on real Mailu where the second letter came before Dovecot was done with the first."""
     looks = []
 
-    def run(service: str, command: tuple[str, ...]) -> Ran:
+    def run(service: str, command: tuple[str, ...]) -> CommandResult:
         looks.append((service, *command))
         entry = {"queue_id": "4ABC", "sender": "a@elsewhere.example", "arrival_time": 0, "recipients": []}
-        return Ran(0, json.dumps(entry) if len(looks) < 3 else "", "")
+        return CommandResult(0, json.dumps(entry) if len(looks) < 3 else "", "")
 
     async def leaves() -> bool:
         probe = local_probe({}, run=run)

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_mailu.behaviours import tls, tls_replaced
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Outcome, Tls
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.stack.evidence.containers import Ran
 from pytest_mailu.stack.world.certificates import Certificate, authority
 from pytest_mailu.wire.transport.errors import Stopped
 from tests.behaviours.ground import local_probe
@@ -82,13 +82,13 @@ class Front:
         self._watches = watches
         self._load()
 
-    def run(self, service: str, command: tuple[str, ...]) -> Ran:
+    def run(self, service: str, command: tuple[str, ...]) -> CommandResult:
         if command[0] == "cat":
-            return Ran(0, self.files[command[1]], "")
+            return CommandResult(0, self.files[command[1]], "")
         self.files = dict(zip(("/certs/key.pem", "/certs/cert.pem"), command[-2:], strict=True))
         if self._watches:
             self._load()
-        return Ran(0, "", "")
+        return CommandResult(0, "", "")
 
     def _load(self) -> None:
         self._place.write_text("".join(self.files.values()))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.sweep import remove
 
 from .tiny import EXITS, WAITS, archive
@@ -30,16 +30,16 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def run(engine: Engine) -> Iterator[Run]:
+def run(engine: Engine) -> Iterator[RunIdentity]:
     """A run of this process; whatever carries its labels goes at the end."""
-    run = Run.new()
+    run = RunIdentity.new()
     yield run
     remove(engine, run.id)
 
 
 @pytest.fixture
-def dead_run(engine: Engine) -> Iterator[Run]:
+def dead_run(engine: Engine) -> Iterator[RunIdentity]:
     """A run whose owner is no more."""
-    run = Run.new()
+    run = RunIdentity.new()
     yield replace(run, owner=replace(run.owner, started="1"))
     remove(engine, run.id)

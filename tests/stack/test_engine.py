@@ -13,13 +13,13 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import Compose, Model
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.events import PROJECT, SERVICE, Watch
+from pytest_mailu.stack.docker.events import PROJECT, SERVICE, EventWatch
 from pytest_mailu.stack.docker.images import Pull, ensure
-from pytest_mailu.stack.docker.labels import Run
-from pytest_mailu.stack.docker.networks import Layout, choose, engine_networks
-from pytest_mailu.stack.docker.subnets import Subnets
+from pytest_mailu.stack.docker.labels import RunIdentity
+from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks
+from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.docker.sweep import kept, remove, sweep
-from pytest_mailu.stack.evidence.containers import execute, log_lines, read_file
+from pytest_mailu.stack.evidence.container_io import execute, log_lines, read_file
 from pytest_mailu.stack.preflight import measure, preflight
 from pytest_mailu.stack.stack import Stack, StackPlan, running
 from tests.lab.gate import Gate
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.engine
 RELEASE = Release.parse("2.0.43")
 
 
-def make_things(engine: Engine, run: Run, side: str = "old") -> None:
+def make_things(engine: Engine, run: RunIdentity, side: str = "old") -> None:
     """A running container in a network of its own, with a volume."""
     labels = run.labels(side)
-    layout = choose(engine_networks(engine.networks_now()))
+    layout = choose_layout(engine_networks(engine.networks_now()))
     pool = {"Config": [{"Subnet": str(layout.inside.network)}]}
     name = f"{run.project(side)}_default"
     engine.client.api.create_network(name, ipam=pool, internal=True, labels=labels)
@@ -49,9 +49,9 @@ def make_things(engine: Engine, run: Run, side: str = "old") -> None:
 
 
 def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept(
-    engine: Engine, run: Run, dead_run: Run
+    engine: Engine, run: RunIdentity, dead_run: RunIdentity
 ) -> None:
-    spared = replace(Run.new(keep=True), owner=dead_run.owner)
+    spared = replace(RunIdentity.new(keep=True), owner=dead_run.owner)
     try:
         for one in (run, dead_run, spared):
             make_things(engine, one)
@@ -64,7 +64,7 @@ def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept
         remove(engine, spared.id)
 
 
-def test_one_side_can_be_removed_without_the_other(engine: Engine, run: Run) -> None:
+def test_one_side_can_be_removed_without_the_other(engine: Engine, run: RunIdentity) -> None:
     make_things(engine, run, "old")
     make_things(engine, run, "new")
     removed = remove(engine, run.id, "old")
@@ -73,7 +73,7 @@ def test_one_side_can_be_removed_without_the_other(engine: Engine, run: Run) -> 
     assert not remove(engine, "a run that never was")
 
 
-def test_a_network_goes_though_the_engine_calls_it_in_use(engine: Engine, run: Run) -> None:
+def test_a_network_goes_though_the_engine_calls_it_in_use(engine: Engine, run: RunIdentity) -> None:
     """As it does when a container was removed while it was being started."""
     make_things(engine, run)
     network = f"{run.project('old')}_default"
@@ -86,8 +86,8 @@ def test_a_network_goes_though_the_engine_calls_it_in_use(engine: Engine, run: R
         stranger.remove(force=True)
 
 
-def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: Run) -> None:
-    watch = Watch(engine, run.project("old"))
+def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: RunIdentity) -> None:
+    watch = EventWatch(engine, run.project("old"))
     watch.start()
     try:
         made = {}
@@ -102,22 +102,24 @@ def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: Run) -> None:
         assert (by_itself.code, by_itself.own_doing) == (3, True)
         assert not killed.own_doing
         assert watch.death("admin") is None
-        assert "smtp" in {happening.service for happening in watch.from_outside(0)}
+        assert "smtp" in {event.service for event in watch.external_events(0)}
     finally:
         watch.stop()
 
 
-def test_a_watch_knows_that_the_engine_has_gone(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_knows_that_the_engine_has_gone(
+    run: RunIdentity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Gate(tmp_path / "engine") as gate:
         monkeypatch.setenv("DOCKER_HOST", gate.address)
-        listening, stopped = (Watch(Engine.connect(), run.project(side)) for side in ("old", "new"))
+        listening, stopped = (EventWatch(Engine.connect(), run.project(side)) for side in ("old", "new"))
         for watch in (listening, stopped):
             watch.start()
         stopped.stop()
-        assert not listening.deaf
+        assert not listening.disconnected
         gate.shut()
-        eventually(lambda: listening.deaf)
-        assert not stopped.deaf
+        eventually(lambda: listening.disconnected)
+        assert not stopped.disconnected
 
 
 def test_an_image_that_is_not_here_is_named_with_what_to_do(engine: Engine) -> None:
@@ -152,7 +154,7 @@ def test_this_engine_is_measured(engine: Engine) -> None:
     assert readings.memory
 
 
-def test_a_container_can_be_looked_into_running_or_not(engine: Engine, run: Run) -> None:
+def test_a_container_can_be_looked_into_running_or_not(engine: Engine, run: RunIdentity) -> None:
     container = engine.client.containers.create(WAITS, network_mode="none", labels=run.labels("old"))
     assert read_file(container, "/version") == "9.9.9"
     assert read_file(container, "/absent") == ""
@@ -168,38 +170,38 @@ def core(image: str) -> Model:
     return {"services": {name: {"image": image} for name in CORE_SERVICES}, "volumes": {}}
 
 
-def stack(engine: Engine, run: Run, subnets: Subnets, image: str = WAITS, side: str = "old") -> Stack:
+def stack(engine: Engine, run: RunIdentity, subnets: SubnetAllocator, image: str = WAITS, side: str = "old") -> Stack:
     compose = asyncio.run(preflight(engine, 1))
     plan = StackPlan(side, RELEASE, core=core(image), pull=Pull.NEVER, seconds=60)
     return Stack(plan, run, engine, compose, subnets)
 
 
-def test_a_stack_that_does_not_start_names_the_service_and_leaves_nothing(engine: Engine, run: Run) -> None:
+def test_a_stack_that_does_not_start_names_the_service_and_leaves_nothing(engine: Engine, run: RunIdentity) -> None:
     # The world runs on the Python of admin's image, and this one has none.
     with pytest.raises(StackError) as caught:
-        asyncio.run(stack(engine, run, Subnets(engine)).up())
+        asyncio.run(stack(engine, run, SubnetAllocator(engine)).up())
     assert caught.value.service == "world"
     assert not caught.value.own_doing
     assert things(engine, run) == (0, 0, 0)
 
 
-def test_an_image_that_is_missing_leaves_nothing(engine: Engine, run: Run) -> None:
+def test_an_image_that_is_missing_leaves_nothing(engine: Engine, run: RunIdentity) -> None:
     with pytest.raises(StackError, match="absent"):
-        asyncio.run(stack(engine, run, Subnets(engine), "pytest-mailu.test/absent:1").up())
+        asyncio.run(stack(engine, run, SubnetAllocator(engine), "pytest-mailu.test/absent:1").up())
     assert things(engine, run) == (0, 0, 0)
 
 
-class Occupied(Subnets):
+class Occupied(SubnetAllocator):
     """Gives a layout that somebody takes at that very moment, as often as `times` says."""
 
-    def __init__(self, engine: Engine, run: Run, times: int) -> None:
+    def __init__(self, engine: Engine, run: RunIdentity, times: int) -> None:
         super().__init__(engine)
         self._run = run
         self._times = times
         self.given: list[Layout] = []
 
-    async def take(self) -> Layout:
-        layout = await super().take()
+    async def allocate(self) -> Layout:
+        layout = await super().allocate()
         self.given.append(layout)
         if len(self.given) <= self._times:
             name = f"{self._run.id}-somebody-{len(self.given)}"
@@ -208,7 +210,7 @@ class Occupied(Subnets):
         return layout
 
 
-def test_a_subnet_that_is_taken_at_the_last_moment_is_chosen_again(engine: Engine, run: Run) -> None:
+def test_a_subnet_that_is_taken_at_the_last_moment_is_chosen_again(engine: Engine, run: RunIdentity) -> None:
     subnets = Occupied(engine, run, times=1)
     with pytest.raises(StackError) as caught:
         asyncio.run(stack(engine, run, subnets).up())
@@ -216,15 +218,15 @@ def test_a_subnet_that_is_taken_at_the_last_moment_is_chosen_again(engine: Engin
     assert len(subnets.given) == 2
 
 
-def test_a_subnet_that_is_always_taken_ends_in_a_clear_message(engine: Engine, run: Run) -> None:
+def test_a_subnet_that_is_always_taken_ends_in_a_clear_message(engine: Engine, run: RunIdentity) -> None:
     subnets = Occupied(engine, run, times=99)
     with pytest.raises(StackError, match="subnet was taken"):
         asyncio.run(stack(engine, run, subnets).up())
     assert things(engine, run)[:1] == (0,)
 
 
-def test_a_start_that_is_cancelled_leaves_nothing(engine: Engine, run: Run) -> None:
-    one, subnets = stack(engine, run, Subnets(engine)), Subnets(engine)
+def test_a_start_that_is_cancelled_leaves_nothing(engine: Engine, run: RunIdentity) -> None:
+    one, subnets = stack(engine, run, SubnetAllocator(engine)), SubnetAllocator(engine)
     other = stack(engine, run, subnets, side="new")
 
     async def both() -> None:
@@ -243,8 +245,8 @@ def test_a_start_that_is_cancelled_leaves_nothing(engine: Engine, run: Run) -> N
     assert things(engine, run) == (0, 0, 0)
 
 
-def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: Run) -> None:
-    made = stack(engine, run, Subnets(engine))
+def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: RunIdentity) -> None:
+    made = stack(engine, run, SubnetAllocator(engine))
 
     async def create() -> None:
         await made._fetch()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
-from pytest_mailu.stack.compose.command import Answer, candidates, explain, parse_version, subnet_was_taken
+from pytest_mailu.stack.compose.command import candidates, explain, parse_version, subnet_was_taken
 from pytest_mailu.stack.docker.images import describe
 from pytest_mailu.stack.docker.images import explain as explain_pull
 from pytest_mailu.stack.evidence.hints import hint
@@ -45,14 +46,16 @@ def test_a_pull_that_fails_says_why_and_what_to_do(said: str, cause: str) -> Non
     ],
 )
 def test_a_compose_command_that_fails_says_why(said: str, cause: str) -> None:
-    error = explain("create", Answer(1, "", said))
+    error = explain("create", CommandResult(1, "", said))
     assert cause in error.cause
     assert error.details == tuple(said.splitlines())
 
 
 def test_only_a_subnet_that_was_taken_is_worth_another_layout() -> None:
-    assert subnet_was_taken(explain("create", Answer(1, "", "Pool overlaps with other one on this address space")))
-    assert not subnet_was_taken(explain("create", Answer(1, "", "No such image: x")))
+    assert subnet_was_taken(
+        explain("create", CommandResult(1, "", "Pool overlaps with other one on this address space"))
+    )
+    assert not subnet_was_taken(explain("create", CommandResult(1, "", "No such image: x")))
 
 
 @pytest.mark.parametrize(

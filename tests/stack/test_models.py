@@ -12,11 +12,11 @@ import yaml
 from pytest_mailu.core import population
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release
-from pytest_mailu.stack import rspamd_state as warmth
+from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.accounts import document
 from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, read_model, sealed, variables
 from pytest_mailu.stack.compose.user_file import COPY_LIMIT, _read, image_for, transform
-from pytest_mailu.stack.docker.networks import choose
+from pytest_mailu.stack.docker.networks import choose_layout
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
 LABELS = {"org.pytest-mailu.run": "1"}
@@ -46,7 +46,7 @@ def test_nothing_of_the_host_is_mounted(series: str) -> None:
 
 
 def test_the_compose_files_ask_for_nothing_that_is_not_given() -> None:
-    given = {*variables(NEW, choose([]), "image"), "DOCKER_ORG", "DOCKER_PREFIX"}
+    given = {*variables(NEW, choose_layout([]), "image"), "DOCKER_ORG", "DOCKER_PREFIX"}
     for name in ("world", *SERIES):
         text = (NEW.compose_file.parent / f"{name}.yml").read_text("utf-8")
         asked = {part.partition("}")[0].partition(":")[0] for part in text.split("${")[1:]}
@@ -204,7 +204,7 @@ def test_the_whole_population_is_one_document_that_each_release_knows(name: str)
 
 
 def test_rspamd_finds_the_list_of_domains_where_it_would_have_stored_it() -> None:
-    stored = warmth.stored_domains(("post.example", "alternative.example"), now=1_795_505_334)
+    stored = rspamd_state.cached_domain_list(("post.example", "alternative.example"), now=1_795_505_334)
     name = "/var/lib/rspamd/42d0931e173b394b06975fe29bc3723addd0ca2a.map"
     assert list(stored) == [name]
     assert stored[name][:16] == b"rmcd2000" + (40).to_bytes(8, "little")

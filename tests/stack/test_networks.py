@@ -1,4 +1,4 @@
-"""Subnets: free ones, apart from each other, and addresses that are where they should be."""
+"""SubnetAllocator: free ones, apart from each other, and addresses that are where they should be."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ import pytest
 
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Vantage
-from pytest_mailu.stack.docker.networks import EDGE_POOL, choose, engine_networks, parse_ip_routes, parse_proc_routes
+from pytest_mailu.stack.docker.networks import (
+    EDGE_POOL,
+    choose_layout,
+    engine_networks,
+    parse_ip_routes,
+    parse_proc_routes,
+)
 
 
 def test_a_layout_overlaps_nothing_that_is_taken_and_not_itself() -> None:
     taken = [IPv4Network("198.18.0.0/16"), IPv4Network("10.0.0.0/9"), IPv4Network("172.17.0.0/16")]
     for seed in range(50):
-        layout = choose(taken, random.Random(seed))
+        layout = choose_layout(taken, random.Random(seed))
         networks = layout.networks
         assert not any(a.overlaps(b) for a in networks for b in taken)
         assert not any(a.overlaps(b) for i, a in enumerate(networks) for b in networks[:i])
 
 
 def test_strangers_come_from_addresses_that_are_not_private_and_not_in_the_same_24() -> None:
-    layout = choose([])
+    layout = choose_layout([])
     edges = [layout.stranger.network, layout.other.network, layout.relaynet.network]
     assert all(edge.subnet_of(EDGE_POOL) and edge.prefixlen == 24 for edge in edges)
     assert len(set(edges)) == 3
@@ -31,14 +37,14 @@ def test_strangers_come_from_addresses_that_are_not_private_and_not_in_the_same_
 def test_many_runs_side_by_side_find_room() -> None:
     taken: list[IPv4Network] = []
     for _ in range(100):
-        layout = choose(taken)
+        layout = choose_layout(taken)
         assert not any(a.overlaps(b) for a in layout.networks for b in taken)
         taken += layout.networks
 
 
 def test_without_room_the_message_says_what_to_do() -> None:
     with pytest.raises(StackError) as caught:
-        choose([IPv4Network("198.18.0.0/15")])
+        choose_layout([IPv4Network("198.18.0.0/15")])
     assert "198.18.0.0/15" in caught.value.cause
     assert "--mailu-sweep" in caught.value.remedy
     assert not caught.value.own_doing
@@ -48,8 +54,8 @@ def test_one_free_edge_too_few_is_no_room() -> None:
     free = {IPv4Network("198.18.4.0/24"), IPv4Network("198.19.255.0/24")}
     taken = [network for network in EDGE_POOL.subnets(new_prefix=24) if network not in free]
     with pytest.raises(StackError):
-        choose(taken)
-    layout = choose([n for n in taken if n != IPv4Network("198.18.9.0/24")])
+        choose_layout(taken)
+    layout = choose_layout([n for n in taken if n != IPv4Network("198.18.9.0/24")])
     assert {layout.stranger.network, layout.other.network, layout.relaynet.network} == {
         *free,
         IPv4Network("198.18.9.0/24"),
@@ -57,7 +63,7 @@ def test_one_free_edge_too_few_is_no_room() -> None:
 
 
 def test_fixed_addresses_are_outside_the_range_that_the_engine_gives_out() -> None:
-    layout = choose([])
+    layout = choose_layout([])
     rest = IPv4Network(layout.variables()["MAILU_SUBNET_REST"])
     fixed = [layout.service(name) for name in ("world", "front", "admin", "imap", "smtp", "antispam", "redis")]
     assert len(set(fixed)) == 7

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pytest_mailu.stack.docker.events import Death
-from pytest_mailu.stack.readiness.conditions import Condition, Inner, NotReady, wait_for
+from pytest_mailu.stack.docker.events import ContainerExit
+from pytest_mailu.stack.readiness.conditions import Condition, InternalServices, NotReady, wait_for
 
 
 def after(looks: int, words: str = "not yet", seen: list[str] | None = None, name: str = "") -> Condition:
@@ -26,12 +26,12 @@ def after(looks: int, words: str = "not yet", seen: list[str] | None = None, nam
     return condition
 
 
-def nobody() -> Death | None:
+def nobody() -> ContainerExit | None:
     return None
 
 
 def wait(
-    conditions: dict[str, list[Condition]], deaths: Callable[[], Death | None] = nobody, seconds: float = 30
+    conditions: dict[str, list[Condition]], deaths: Callable[[], ContainerExit | None] = nobody, seconds: float = 30
 ) -> None:
     async def run() -> Awaitable[None] | None:
         return await wait_for(conditions, deaths, seconds, every=0.001)
@@ -53,10 +53,10 @@ def test_the_conditions_of_one_service_are_asked_in_order() -> None:
 def test_a_container_that_ends_ends_the_wait_at_once() -> None:
     looks = 0
 
-    def deaths() -> Death | None:
+    def deaths() -> ContainerExit | None:
         nonlocal looks
         looks += 1
-        return Death("imap", 89, True, "exited with status 89") if looks > 3 else None
+        return ContainerExit("imap", 89, True, "exited with status 89") if looks > 3 else None
 
     started = time.monotonic()
     with pytest.raises(NotReady) as caught:
@@ -68,7 +68,7 @@ def test_a_container_that_ends_ends_the_wait_at_once() -> None:
 
 def test_one_that_was_killed_from_outside_is_not_blamed() -> None:
     with pytest.raises(NotReady) as caught:
-        wait({"admin": [after(10**9)]}, lambda: Death("smtp", 137, False, "was stopped from outside"))
+        wait({"admin": [after(10**9)]}, lambda: ContainerExit("smtp", 137, False, "was stopped from outside"))
     assert not caught.value.own_doing
 
 
@@ -98,7 +98,7 @@ def test_a_mistake_in_a_condition_is_not_swallowed() -> None:
     assert caught.group_contains(ZeroDivisionError)
 
 
-class Postfix(Inner):
+class Postfix(InternalServices):
     """An inner Postfix that says what a test has it say to a command, and otherwise goes along."""
 
     def __init__(self, to: str, reply: bytes) -> None:
@@ -133,7 +133,7 @@ def test_strangers_that_do_not_get_as_far_as_rspamd_are_not_waited_for(to: str, 
     assert (asyncio.run(Postfix(to, reply).refuses_spoofed_mail("smtp", "192.0.2.1")()) == "") is met
 
 
-class Admin(Inner):
+class Admin(InternalServices):
     """An inner `admin` that gives one answer, or none, and keeps what it was asked."""
 
     asked: list[bytes]
@@ -155,10 +155,10 @@ def test_a_first_login_is_made_whatever_becomes_of_it() -> None:
     """1.9.50 answered 500 to one of two first logins that came together: the form's library was half imported."""
     for answer in (b"HTTP/1.0 302 FOUND\r\n", b"HTTP/1.0 500 INTERNAL SERVER ERROR\r\n"):
         admin = Admin(answer)
-        assert asyncio.run(admin.has_read_a_login("admin", 80)()) == ""  # type: ignore[arg-type]
+        assert asyncio.run(admin.has_handled_a_login("admin", 80)()) == ""  # type: ignore[arg-type]
         head, _, form = admin.asked[0].partition(b"\r\n\r\n")
         assert head.startswith(b"POST /sso/login HTTP/1.0\r\n")
         assert f"Content-Length: {len(form)}".encode() in head
         assert b"email=" in form
-    assert "refused" in asyncio.run(Admin(OSError("refused")).has_read_a_login("admin", 80)())  # type: ignore[arg-type]
-    assert "does not answer" in asyncio.run(Admin(b"").has_read_a_login("admin", 80)())  # type: ignore[arg-type]
+    assert "refused" in asyncio.run(Admin(OSError("refused")).has_handled_a_login("admin", 80)())  # type: ignore[arg-type]
+    assert "does not answer" in asyncio.run(Admin(b"").has_handled_a_login("admin", 80)())  # type: ignore[arg-type]

@@ -8,10 +8,10 @@ import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
-from pytest_mailu.stack.docker.networks import choose
+from pytest_mailu.stack.docker.networks import choose_layout
 from pytest_mailu.stack.settings.environment import Settings, masked, read_env, settings_for
 
-LAYOUT = choose([])
+LAYOUT = choose_layout([])
 OLD, NEW, ANCIENT = Release.parse("2.0.43"), Release.parse("2024.06.24"), Release.parse("1.9.50")
 
 

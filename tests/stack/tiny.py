@@ -8,7 +8,7 @@ import struct
 import tarfile
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.labels import Run
+from pytest_mailu.stack.docker.labels import RunIdentity
 
 WAITS, EXITS = "pytest-mailu.test/waits:1", "pytest-mailu.test/exits:1"
 _CODE = {
@@ -41,7 +41,7 @@ def archive(what: str) -> bytes:
     return out.getvalue()
 
 
-def things(engine: Engine, run: Run) -> tuple[int, int, int]:
+def things(engine: Engine, run: RunIdentity) -> tuple[int, int, int]:
     """How many containers, networks and volumes of a run there are."""
     label = f"org.pytest-mailu.run={run.id}"
     return (

@@ -12,7 +12,7 @@ from python_socks import ProxyType
 from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.stack.world.control import World
-from pytest_mailu.stack.world.zones import Record
+from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.errors import Trouble
 
 
@@ -87,7 +87,7 @@ def test_rules_that_make_no_sense_are_refused_in_words(here: Any, orders: dict[s
 
 def test_records_that_cannot_be_served_are_refused(here: Any) -> None:
     with pytest.raises(Trouble, match="MX"):
-        asyncio.run(here.world.records([Record("x.example", "MX", "no number")]))
+        asyncio.run(here.world.records([DnsRecord("x.example", "MX", "no number")]))
 
 
 def test_rubbish_on_the_control_channel_is_answered_and_survived(here: Any) -> None:

@@ -9,7 +9,7 @@ from dnslib import EDNS0, QTYPE, RCODE, DNSRecord
 
 from pytest_mailu.core import population as people
 from pytest_mailu.core.model import Vantage
-from pytest_mailu.stack.world.zones import Record
+from pytest_mailu.stack.world.zones import DnsRecord
 
 
 def ask(
@@ -76,7 +76,7 @@ def test_the_root_answers_the_dnssec_probe_of_postfix(here: Any) -> None:
 
 
 def test_long_answers_are_cut_on_udp_and_whole_on_tcp(here: Any) -> None:
-    long = Record("long.world.example", "TXT", "x" * 2000)
+    long = DnsRecord("long.world.example", "TXT", "x" * 2000)
     asyncio.run(here.world.records([long]))
     short = ask(here, long.name, "TXT")
     assert (short.header.tc, short.rr) == (1, [])
@@ -96,13 +96,13 @@ def test_upper_case_questions_get_the_same_answer(here: Any) -> None:
 
 
 def test_aliases_are_followed(here: Any, places: Any) -> None:
-    asyncio.run(here.world.records([Record("alias.world.example", "CNAME", people.MX_HOST)]))
+    asyncio.run(here.world.records([DnsRecord("alias.world.example", "CNAME", people.MX_HOST)]))
     reply = ask(here, "alias.world.example", "A")
     assert values(reply) == [f"{people.MX_HOST}.", here.address]
 
 
 def test_records_can_be_replaced_and_removed_while_it_runs(here: Any) -> None:
-    record = Record("changing.world.example", "A", "127.0.54.77")
+    record = DnsRecord("changing.world.example", "A", "127.0.54.77")
     asyncio.run(here.world.records([record]))
     assert values(ask(here, record.name, "A")) == ["127.0.54.77"]
     asyncio.run(here.world.records(remove=[(record.name, "A")]))

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 from packaging.version import InvalidVersion, Version
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release, compose_folder
 from pytest_mailu.stack.docker.networks import Layout
@@ -25,15 +26,6 @@ Model: TypeAlias = dict[str, Any]
 OLDEST = Version("2.20")
 CONFIGURED = ("front", "admin", "imap", "smtp", "antispam")
 """The services that read mailu.env."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a finished command said."""
-
-    code: int
-    output: str
-    errors: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,7 @@ class Compose:
         """`docker compose`, or `docker-compose` on PATH or beside this Python, whichever is recent enough."""
         seen = []
         for command in candidates():
-            answer = await run((*command, "version", "--short"), environ=environ, seconds=20)
+            answer = await run_command((*command, "version", "--short"), environ=environ, seconds=20)
             version = parse_version(answer.output)
             if version and version >= OLDEST:
                 return cls(command, str(version), environ)
@@ -62,13 +54,13 @@ class Compose:
 
     async def __call__(
         self, project: str, model: Model, *arguments: str, variables: Mapping[str, str], seconds: float
-    ) -> Answer:
+    ) -> CommandResult:
         """Runs one compose command on `model`. Raises StackError with what compose said, when it fails.
 
         Some releases of compose (2.40 among them) end with status 0 when `create` has failed: whoever calls looks
         whether everything is there, and makes an error of the answer with `explain` where it is not.
         """
-        answer = await run(
+        answer = await run_command(
             (
                 *(*self.command, "--project-name", project),
                 *("--project-directory", str(compose_folder()), "--file", "-"),
@@ -102,7 +94,7 @@ def parse_version(text: str) -> Version | None:
         return None
 
 
-def explain(action: str, answer: Answer) -> StackError:
+def explain(action: str, answer: CommandResult) -> StackError:
     """A failed compose command in plain words."""
     lines = tuple(line for line in answer.errors.splitlines() if line.strip())[-12:]
     text = answer.errors.lower()
@@ -125,9 +117,9 @@ def subnet_was_taken(error: StackError) -> bool:
     return "subnet was taken" in error.cause
 
 
-async def run(
+async def run_command(
     command: Sequence[str], *, environ: Mapping[str, str], seconds: float, stdin: bytes | None = None
-) -> Answer:
+) -> CommandResult:
     """A command from start to end. It is killed when the deadline passes or the caller is cancelled."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
     try:
@@ -141,17 +133,17 @@ async def run(
             start_new_session=True,
         )
     except OSError as error:
-        return Answer(127, "", str(error))
+        return CommandResult(127, "", str(error))
     try:
         async with asyncio.timeout(seconds):
             output, errors = await process.communicate(stdin)
     except TimeoutError:
         await _kill(process)
-        return Answer(124, "", f"{command[0]} did not finish within {seconds:.0f} s")
+        return CommandResult(124, "", f"{command[0]} did not finish within {seconds:.0f} s")
     except BaseException:
         await _kill(process)
         raise
-    return Answer(process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
+    return CommandResult(process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
-from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run
-from pytest_mailu.stack.settings.environment import foreign
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run_command
+from pytest_mailu.stack.settings.environment import reason_to_drop
 
-_LEFT_OUT = ("resolver",)
+_DROPPED_SERVICES = ("resolver",)
 """The world is the resolver."""
-_KEPT = frozenset(
+_ALLOWED_KEYS = frozenset(
     (
         *("image", "command", "entrypoint", "hostname", "user", "working_dir", "tmpfs", "ulimits", "sysctls"),
         *("read_only", "shm_size", "init", "platform", "cap_drop", "stop_signal", "mem_limit", "cpus"),
@@ -33,14 +33,14 @@ _OFFICIAL = ("ghcr.io/mailu", "mailu", "docker.io/mailu")
 _MAILU_IMAGES = frozenset(
     (*IMAGES.values(), "unbound", "fetchmail", "radicale", "oletools", "clamav", "traefik-certdumper")
 )
-_OWN_PLACES = ("/certs", "/dkim")
+_RESERVED_TARGETS = ("/certs", "/dkim")
 """Where the test stack puts things of its own: never the user's, read-only or not."""
 COPY_LIMIT = 8_000_000
 """Bytes of read-only files that are copied into one service at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class UserCompose:
     """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it."""
 
     core: Model
@@ -49,9 +49,9 @@ class Brought:
     files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
 
-async def bring(path: Path, release: Release, compose: Compose) -> Brought:
+async def read_user_compose(path: Path, release: Release, compose: Compose) -> UserCompose:
     """Reads `path` as compose does, for one side. Raises UsageError where that fails or a core service is missing."""
-    answer = await run(
+    answer = await run_command(
         (*compose.command, "--file", str(path), "--profile", "*", "config", "--format", "json"),
         environ={**compose.environ, "MAILU_VERSION": release.tag},
         seconds=30,
@@ -67,7 +67,7 @@ async def bring(path: Path, release: Release, compose: Compose) -> Brought:
     shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
     configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
     files = {name: read for name, mounts in binds.items() if (read := _read(name, mounts))}
-    return Brought(core, shared, tuple(n for n in configured if n in core["services"]), files)
+    return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files)
 
 
 def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[str, dict[str, str]]]:
@@ -83,23 +83,23 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
     binds: dict[str, dict[str, str]] = {}
     volumes: dict[str, dict[str, Any]] = {}
     for name, service in services.items():
-        if name in _LEFT_OUT:
+        if name in _DROPPED_SERVICES:
             continue
         if "image" not in service:
             raise UsageError(
                 f"the service {name} of {path} is built, not pulled", "build it first and name the result with `image:`"
             )
-        mine = {key: value for key, value in service.items() if key in _KEPT and value is not None}
+        mine = {key: value for key, value in service.items() if key in _ALLOWED_KEYS and value is not None}
         mine["image"] = image_for(service["image"], release)
         mine["environment"] = {
             key: value
             for key, value in _environment(service).items()
-            if not foreign(key) and (name not in CONFIGURED or shared.get(key) != value)
+            if not reason_to_drop(key) and (name not in CONFIGURED or shared.get(key) != value)
         }
         mounts = service.get("volumes") or []
         binds[name] = {m["target"]: m["source"] for m in mounts if _is_copied(m)}
-        mine["volumes"] = [f"{_fresh(m, volumes)}:{m['target']}" for m in mounts if _becomes_fresh(m)]
-        kept[name] = mine if name in CORE_SERVICES else {**mine, **_surroundings()}
+        mine["volumes"] = [f"{_new_volume(m, volumes)}:{m['target']}" for m in mounts if _gets_new_volume(m)]
+        kept[name] = mine if name in CORE_SERVICES else {**mine, **_sealed_defaults()}
     return {"services": kept, "volumes": volumes}, binds
 
 
@@ -115,7 +115,7 @@ def image_for(image: str, release: Release) -> str:
     return f"{home}/{name}:{release.tag}"
 
 
-def _surroundings() -> dict[str, Any]:
+def _sealed_defaults() -> dict[str, Any]:
     """What world.yml says of the core services, for one of the user's own."""
     return {
         "networks": {"default": {}},
@@ -131,19 +131,19 @@ def _environment(service: Mapping[str, Any]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in (service.get("environment") or {}).items()}
 
 
-def _own_place(target: str) -> bool:
-    return any(PurePosixPath(target).is_relative_to(place) for place in _OWN_PLACES)
+def _is_reserved(target: str) -> bool:
+    return any(PurePosixPath(target).is_relative_to(place) for place in _RESERVED_TARGETS)
 
 
 def _is_copied(mount: Mapping[str, Any]) -> bool:
-    return mount.get("type") == "bind" and bool(mount.get("read_only")) and not _own_place(mount["target"])
+    return mount.get("type") == "bind" and bool(mount.get("read_only")) and not _is_reserved(mount["target"])
 
 
-def _becomes_fresh(mount: Mapping[str, Any]) -> bool:
+def _gets_new_volume(mount: Mapping[str, Any]) -> bool:
     return mount.get("type") in ("bind", "volume") and not _is_copied(mount) and not mount["target"].endswith(".sock")
 
 
-def _fresh(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
+def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
     """A volume in the place of a folder or volume of the user: the same one wherever the same source is mounted."""
     source = mount.get("source") or mount["target"]
     stem = "".join(c if c.isalnum() else "-" for c in PurePosixPath(source).name.lower()).strip("-") or "data"

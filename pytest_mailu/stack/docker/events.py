@@ -21,13 +21,13 @@ from pytest_mailu.stack.docker.engine import Engine
 SERVICE = "com.docker.compose.service"
 PROJECT = "com.docker.compose.project"
 _ACTIONS = ("start", "die", "kill", "oom", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect")
-HANG_UP = "signal 1"
+SIGHUP = "signal 1"
 """SIGHUP makes services read their settings anew; nobody dies of it."""
-_FROM_OUTSIDE = {"kill", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect"}
+_EXTERNAL_ACTIONS = {"kill", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect"}
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ContainerEvent:
     """One event. `code` is the exit status of a container that died."""
 
     when: float
@@ -41,7 +41,7 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class ContainerExit:
     """How a container ended."""
 
     service: str
@@ -50,18 +50,18 @@ class Death:
     words: str
 
 
-class Watch:
+class EventWatch:
     """Listens to the engine in a thread of its own, from `start` to `stop`."""
 
     def __init__(self, engine: Engine, project: str) -> None:
         self._engine = engine
         self._project = project
         self._stream: CancellableStream[Any] | None = None
-        self._happenings: list[Happening] = []
+        self._events: list[ContainerEvent] = []
         self._lock = threading.Lock()
         self._names: dict[str, str] = {}
         self._marks: dict[str, int] = {}
-        self._deaf = threading.Event()
+        self._disconnected = threading.Event()
 
     def start(self) -> None:
         """Opens the stream (blocking: call it in a thread); what happens from now on is seen."""
@@ -80,45 +80,45 @@ class Watch:
                 stream.close()
 
     @property
-    def deaf(self) -> bool:
+    def disconnected(self) -> bool:
         """Whether the engine has stopped telling though nobody told it to: what happens now cannot be known."""
-        return self._deaf.is_set()
+        return self._disconnected.is_set()
 
-    def expect_start(self, services: Iterable[str]) -> None:
+    def expect_restart(self, services: Iterable[str]) -> None:
         """From now on only what follows the next start of these services tells of their death: we make them anew."""
         with self._lock:
-            self._marks |= dict.fromkeys(services, len(self._happenings))
+            self._marks |= dict.fromkeys(services, len(self._events))
 
-    def since(self, when: float) -> list[Happening]:
+    def since(self, when: float) -> list[ContainerEvent]:
         """What happened after `when` (seconds since the epoch)."""
         with self._lock:
-            return [happening for happening in self._happenings if happening.when >= when]
+            return [event for event in self._events if event.when >= when]
 
-    def death(self, service: str) -> Death | None:
+    def death(self, service: str) -> ContainerExit | None:
         """How the latest container of `service` ended, or None while it lives as far as we know."""
         with self._lock:
             mark = self._marks.get(service, 0)
-            story = [happening for happening in self._happenings[mark:] if happening.service == service]
+            story = [event for event in self._events[mark:] if event.service == service]
         if mark:
             # The engine may tell of the old container's end only after we have asked for the new one's start.
-            started = [number for number, happening in enumerate(story) if happening.action == "start"]
+            started = [number for number, event in enumerate(story) if event.action == "start"]
             story = story[started[0] :] if started else []
-        return read_death(service, story)
+        return exit_in(service, story)
 
-    def from_outside(self, when: float) -> list[Happening]:
+    def external_events(self, when: float) -> list[ContainerEvent]:
         """What somebody else did to the stack after `when`."""
-        return [happening for happening in self.since(when) if happening.action in _FROM_OUTSIDE]
+        return [event for event in self.since(when) if event.action in _EXTERNAL_ACTIONS]
 
     def _listen(self, stream: CancellableStream[Any]) -> None:
         with contextlib.suppress(Exception):  # the stream ends when it is closed, or with the engine
             for event in stream:
-                if happening := self._read(event):
+                if event := self._read(event):
                     with self._lock:
-                        self._happenings.append(happening)
+                        self._events.append(event)
         if self._stream is not None:
-            self._deaf.set()
+            self._disconnected.set()
 
-    def _read(self, event: Mapping[str, Any]) -> Happening | None:
+    def _read(self, event: Mapping[str, Any]) -> ContainerEvent | None:
         actor = event.get("Actor") or {}
         attributes = actor.get("Attributes") or {}
         when = event.get("timeNano", 0) / 1e9
@@ -126,24 +126,26 @@ class Watch:
             service = self._names.get(attributes.get("container", ""), "")
             if not service or not attributes.get("name", "").startswith(f"{self._project}_"):
                 return None
-            return Happening(when, service, event["Action"], note=attributes["name"].removeprefix(f"{self._project}_"))
+            return ContainerEvent(
+                when, service, event["Action"], note=attributes["name"].removeprefix(f"{self._project}_")
+            )
         if attributes.get(PROJECT) != self._project:
             return None
         self._names[actor.get("ID", "")] = attributes.get(SERVICE, "")
         code = attributes.get("exitCode")
         note = f"signal {attributes['signal']}" if attributes.get("signal") else ""
-        return Happening(when, attributes.get(SERVICE, ""), event["Action"], int(code) if code else None, note)
+        return ContainerEvent(when, attributes.get(SERVICE, ""), event["Action"], int(code) if code else None, note)
 
 
-def read_death(service: str, story: list[Happening]) -> Death | None:
+def exit_in(service: str, story: list[ContainerEvent]) -> ContainerExit | None:
     """Makes out how `service` ended from its events in order. Pure."""
     killed = oom = False
-    death: Death | None = None
-    for happening in story:
-        match happening.action:
+    death: ContainerExit | None = None
+    for event in story:
+        match event.action:
             case "start":
                 killed, oom, death = False, False, None
-            case "kill" if happening.note != HANG_UP:
+            case "kill" if event.note != SIGHUP:
                 killed = True
             case "oom":
                 oom = True
@@ -153,6 +155,6 @@ def read_death(service: str, story: list[Happening]) -> Death | None:
                 elif oom:
                     words = "ran out of memory"
                 else:
-                    words = f"exited with status {happening.code}"
-                death = Death(service, happening.code, not killed and not oom, words)
+                    words = f"exited with status {event.code}"
+                death = ContainerExit(service, event.code, not killed and not oom, words)
     return death

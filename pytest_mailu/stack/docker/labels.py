@@ -20,12 +20,12 @@ SIDE = f"{PREFIX}.side"
 CREATED = f"{PREFIX}.created"
 
 
-class Life(Enum):
-    """What is known of the process that owns a run. FOREIGN: it lives where we cannot look."""
+class Liveness(Enum):
+    """What is known of the process that owns a run. UNKNOWN: it lives where we cannot look."""
 
     ALIVE = "alive"
     DEAD = "dead"
-    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +59,26 @@ class Owner:
         """The text for a label."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
-    def life(self) -> Life:
+    def liveness(self) -> Liveness:
         """Whether the process still runs, seen from here."""
         here = Owner.me()
         if self.host != here.host:
-            return Life.FOREIGN
+            return Liveness.UNKNOWN
         if self.boot != here.boot:
-            return Life.DEAD
+            return Liveness.DEAD
         if self.pids != here.pids:
-            return Life.FOREIGN
+            return Liveness.UNKNOWN
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return Life.DEAD
+            return Liveness.DEAD
         except PermissionError:
             pass
-        return Life.ALIVE if process_started(self.pid) == self.started else Life.DEAD
+        return Liveness.ALIVE if process_started(self.pid) == self.started else Liveness.DEAD
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunIdentity:
     """One run of the plugin, whose stacks come and go together."""
 
     id: str
@@ -87,7 +87,7 @@ class Run:
     created: int = 0
 
     @classmethod
-    def new(cls, *, keep: bool = False) -> Run:
+    def new(cls, *, keep: bool = False) -> RunIdentity:
         """A run of this process; `keep` spares its stacks from every sweep."""
         return cls(secrets.token_hex(4), Owner.me(), keep, int(time.time()))
 
@@ -111,7 +111,7 @@ def abandoned(labels: Mapping[str, str]) -> bool:
     if not labels.get(RUN) or labels.get(KEPT) == "yes":
         return False
     owner = Owner.read(labels.get(OWNER, ""))
-    return owner is not None and owner.life() is Life.DEAD
+    return owner is not None and owner.liveness() is Liveness.DEAD
 
 
 def process_started(pid: int) -> str:

@@ -97,12 +97,12 @@ class Layout:
         }
 
 
-def choose(taken: Iterable[IPv4Network], dice: random.Random | None = None) -> Layout:
+def choose_layout(taken: Iterable[IPv4Network], rng: random.Random | None = None) -> Layout:
     """A layout that overlaps nothing in `taken`. Raises StackError where there is no room."""
-    dice = dice or random.Random()  # noqa: S311 - runs that start together must differ, nobody must be surprised
+    rng = rng or random.Random()  # noqa: S311 - runs that start together must differ, nobody must be surprised
     occupied = list(taken)
-    edges = _free(EDGE_POOL, occupied, dice)
-    insides = _free(INSIDE_POOL, [*occupied, *_RESERVED_INSIDE], dice)
+    edges = _free_subnets(EDGE_POOL, occupied, rng)
+    insides = _free_subnets(INSIDE_POOL, [*occupied, *_RESERVED_INSIDE], rng)
     try:
         return Layout(
             inside=Segment(next(insides), WORLD_HOST),
@@ -118,11 +118,11 @@ def choose(taken: Iterable[IPv4Network], dice: random.Random | None = None) -> L
         ) from None
 
 
-def _free(pool: IPv4Network, occupied: Iterable[IPv4Network], dice: random.Random) -> Iterator[IPv4Network]:
+def _free_subnets(pool: IPv4Network, occupied: Iterable[IPv4Network], rng: random.Random) -> Iterator[IPv4Network]:
     """Free /24 networks of `pool` in random order."""
     hindrances = [network for network in occupied if network.overlaps(pool)]
     count = 2 ** (24 - pool.prefixlen)
-    for index in dice.sample(range(count), count):
+    for index in rng.sample(range(count), count):
         candidate = IPv4Network((int(pool.network_address) + (index << 8), 24))
         if not any(candidate.overlaps(network) for network in hindrances):
             yield candidate

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.networks import Layout, choose, engine_networks, routes
+from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks, routes
 
 
-class Subnets:
+class SubnetAllocator:
     """Hands out layouts. One for both sides, so that they cannot choose the same subnet at the same moment."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._given: list[Layout] = []
 
-    async def take(self) -> Layout:
+    async def allocate(self) -> Layout:
         """A layout for one stack. Raises StackError where there is no room."""
         used, known = await asyncio.gather(routes(), self._engine.call(self._engine.networks_now))
         mine = [network for layout in self._given for network in layout.networks]
-        layout = choose([*used, *engine_networks(known), *mine])
+        layout = choose_layout([*used, *engine_networks(known), *mine])
         self._given.append(layout)
         return layout

@@ -19,7 +19,7 @@ from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.core import population
 from pytest_mailu.core.model import Vantage
-from pytest_mailu.stack.docker.events import Death
+from pytest_mailu.stack.docker.events import ContainerExit
 
 Condition: TypeAlias = Callable[[], Awaitable[str]]
 """Says what is still missing; the empty string when it is met."""
@@ -45,7 +45,7 @@ class NotReady(Exception):
 
 async def wait_for(
     conditions: Mapping[str, Sequence[Condition]],
-    deaths: Callable[[], Death | None],
+    deaths: Callable[[], ContainerExit | None],
     seconds: float,
     every: float = EVERY,
 ) -> None:
@@ -88,14 +88,14 @@ async def _all(conditions: Mapping[str, Sequence[Condition]], missing: dict[str,
             group.create_task(one(service, steps))
 
 
-async def _any_death(deaths: Callable[[], Death | None], every: float) -> Death:
+async def _any_death(deaths: Callable[[], ContainerExit | None], every: float) -> ContainerExit:
     while (death := deaths()) is None:  # noqa: ASYNC110 - the watch is a thread
         await asyncio.sleep(every)
     return death
 
 
 @dataclass(frozen=True, slots=True)
-class Inner:
+class InternalServices:
     """Talks to inner services through the world's door, from inside Mailu's own network."""
 
     door: int
@@ -146,7 +146,7 @@ class Inner:
 
         return condition
 
-    def has_read_a_login(self, host: str, port: int) -> Condition:
+    def has_handled_a_login(self, host: str, port: int) -> Condition:
         """The web site has answered a login, whatever it says (core/admin/mailu/sso/views/base.py).
 
         So that its first one is alone: what reads the form is imported by then, and of two that come together one may

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.isolation import WORLD
-from pytest_mailu.stack.evidence.containers import Ran
-from pytest_mailu.stack.readiness.conditions import Condition, Inner
+from pytest_mailu.stack.readiness.conditions import Condition, InternalServices
 from pytest_mailu.stack.world.control import World
 from pytest_mailu.wire.transport.errors import Trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class ServiceReadiness:
     """Makes conditions for the services of one stack.
 
     `check_front` runs the health check that the image of `front` brings along: the release says itself when it is well.
@@ -23,11 +23,11 @@ class Vitals:
 
     release: Release
     world: World
-    check_front: Callable[[], Awaitable[Ran | None]]
+    check_front: Callable[[], Awaitable[CommandResult | None]]
 
     def conditions(self) -> dict[str, list[Condition]]:
         """Service → what must be so. None of it asks a port that is under test."""
-        inner = Inner(self.world.door)
+        inner = InternalServices(self.world.door)
         symbol = "IS_LOCAL_DOMAIN_H" if self.release.stops_spoofing_in_rspamd else ""
         return {
             WORLD: [self._world_answers],
@@ -39,12 +39,12 @@ class Vitals:
         }
 
     def refuses_spoofed_mail(self, stranger: str) -> Condition:
-        """See `Inner.refuses_spoofed_mail`."""
-        return Inner(self.world.door).refuses_spoofed_mail("smtp", stranger)
+        """See `InternalServices.refuses_spoofed_mail`."""
+        return InternalServices(self.world.door).refuses_spoofed_mail("smtp", stranger)
 
-    def has_read_a_login(self) -> Condition:
-        """See `Inner.has_read_a_login`."""
-        return Inner(self.world.door).has_read_a_login("admin", self.release.admin_port)
+    def has_handled_a_login(self) -> Condition:
+        """See `InternalServices.has_handled_a_login`."""
+        return InternalServices(self.world.door).has_handled_a_login("admin", self.release.admin_port)
 
     async def _world_answers(self) -> str:
         try:

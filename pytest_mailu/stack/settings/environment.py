@@ -173,7 +173,7 @@ def settings_for(
     _relaying(user, layout, put, drop)
     _limits(user, layout, exempt, put)
     for name in user:
-        if why := foreign(name):
+        if why := reason_to_drop(name):
             drop(name, why)
     for name, (service, without) in _OPTIONAL.items():
         if service not in services and name in user and user[name].lower() not in ("", "none", "false", "no"):
@@ -210,7 +210,7 @@ def _limits(user: Mapping[str, str], layout: Layout, exempt: Iterable[str], put:
     put("AUTH_RATELIMIT_EXEMPTION", ",".join([*own, *map(str, harness)]), "with the addresses of the harness")
 
 
-_FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = (
+_DROPPED_SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(ROUNDCUBE_)?DB_|SQLALCHEMY_"), "a test stack has a database of its own"),
     (re.compile(r"INITIAL_ADMIN_"), "the accounts of the test are imported"),
     (re.compile(r"(?!POSTFIX_LOG_FILE).*_FILE$"), "the file is not in the test stack"),
@@ -224,9 +224,9 @@ _FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def foreign(name: str) -> str:
+def reason_to_drop(name: str) -> str:
     """Why a setting of the user's cannot be taken over, because it reaches out of the stack; empty when it can."""
-    return next((why for pattern, why in _FOREIGN if pattern.match(name)), "")
+    return next((why for pattern, why in _DROPPED_SETTINGS if pattern.match(name)), "")
 
 
 def _fixed_addresses(layout: Layout) -> dict[str, str]:

@@ -46,10 +46,10 @@ RELAY_HOST_INSECURE = Variant("relayhost-insecure", {**RELAY_HOST.changes, "RELA
 RELAY_HOST_WRONG = Variant("relayhost-wrong", {**RELAY_HOST.changes, "RELAYPASSWORD": "wrong"})
 """A relay host that does not take our password."""
 
-SMALL_LETTERS = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
+SMALL_MESSAGES = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
 """A limit that is reached with little traffic (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
 
 VARIANTS = (
-    *(MX, TOKENS_REQUIRED, SMALL_LETTERS),
+    *(MX, TOKENS_REQUIRED, SMALL_MESSAGES),
     *(RELAY_HOST, RELAY_HOST_PLAIN, RELAY_HOST_TLS, RELAY_HOST_INSECURE, RELAY_HOST_WRONG),
 )

@@ -18,7 +18,7 @@ from python_socks.async_.asyncio import Proxy
 from pytest_mailu.core import population as people
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.world.certificates import Certificate, certificate
-from pytest_mailu.stack.world.zones import RELAYED_HOST, Place, Record, records, txt_lookup, zones
+from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, txt_lookup, zones
 from pytest_mailu.wire.transport.errors import Trouble
 
 DOOR_PORT = 1080
@@ -68,14 +68,14 @@ def relayhost(listener: str, ports: Mapping[str, int] = PORTS) -> str:
 
 
 def make_plan(
-    places: Mapping[Vantage, Place],
+    places: Mapping[Vantage, NetworkAddresses],
     *,
     hostnames: Sequence[str] = (people.HOSTNAME,),
     domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE),
     services: Mapping[str, str | None] | None = None,
     ports: Mapping[str, int] = PORTS,
     door_address: str = "0.0.0.0",
-    extra: Iterable[Record] = (),
+    extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
     sealed: bool = False,
@@ -249,11 +249,13 @@ class World:
         answer = await self._ask({"do": "queries", "name": name, "type": type, "client": client})
         return [Query(**document) for document in answer["queries"]]
 
-    async def records(self, replace: Iterable[Record] = (), remove: Iterable[tuple[str, str]] = ()) -> list[Record]:
+    async def records(
+        self, replace: Iterable[DnsRecord] = (), remove: Iterable[tuple[str, str]] = ()
+    ) -> list[DnsRecord]:
         """All records, after `replace` took the place of those with the same names and types, and `remove` went."""
         fresh = [asdict(record) for record in replace]
         answer = await self._ask({"do": "records", "replace": fresh, "remove": [list(key) for key in remove]})
-        return [Record(**document) for document in answer["records"]]
+        return [DnsRecord(**document) for document in answer["records"]]
 
     async def txt(self, name: str) -> str | None:
         """The TXT record that the world serves for a name now."""

@@ -35,7 +35,7 @@ _STRANGERS = {
 """What the world's address in each network is called."""
 
 
-class Place(Protocol):
+class NetworkAddresses(Protocol):
     """A network with the world and `front` in it: `stack.networks.Segment`."""
 
     @property
@@ -56,7 +56,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DnsRecord:
     """One DNS record; `value` is written as in a zone file, without quotes, `ttl` is in seconds."""
 
     name: str
@@ -66,18 +66,18 @@ class Record:
 
 
 def records(
-    places: Mapping[Vantage, Place],
+    places: Mapping[Vantage, NetworkAddresses],
     hostnames: Sequence[str] = (people.HOSTNAME,),
     domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE),
-) -> tuple[Record, ...]:
+) -> tuple[DnsRecord, ...]:
     """All records. `hostnames` are Mailu's, `domains` those with mailboxes; the first of each is the main one."""
     inside = str(places[Vantage.INSIDE].world)
     front = str(places[Vantage.STRANGER].front)
-    made: list[Record] = [Record("", "NS", NAME_SERVER), Record(NAME_SERVER, "A", inside)]
-    made += [Record(name, "A", front) for name in hostnames]
+    made: list[DnsRecord] = [DnsRecord("", "NS", NAME_SERVER), DnsRecord(NAME_SERVER, "A", inside)]
+    made += [DnsRecord(name, "A", front) for name in hostnames]
     for domain in domains:
         made += _mail_domain(domain, hostnames[0], f"v=spf1 mx a:{hostnames[0]} ~all", private_key())
-    made += [Record(people.RELAYED, "MX", f"10 {hostnames[0]}"), Record(RELAYED_HOST, "A", inside)]
+    made += [DnsRecord(people.RELAYED, "MX", f"10 {hostnames[0]}"), DnsRecord(RELAYED_HOST, "A", inside)]
     key = strangers_key()
     made += [
         *_mail_domain(people.ELSEWHERE, people.MX_HOST, _spf(places, Vantage.STRANGER, Vantage.INSIDE), key),
@@ -85,16 +85,16 @@ def records(
         *_mail_domain(RELAYNET, people.MX_HOST, _spf(places, Vantage.RELAYNET), key),
         *_mail_domain(people.UNKNOWN_DOMAIN, people.MX_HOST, _spf(places, Vantage.STRANGER), key),
         *_mail_domain(people.FORGED, people.MX_HOST, "v=spf1 -all", key),
-        Record(people.RELAY_HOST, "A", inside),
+        DnsRecord(people.RELAY_HOST, "A", inside),
     ]
-    made += [Record(name, "A", inside) for name in PUBLIC_NAMES]
+    made += [DnsRecord(name, "A", inside) for name in PUBLIC_NAMES]
     for vantage, place in places.items():
         # Each address has one name, and that name has this address: anything less costs points with Rspamd.
-        made.append(Record(_STRANGERS[vantage], "A", str(place.client)))
-        made.append(Record(place.client.reverse_pointer, "PTR", _STRANGERS[vantage]))
-    made.append(Record(places[Vantage.STRANGER].front.reverse_pointer, "PTR", hostnames[0]))
+        made.append(DnsRecord(_STRANGERS[vantage], "A", str(place.client)))
+        made.append(DnsRecord(place.client.reverse_pointer, "PTR", _STRANGERS[vantage]))
+    made.append(DnsRecord(places[Vantage.STRANGER].front.reverse_pointer, "PTR", hostnames[0]))
     for zone in zones(domains, hostnames):
-        made += [Record(zone, "SOA", _SOA), Record(zone, "NS", NAME_SERVER)]
+        made += [DnsRecord(zone, "SOA", _SOA), DnsRecord(zone, "NS", NAME_SERVER)]
     return tuple(dict.fromkeys(made))
 
 
@@ -108,20 +108,20 @@ def zones(
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def txt_lookup(known: Iterable[Record]) -> Callable[[str], str | None]:
+def txt_lookup(known: Iterable[DnsRecord]) -> Callable[[str], str | None]:
     """A function from a name to its TXT record, for `signatures.verify`."""
     texts = {record.name: record.value for record in known if record.type == "TXT"}
     return texts.get
 
 
-def _mail_domain(domain: str, exchanger: str, spf: str, key: str) -> list[Record]:
+def _mail_domain(domain: str, exchanger: str, spf: str, key: str) -> list[DnsRecord]:
     return [
-        Record(domain, "MX", f"10 {exchanger}"),
-        Record(domain, "TXT", spf),
-        Record(f"{SELECTOR}._domainkey.{domain}", "TXT", public_record(key)),
-        Record(f"_dmarc.{domain}", "TXT", _DMARC),
+        DnsRecord(domain, "MX", f"10 {exchanger}"),
+        DnsRecord(domain, "TXT", spf),
+        DnsRecord(f"{SELECTOR}._domainkey.{domain}", "TXT", public_record(key)),
+        DnsRecord(f"_dmarc.{domain}", "TXT", _DMARC),
     ]
 
 
-def _spf(places: Mapping[Vantage, Place], *senders: Vantage) -> str:
+def _spf(places: Mapping[Vantage, NetworkAddresses], *senders: Vantage) -> str:
     return " ".join(["v=spf1", *(f"ip4:{places[vantage].client}" for vantage in senders), "-all"])

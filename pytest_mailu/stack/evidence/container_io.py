@@ -7,31 +7,23 @@ import re
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import DockerException
 from docker.models.containers import Container
-from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.backend.base import BaseBackend
+from testinfra.backend.base import CommandResult as TestinfraResult
 from testinfra.host import Host
 
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that ended inside a container."""
-
-    code: int
-    output: str
-    errors: str
-
-
 def execute(
     container: Container, command: Sequence[str], *, user: str = "", environment: Mapping[str, str] | None = None
-) -> Ran:
+) -> CommandResult:
     """Runs `command` in the container. Raises StackError where the engine cannot, say because it is not running."""
     api = container.client.api if container.client else None
     if api is None:
@@ -46,7 +38,7 @@ def execute(
             "look at the log of the service",
             (str(error),),
         ) from error
-    return Ran(-1 if code is None else int(code), _text(output), _text(errors))
+    return CommandResult(-1 if code is None else int(code), _text(output), _text(errors))
 
 
 def log_lines(
@@ -109,7 +101,7 @@ class EngineBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no type
         self._container = container
         super().__init__(str(container.name), *args, **kwargs)
 
-    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+    def run(self, command: str, *args: str, **kwargs: Any) -> TestinfraResult:
         """See testinfra's BaseBackend.run."""
         line = self.get_command(command, *args)
         ran = execute(self._container, ("/bin/sh", "-c", line))

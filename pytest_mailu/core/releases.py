@@ -18,7 +18,7 @@ from pytest_mailu.core.errors import UsageError
 
 MASTER = "master"
 SERIES = ("1.9", "2.0", "2024.06", MASTER)
-"""Every series known here, oldest first; each has its compose file."""
+"""Every series known here, oldest first. A new one is one entry; where it differs, a question of `Release` says how."""
 
 IMAGES: Mapping[str, str] = {
     "front": "nginx",
@@ -149,14 +149,16 @@ class Release:
         """The image of a core service, with `DOCKER_ORG` and `DOCKER_PREFIX` as in Mailu's own compose file."""
         if service == "redis":
             return REDIS_IMAGE
-        home = "ghcr.io/mailu" if self.since("2.0") else "mailu"
-        org = environ.get("DOCKER_ORG") or home
-        return f"{org}/{environ.get('DOCKER_PREFIX', '')}{IMAGES[service]}:{self.tag}"
+        return f"{self.image_prefix(environ)}{IMAGES[service]}:{self.tag}"
 
     @property
-    def compose_file(self) -> Path:
-        """The compose file of the series."""
-        return compose_folder() / f"{self.series}.yml"
+    def registry(self) -> str:
+        """Where the official images of the series are (2.0: ghcr.io; before that Docker Hub)."""
+        return "ghcr.io/mailu" if self.since("2.0") else "mailu"
+
+    def image_prefix(self, environ: Mapping[str, str] = os.environ) -> str:
+        """What the names of all Mailu images of this release begin with, such as `ghcr.io/mailu/`."""
+        return f"{environ.get('DOCKER_ORG') or self.registry}/{environ.get('DOCKER_PREFIX', '')}"
 
 
 def compose_folder() -> Path:

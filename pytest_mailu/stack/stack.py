@@ -24,9 +24,9 @@ from pytest_mailu.stack.compose.command import (
     Compose,
     Model,
     explain,
-    read_model,
     sealed,
     subnet_was_taken,
+    template,
     variables,
 )
 from pytest_mailu.stack.container_files import files_for
@@ -107,7 +107,7 @@ class Stack:
         self._subnets = subnets
         self._progress = progress
         self._containers = StackContainers(engine, run, plan.side, plan.release)
-        self._core: Model = plan.core or read_model(plan.release.compose_file)
+        self._core: Model = plan.core or template("mailu")
         self._images: dict[str, Image] = {}
         self._version = ""
         self._changing = asyncio.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release, check_pair
+from pytest_mailu.core.releases import SERIES, Release, check_pair
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,6 @@ def test_images_are_where_each_series_has_them() -> None:
 def test_docker_org_and_prefix_are_respected() -> None:
     environ = {"DOCKER_ORG": "registry.example/mail", "DOCKER_PREFIX": "my-"}
     assert Release.parse("2.0.43").image("smtp", environ) == "registry.example/mail/my-postfix:2.0.43"
-
-
-@pytest.mark.parametrize("series", SERIES)
-def test_every_series_has_its_compose_file(series: str) -> None:
-    text = Release(series).compose_file.read_text("utf-8")
-    assert all(f"\n  {service}:\n" in text for service in CORE_SERVICES)
 
 
 def test_releases_answer_what_they_can_do() -> None:

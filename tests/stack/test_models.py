@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ import yaml
 
 from pytest_mailu.core import population
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release
+from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release, compose_folder
 from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.accounts import document
-from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, read_model, sealed, variables
+from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, sealed, template, variables
 from pytest_mailu.stack.compose.user_file import COPY_LIMIT, _read, image_for, transform
 from pytest_mailu.stack.docker.networks import choose_layout
 
@@ -22,9 +23,8 @@ NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
 LABELS = {"org.pytest-mailu.run": "1"}
 
 
-@pytest.mark.parametrize("series", SERIES)
-def test_every_series_is_sealed_by_the_same_world(series: str) -> None:
-    model = sealed(read_model(Release(series).compose_file), {"SITENAME": "a $b"}, LABELS, CONFIGURED)
+def test_the_core_services_are_sealed_by_the_world() -> None:
+    model = sealed(template("mailu"), {"SITENAME": "a $b"}, LABELS, CONFIGURED)
     services = model["services"]
     assert set(services) == {*CORE_SERVICES, "world"}
     assert [name for name, service in services.items() if service.get("ports")] == ["world"]
@@ -39,18 +39,46 @@ def test_every_series_is_sealed_by_the_same_world(series: str) -> None:
 
 
 @pytest.mark.parametrize("series", SERIES)
-def test_nothing_of_the_host_is_mounted(series: str) -> None:
-    model = read_model(Release(series).compose_file)
+@pytest.mark.parametrize("environ", [{}, {"DOCKER_ORG": "registry.example/mail", "DOCKER_PREFIX": "my-"}])
+def test_the_template_names_the_images_of_every_series(
+    series: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DOCKER_ORG", "DOCKER_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert images_of(Release(series)) == {name: Release(series).image(name) for name in CORE_SERVICES}
+
+
+def test_a_new_series_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mailu.core.releases.SERIES", (*SERIES[:-1], "2030.01", "master"))
+    release = Release.parse("2030.1.3")
+    assert release.series == "2030.01"
+    assert images_of(release)["smtp"] == release.image("smtp")
+    assert release.image("smtp", {}) == "ghcr.io/mailu/postfix:2030.01.3"
+
+
+def images_of(release: Release) -> dict[str, str]:
+    """Service → image in the template, with the variables filled in as compose does it."""
+    given = variables(release, choose_layout([]), "image")
+    services = template("mailu")["services"]
+    return {name: Template(service["image"]).substitute(given) for name, service in services.items()}
+
+
+def test_nothing_of_the_host_is_mounted() -> None:
+    model = template("mailu")
     mounts = [mount for service in model["services"].values() for mount in service["volumes"]]
     assert all(mount.partition(":")[0] in model["volumes"] for mount in mounts)
 
 
-def test_the_compose_files_ask_for_nothing_that_is_not_given() -> None:
-    given = {*variables(NEW, choose_layout([]), "image"), "DOCKER_ORG", "DOCKER_PREFIX"}
-    for name in ("world", *SERIES):
-        text = (NEW.compose_file.parent / f"{name}.yml").read_text("utf-8")
-        asked = {part.partition("}")[0].partition(":")[0] for part in text.split("${")[1:]}
-        assert asked <= given
+def test_the_compose_files_ask_for_what_is_given_and_nothing_else() -> None:
+    given = variables(NEW, choose_layout([]), "image")
+    asked = {
+        part.partition("}")[0]
+        for path in compose_folder().iterdir()
+        for part in path.read_text("utf-8").split("${")[1:]
+    }
+    assert asked == set(given)
 
 
 def test_merging_keeps_what_only_one_has_and_lets_the_upper_one_win() -> None:

@@ -152,9 +152,9 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def read_model(path: Path) -> Model:
-    """One of the package's own compose files."""
-    model: Model = yaml.safe_load(path.read_text("utf-8"))
+def template(name: str) -> Model:
+    """One of the package's own compose files: `mailu` (the core services) or `world` (what seals them in)."""
+    model: Model = yaml.safe_load((compose_folder() / f"{name}.yml").read_text("utf-8"))
     return {name: part for name, part in model.items() if not name.startswith("x-")}
 
 
@@ -167,7 +167,7 @@ def merge(base: Any, over: Any) -> Any:
 
 def sealed(core: Model, environment: Mapping[str, str], labels: Mapping[str, str], configured: Sequence[str]) -> Model:
     """`core` in the sealed world, with environment and labels. Pure: nothing is read but compose/world.yml."""
-    model: Model = merge(core, read_model(compose_folder() / "world.yml"))
+    model: Model = merge(core, template("world"))
     written = {name: escaped(value) for name, value in environment.items()}
     for name, service in model["services"].items():
         service["labels"] = {**service.get("labels", {}), **labels}
@@ -185,9 +185,10 @@ def escaped(text: str) -> str:
 
 
 def variables(release: Release, layout: Layout, world_image: str) -> dict[str, str]:
-    """What the compose files ask for beside DOCKER_ORG and DOCKER_PREFIX."""
+    """What compose/mailu.yml and compose/world.yml ask for."""
     return {
         **layout.variables(),
+        "MAILU_IMAGES": release.image_prefix(),
         "MAILU_VERSION": release.tag,
         "MAILU_WORLD_IMAGE": world_image,
     }

@@ -111,7 +111,7 @@ def image_for(image: str, release: Release) -> str:
     plain = name.rpartition("-")[2] if head in _OFFICIAL else name
     if not slash or plain not in _MAILU_IMAGES:
         return image
-    home = ("ghcr.io/mailu" if release.since("2.0") else "mailu") if head in _OFFICIAL else head
+    home = release.registry if head in _OFFICIAL else head
     return f"{home}/{name}:{release.tag}"
 
 

@@ -51,7 +51,7 @@ ROWS: Mapping[str, frozenset[str]] = {
     "wire.tls": _packages("wire.transport", "core"),
     "wire.transport": _packages("core"),
     "wire": _packages(),
-    "deployment": _packages(),
+    "deployment": _packages("core"),
     "deployment.catalogue": _packages("core"),
     "reports": _packages("judging", "core"),
     "judging": _packages("core"),

@@ -1,1 +1,4 @@
-"""What a release means for the files of a deployment: its settings, its compose file, its overrides. No container."""
+"""What the files of a deployment (compose file, mailu.env, overrides) mean for two releases, without a container.
+
+Read `model.py` first. `reader.py` makes a `Deployment` of a folder; `check.py` compares what two releases make of it.
+"""

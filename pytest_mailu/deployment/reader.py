@@ -1,0 +1,172 @@
+"""From a folder to a `Deployment`: finds the files as Compose finds them, and reads nothing but them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.deployment.compose_file import NAMES, OVERRIDES, read_compose
+from pytest_mailu.deployment.env_file import Assignment, read_assignments
+from pytest_mailu.deployment.files import Folder, Text
+from pytest_mailu.deployment.model import Deployment, Given, Place, Service, Setting
+from pytest_mailu.deployment.services import networks_of, services_of, volumes_of
+
+ENV_FILE = "mailu.env"
+OVERRIDES_FOLDER = "overrides"
+OUTSIDE_FOLDER = "outside"
+_SETTINGS_OF = ("admin", "front", "smtp", "imap", "antispam")
+"""Services whose env files hold Mailu's settings, the first that has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the files are. What is None is looked for in `folder`; `env_new` is laid over the settings."""
+
+    folder: Path | None = None
+    env: Path | None = None
+    compose: Path | None = None
+    overrides: Path | None = None
+    env_new: Path | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is anything to read."""
+        return any((self.folder, self.env, self.compose, self.overrides))
+
+
+def read_deployment(sources: Sources) -> Deployment:
+    """Everything there is to know of a deployment.
+
+    Raises UsageError in one line, with file and line, for what is missing, broken, too large or outside the folder.
+    """
+    if sources.folder is not None and not sources.folder.is_dir():
+        raise UsageError(
+            f"--mailu-deployment: there is no folder {sources.folder}",
+            "Name the folder with docker-compose.yml and mailu.env, usually /mailu.",
+        )
+    paths = _compose_paths(sources)
+    root = sources.folder or (sources.compose or sources.env or sources.overrides or Path()).parent
+    folder = Folder(root)
+    variables: dict[str, Setting] = {}
+    services: dict[str, Service] = {}
+    deployment = Deployment(folder.root)
+    if paths:
+        base = Folder(paths[0].parent)
+        dot_env = base.read(Path(".env")) if base.exists(Path(".env")) else None
+        variables = _settings(((dot_env, read_assignments(dot_env)),)) if dot_env else {}
+        composed = read_compose(
+            base, [Path(path.name) for path in paths], {name: made.value for name, made in variables.items()}
+        )
+        services = services_of(composed.tree, composed.written)
+        if not services:
+            raise UsageError(f"{paths[0].name} has no services", "Name Mailu's compose file with --mailu-compose.")
+        deployment = Deployment(
+            folder.root,
+            variables=variables,
+            services=services,
+            networks=networks_of(composed.tree),
+            volumes=volumes_of(composed.tree),
+            unset=composed.unset,
+            version_key=composed.tree.places.get("version"),
+            compose_files=tuple(composed.files),
+        )
+        folder = base if sources.folder is None else folder
+    env_files = _env_files(sources, folder, paths[0].parent if paths else folder.root, services)
+    read = [(text, read_assignments(text, _lookup(variables))) for text in env_files]
+    if not read and not services:
+        raise UsageError(
+            f"{folder.root} has neither a compose file nor {ENV_FILE}",
+            "Name the files with --mailu-compose and --mailu-env.",
+        )
+    return Deployment(
+        root=folder.root,
+        settings=_settings(read),
+        variables=deployment.variables,
+        services=services,
+        networks=deployment.networks,
+        volumes=deployment.volumes,
+        overrides=_overrides(sources, folder),
+        unset=deployment.unset,
+        version_key=deployment.version_key,
+        env_file=env_files[-1] if env_files else None,
+        compose_files=deployment.compose_files,
+        outside=_below(folder, Path(OUTSIDE_FOLDER)) if folder.exists(Path(OUTSIDE_FOLDER)) else {},
+    )
+
+
+def with_settings(deployment: Deployment, path: Path) -> Deployment:
+    """The deployment with the settings of another env file laid over its own (`--mailu-env-new`)."""
+    text = Folder(path.parent).read(Path(path.name))
+    more = _settings(((text, read_assignments(text)),))
+    return replace(deployment, settings={**deployment.settings, **more})
+
+
+def _compose_paths(sources: Sources) -> list[Path]:
+    if sources.compose is not None:
+        return [sources.compose]
+    if sources.folder is None:
+        return []
+    found = [path for name in NAMES if (path := sources.folder / name).exists()]
+    if not found:
+        return []
+    override = [path for name in OVERRIDES if (path := sources.folder / name).exists()]
+    return [found[0], *override[:1]]
+
+
+def _env_files(sources: Sources, folder: Folder, base: Path, services: Mapping[str, Service]) -> list[Text]:
+    if sources.env is not None:
+        return [Folder(sources.env.parent).read(Path(sources.env.name))]
+    readers = (services[name].env_files for name in _SETTINGS_OF if name in services)
+    named = next(filter(None, readers), ())
+    if named:
+        wanted = [(base / file.path, file) for file in named]
+        return [folder.read(path, str(file.place)) for path, file in wanted if file.required or folder.exists(path)]
+    return [folder.read(Path(ENV_FILE))] if folder.exists(Path(ENV_FILE)) else []
+
+
+def _lookup(variables: Mapping[str, Setting]) -> Callable[[str], str | None]:
+    return lambda name: variables[name].value if name in variables else None
+
+
+def _settings(files: Iterable[tuple[Text, tuple[Assignment, ...]]]) -> dict[str, Setting]:
+    """The settings in force, each with the places where it was set before."""
+    found: dict[str, Setting] = {}
+    for text, assignments in files:
+        for made in assignments:
+            if made.value is None:
+                continue
+            before = found.get(made.name)
+            earlier = (*before.earlier, Given(before.value, before.place)) if before else ()
+            found[made.name] = Setting(
+                made.name, made.value, Place(text.shown, made.line), made.raw, made.quote, earlier
+            )
+    return found
+
+
+def _overrides(sources: Sources, folder: Folder) -> dict[str, Text]:
+    if sources.overrides is not None:
+        if not sources.overrides.is_dir():
+            raise UsageError(
+                f"--mailu-overrides: there is no folder {sources.overrides}",
+                "Name the folder that Mailu mounts, with nginx/, postfix/, dovecot/ or rspamd/ in it.",
+            )
+        return _below(Folder(sources.overrides), Path())
+    return _below(folder, Path(OVERRIDES_FOLDER)) if folder.exists(Path(OVERRIDES_FOLDER)) else {}
+
+
+def _below(folder: Folder, path: Path) -> dict[str, Text]:
+    """The text files below a folder; pictures and the like are left out."""
+    return dict(_texts(folder, path))
+
+
+def _texts(folder: Folder, path: Path) -> Iterator[tuple[str, Text]]:
+    start = Path(folder.root / path).resolve()
+    for file in folder.files(path):
+        if file.suffix.lower() not in _PICTURES:
+            yield str(file.relative_to(start)), folder.read(file.relative_to(folder.root))
+
+
+_PICTURES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".ico", ".svg", ".webp", ".woff", ".woff2", ".gz", ".zip"))
+"""What overrides of web mail and nginx hold besides configuration."""

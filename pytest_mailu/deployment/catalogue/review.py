@@ -46,7 +46,10 @@ def _changes(catalogue: Catalogue) -> list[str]:
                 ChangeKind.RENAMED: at is None and catalogue.setting(change.to) is not None,
                 ChangeKind.REDEFINED: at is not None,
                 ChangeKind.DEFAULT: at is not None and at.since == change.at,
+                ChangeKind.SAME: at is not None and at.since == change.at,
             }[change.change]
+            if change.change is not ChangeKind.SAME and not change.advice.remedy:
+                wrong.append(f"setting {setting.name}: the change at {change.at} has no remedy")
             if not fits:
                 wrong.append(f"setting {setting.name}: it is not {change.change} at {change.at}; see settings.toml")
     return wrong

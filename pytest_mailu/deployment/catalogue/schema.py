@@ -12,6 +12,7 @@ class Kind(StrEnum):
     """How the value of a setting is read."""
 
     BOOL = "bool"
+    """`true` and `yes`, `false` and `no`, in any case; most services take every other text as on."""
     INT = "int"
     LIST = "list"
     RATE = "rate"
@@ -38,6 +39,8 @@ class ChangeKind(StrEnum):
     """The same name, but the same value means something else, or is refused."""
     DEFAULT = "default"
     """Another value holds while the setting is not set."""
+    SAME = "same"
+    """The files name another default, which has the same effect: no difference for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ class SettingState(Period):
     """What holds for a setting in some releases in a row.
 
     `default` is the text that has the same effect as leaving the setting out; None: there is no default. `services`
-    read the setting. `kind`, `allowed` and `meaning` are empty or None where nobody has reviewed them yet.
+    read the setting: names of the compose file, `every` for all images on Mailu's base image, `compose` for Docker
+    Compose itself; () where only the set-up page's `mailu.env` names it. `kind`, `allowed` and `meaning` are empty or
+    None where nobody has reviewed them yet. `required`: services fail where nothing is set, whatever the default.
     """
 
     services: tuple[str, ...]
@@ -82,6 +87,7 @@ class SettingState(Period):
     documented: bool = True
     kind: Kind | None = None
     allowed: tuple[str, ...] = ()
+    required: bool = False
     meaning: str = ""
 
 
@@ -92,6 +98,7 @@ class Reading(Period):
     kind: Kind
     meaning: str
     allowed: tuple[str, ...] = ()
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +106,8 @@ class Advice:
     """What an administrator has to know and do. `write` is the line to write in `mailu.env` (or the file named)."""
 
     cause: str
-    remedy: str
     source: Source
+    remedy: str = ""
     write: str = ""
 
 

@@ -62,6 +62,15 @@ class Catalogue:
         """The setting of this name in any release; None where no release ever read it."""
         return next((setting for setting in self.settings if setting.name == name), None)
 
+    def file_variant(self, name: str, release: Release) -> Setting | None:
+        """The setting whose value the file holds that `NAME_FILE` names; None where the release reads no such file.
+
+        admin reads every setting of its own in this way, the other services only `SECRET_KEY` (socrate/system.py).
+        """
+        setting = self.setting(name.removesuffix("_FILE")) if name.endswith("_FILE") else None
+        state = setting.at(release) if setting else None
+        return setting if state and "admin" in state.services else None
+
     def known(self, release: Release) -> tuple[Setting, ...]:
         """The settings that some service of the release reads."""
         return tuple(setting for setting in self.settings if setting.at(release))
@@ -124,7 +133,8 @@ def _differences(setting: Setting, old: Release, new: Release) -> Iterator[Diffe
         yield from of(ChangeKind.REMOVED, ChangeKind.RENAMED)
     elif before is not None and after is not None:
         yield from (difference(change) for change in written if change.change is ChangeKind.REDEFINED)
-        if before.default != after.default:
+        kinds = {change.change for change in written}
+        if before.default != after.default and (ChangeKind.DEFAULT in kinds or ChangeKind.SAME not in kinds):
             yield from of(ChangeKind.DEFAULT)
 
 
@@ -197,6 +207,12 @@ def _joined(setting: Setting, knowledge: Knowledge | None) -> Setting:
             reading_ = next((reading for reading in knowledge.reading if since in reading), None)
             part = replace(state, since=since, until=until)
             if reading_:
-                part = replace(part, kind=reading_.kind, allowed=reading_.allowed, meaning=reading_.meaning)
+                part = replace(
+                    part,
+                    kind=reading_.kind,
+                    allowed=reading_.allowed,
+                    required=reading_.required,
+                    meaning=reading_.meaning,
+                )
             states.append(part)
     return replace(setting, history=tuple(states), changes=knowledge.change)

@@ -91,8 +91,33 @@ class Decision(StrEnum):
     CANNOT_TELL = "cannot-tell"
 
 
+class SideName(StrEnum):
+    """The two halves of a comparison."""
+
+    OLD = "old"
+    NEW = "new"
+
+
+class Problem(StrEnum):
+    """Why a comparison gives no verdict on the releases."""
+
+    NOT_RECORDED = "not-recorded"
+    NOT_ASKED = "not-asked"
+    UNSTEADY = "unsteady"
+
+
+class CauseKind(StrEnum):
+    """What a root cause is known by."""
+
+    KNOWN = "known"
+    PORT_CLOSED = "port-closed"
+    END = "end"
+    DETAILS = "details"
+    UNCERTAIN = "uncertain"
+
+
 class FailOn(StrEnum):
-    """The least that fails a run: `--mailu-fail-on`."""
+    """The lowest verdict that fails a run: `--mailu-fail-on`."""
 
     REGRESSED = "regressed"
     CHANGED = "changed"
@@ -208,6 +233,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """Why a comparison gives no verdict: on which side, what kind of problem, and the details in words."""
+
+    side: SideName
+    problem: Problem
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.side}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """One behaviour on both sides: every attempt, what differs, and what that means."""
 
@@ -216,7 +253,45 @@ class Comparison:
     old: tuple[Observation, ...]
     new: tuple[Observation, ...]
     differences: tuple[Difference, ...] = ()
-    why: str = ""
+    why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The root cause of a finding. Findings with the same text (`str`) have one cause and are told as one.
+
+    * known: an advice entry explains it; `advice` is its id, `words` are its headline.
+    * port-closed, end: how `side` ended. Where `side` is old, that is over on new.
+    * details: only details differ: `paths` (without list members), in one `family`.
+    * uncertain: `why` says what kept the comparison from a verdict.
+    """
+
+    kind: CauseKind
+    side: SideName | None = None
+    outcome: Outcome | None = None
+    stage: Stage | None = None
+    code: str = ""
+    enhanced: str = ""
+    family: str = ""
+    paths: tuple[str, ...] = ()
+    why: Why | None = None
+    advice: str = ""
+    words: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case CauseKind.KNOWN:
+                text = self.words
+            case CauseKind.PORT_CLOSED:
+                text = "port closed"
+            case CauseKind.END:
+                text = " ".join(filter(None, (f"{self.outcome} at {self.stage}", self.code, self.enhanced)))
+            case CauseKind.DETAILS:
+                text = f"{self.family}: {', '.join(self.paths)}"
+            case CauseKind.UNCERTAIN:
+                unsteady = self.why is not None and self.why.problem is Problem.UNSTEADY
+                text = f"{Verdict.UNSTABLE if unsteady else Verdict.INCONCLUSIVE}: {self.why}"
+        return f"no longer: {text}" if self.side is SideName.OLD else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +317,8 @@ class Waiver:
 class Finding:
     """A comparison worth telling, with why it happened, what it means and what to do.
 
-    `root` names the cause, so that one cause on many ports is told once. `fingerprint` stays the same as long as
-    behaviour, verdict, outcomes, stages and difference paths do, whatever the texts say.
+    `root` is the text of `cause`: findings that share it have one cause and are told as one. `fingerprint` depends on
+    behaviour, verdict, outcomes, stages and difference paths, not on texts.
     """
 
     behaviour: str
@@ -254,11 +329,12 @@ class Finding:
     verdict: Verdict
     severity: Severity
     root: str
+    cause: Cause
     old: Observation | None
     new: Observation | None
     differences: tuple[Difference, ...]
     fingerprint: str
-    why: str = ""
+    why: Why | None = None
     advice: tuple[Advice, ...] = ()
     waiver: Waiver | None = None
     reproduce: str = ""
@@ -266,7 +342,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a run has to say; every report format is made from this and nothing else. `seconds` is a duration."""
+    """Everything a run has to say; every report format is made from this and nothing else.
+
+    `fail_on` is the gate that the decision went through. `seconds` is a duration.
+    """
 
     schema: int
     decision: Decision
@@ -276,6 +355,7 @@ class Report:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    fail_on: FailOn = FailOn.REGRESSED
 
 
 @dataclass(frozen=True, slots=True)

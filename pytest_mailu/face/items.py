@@ -67,7 +67,7 @@ class BehaviourItem(pytest.Item):
         self.user_properties.append(("mailu_verdict", str(self.comparison.verdict)))
         if self.finding is not None:
             self.user_properties.append(("mailu_severity", str(self.finding.severity)))
-            if fails(self.comparison.verdict, self._fail_on):
+            if fails(self.finding, self._fail_on):
                 raise Disagreement(self.finding)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -1,18 +1,31 @@
-"""From comparisons to findings: the root they share, what is advised, the fingerprint, who waived them."""
+"""From comparisons to findings: root cause, advice, fingerprint, waiver, and their order."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from pytest_mailu.core.model import Advice, Comparison, Finding, Observation, Outcome, Severity, Stage, Verdict, Waiver
+from pytest_mailu.core.model import (
+    Advice,
+    Cause,
+    CauseKind,
+    Comparison,
+    Finding,
+    Observation,
+    Outcome,
+    Severity,
+    SideName,
+    Stage,
+    Verdict,
+    Waiver,
+)
 from pytest_mailu.judging.judge import QUIET, UNCERTAIN, severity
 
 Advise: TypeAlias = Callable[[Comparison], tuple[Advice, ...]]
-Cause: TypeAlias = Callable[[Comparison], str]
-"""The words for the known cause of a comparison, or empty."""
+Explain: TypeAlias = Callable[[Comparison], Cause | None]
+"""The known cause of a comparison, or None."""
 Waive: TypeAlias = Callable[[Finding], Waiver | None]
 Reproduce: TypeAlias = Callable[[Comparison], str]
 
@@ -24,71 +37,99 @@ ORDER = {
     Verdict.GAINED: 4,
     Verdict.BROKEN: 5,
 }
+SEVERITIES = tuple(Severity)
 
 
 def findings(
-    comparisons: Sequence[Comparison],
+    comparisons: Iterable[Comparison],
     advise: Advise = lambda _: (),
     waive: Waive = lambda _: None,
     reproduce: Reproduce = lambda _: "",
-    cause: Cause = lambda _: "",
+    explain: Explain = lambda _: None,
 ) -> tuple[Finding, ...]:
-    """The comparisons that are worth telling, worst first, those of one root together.
+    """The findings of some comparisons, in the order of the reports."""
+    made = (finding(comparison, advise, waive, reproduce, explain) for comparison in comparisons)
+    return ordered(found for found in made if found is not None)
 
-    A known `cause` takes the place of the root that the observations alone suggest.
+
+def finding(
+    comparison: Comparison,
+    advise: Advise = lambda _: (),
+    waive: Waive = lambda _: None,
+    reproduce: Reproduce = lambda _: "",
+    explain: Explain = lambda _: None,
+) -> Finding | None:
+    """The finding of one comparison, or None where its verdict is no finding.
+
+    It depends on nothing but its arguments, so a run makes each finding once. Where the verdict is uncertain, advice
+    and a known cause are not asked for.
     """
-    told = [
-        _finding(comparison, advise, waive, reproduce, cause)
-        for comparison in comparisons
-        if comparison.verdict not in QUIET
-    ]
-    severities = list(Severity)
-    worst: dict[str, tuple[int, int]] = {}
-    for finding in told:
-        rank = (ORDER[finding.verdict], severities.index(finding.severity))
-        worst[finding.root] = min(rank, worst.get(finding.root, rank))
-    told.sort(
-        key=lambda finding: (
-            worst[finding.root],
-            finding.root,
-            ORDER[finding.verdict],
-            severities.index(finding.severity),
-            finding.behaviour,
-        )
+    if comparison.verdict in QUIET:
+        return None
+    question = comparison.question
+    uncertain = comparison.verdict in UNCERTAIN
+    cause = (None if uncertain else explain(comparison)) or observed_cause(comparison)
+    bare = Finding(
+        behaviour=question.id,
+        family=question.family,
+        title=question.title,
+        breaks=question.breaks,
+        source=question.source,
+        verdict=comparison.verdict,
+        severity=severity(comparison),
+        root=str(cause),
+        cause=cause,
+        old=_last(comparison.old),
+        new=_last(comparison.new),
+        differences=comparison.differences,
+        fingerprint=fingerprint(comparison),
+        why=comparison.why,
+        advice=() if uncertain else advise(comparison),
+        reproduce=reproduce(comparison),
     )
-    return tuple(told)
+    return replace(bare, waiver=waive(bare))
 
 
-def root(comparison: Comparison) -> str:
-    """The cause a finding shares with others, in words: what the side that is worse off ended with, not on which port.
+def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Worst first; findings of one cause together, where the worst of them stands."""
+    members = list(found)
+    worst: dict[str, tuple[int, int]] = {}
+    for each in members:
+        worst[each.root] = min(rank(each), worst.get(each.root, rank(each)))
+    return tuple(sorted(members, key=lambda each: (worst[each.root], each.root, rank(each), each.behaviour)))
 
-    Where nothing but details differ, the differences themselves are the cause.
+
+def rank(found: Finding) -> tuple[int, int]:
+    """By verdict, then by severity; the lowest is the worst."""
+    return ORDER[found.verdict], SEVERITIES.index(found.severity)
+
+
+def observed_cause(comparison: Comparison) -> Cause:
+    """The cause as the observations show it: how the side that is worse off ended, whatever the port.
+
+    Where only details differ, these are the cause.
     """
     old, new = _last(comparison.old), _last(comparison.new)
     match comparison.verdict:
         case Verdict.INCONCLUSIVE | Verdict.UNSTABLE:
-            return f"{comparison.verdict}: {comparison.why}"
+            return Cause(CauseKind.UNCERTAIN, why=comparison.why)
         case Verdict.REGRESSED | Verdict.BROKEN if new is not None:
-            return _end(new)
+            return _end(SideName.NEW, new)
         case Verdict.GAINED if old is not None:
-            return f"no longer: {_end(old)}"
+            return _end(SideName.OLD, old)
         case _:
             if new is not None and new.outcome in (Outcome.UNREACHABLE, Outcome.NOT_OFFERED):
-                return _end(new)
-            first = sorted({_cause(difference.path) for difference in comparison.differences})
-            return f"{comparison.question.family}: {', '.join(first)}"
+                return _end(SideName.NEW, new)
+            paths = sorted({difference.path.partition("[")[0] for difference in comparison.differences})
+            return Cause(CauseKind.DETAILS, family=comparison.question.family, paths=tuple(paths))
 
 
-def _cause(path: str) -> str:
-    return path.partition("[")[0]
-
-
-def _end(observation: Observation) -> str:
+def _end(side: SideName, observation: Observation) -> Cause:
     if observation.stage is Stage.CONNECT and observation.outcome is Outcome.UNREACHABLE:
-        return "port closed"
+        return Cause(CauseKind.PORT_CLOSED, side, observation.outcome, observation.stage)
     reply = observation.reply
-    words = f" {reply.code} {reply.enhanced}".rstrip() if reply is not None else ""
-    return f"{observation.outcome} at {observation.stage}{words}"
+    code, enhanced = (reply.code, reply.enhanced) if reply is not None else ("", "")
+    return Cause(CauseKind.END, side, observation.outcome, observation.stage, code, enhanced)
 
 
 def fingerprint(comparison: Comparison) -> str:
@@ -103,27 +144,3 @@ def fingerprint(comparison: Comparison) -> str:
 
 def _last(attempts: Sequence[Observation]) -> Observation | None:
     return attempts[-1] if attempts else None
-
-
-def _finding(comparison: Comparison, advise: Advise, waive: Waive, reproduce: Reproduce, cause: Cause) -> Finding:
-    question = comparison.question
-    uncertain = comparison.verdict in UNCERTAIN
-    advice = () if uncertain else advise(comparison)
-    bare = Finding(
-        behaviour=question.id,
-        family=question.family,
-        title=question.title,
-        breaks=question.breaks,
-        source=question.source,
-        verdict=comparison.verdict,
-        severity=severity(comparison),
-        root=("" if uncertain else cause(comparison)) or root(comparison),
-        old=_last(comparison.old),
-        new=_last(comparison.new),
-        differences=comparison.differences,
-        fingerprint=fingerprint(comparison),
-        why=comparison.why,
-        advice=advice,
-        reproduce=reproduce(comparison),
-    )
-    return replace(bare, waiver=waive(bare))

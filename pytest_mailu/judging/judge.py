@@ -12,9 +12,12 @@ from pytest_mailu.core.model import (
     Finding,
     Observation,
     Outcome,
+    Problem,
     Question,
     Severity,
+    SideName,
     Verdict,
+    Why,
     met,
 )
 from pytest_mailu.judging.compare import differences, noise
@@ -58,14 +61,15 @@ def judge(
     where its outcome or stage differ from itself, nothing can be said: unstable.
     """
 
-    def result(verdict: Verdict, found: tuple[Difference, ...] = (), why: str = "") -> Comparison:
+    def result(verdict: Verdict, found: tuple[Difference, ...] = (), why: Why | None = None) -> Comparison:
         return Comparison(question, verdict, tuple(old), tuple(new), found, why)
 
-    for side, attempts in (("old", old), ("new", new)):
+    for side, attempts in ((SideName.OLD, old), (SideName.NEW, new)):
         if not attempts:
-            return result(Verdict.INCONCLUSIVE, why=f"{side}: not recorded")
+            return result(Verdict.INCONCLUSIVE, why=Why(side, Problem.NOT_RECORDED, "not recorded"))
         if attempts[-1].outcome is None:
-            return result(Verdict.INCONCLUSIVE, why=f"{side}: {attempts[-1].trouble or 'could not be asked'}")
+            detail = attempts[-1].trouble or "could not be asked"
+            return result(Verdict.INCONCLUSIVE, why=Why(side, Problem.NOT_ASKED, detail))
     answered_old = [attempt for attempt in old if attempt.outcome is not None]
     answered_new = [attempt for attempt in new if attempt.outcome is not None]
     unsteady = noise(answered_old) | noise(answered_new)
@@ -74,11 +78,11 @@ def judge(
         for difference in differences(answered_old[-1], answered_new[-1], volatile)
         if difference.path not in unsteady
     )
-    for side, attempts in (("old", answered_old), ("new", answered_new)):
+    for side, attempts in ((SideName.OLD, answered_old), (SideName.NEW, answered_new)):
         ends = {(attempt.outcome, attempt.stage): None for attempt in attempts}
         if len(ends) > 1:
             words = ", then ".join(f"{outcome} at {stage}" for outcome, stage in ends)
-            return result(Verdict.UNSTABLE, found, f"{side}: {words}")
+            return result(Verdict.UNSTABLE, found, Why(side, Problem.UNSTEADY, words))
     before, after = answered_old[-1].outcome, answered_new[-1].outcome
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
@@ -116,24 +120,24 @@ def severity(comparison: Comparison) -> Severity:
             return Severity.INFO
 
 
-def fails(verdict: Verdict, fail_on: FailOn) -> bool:
-    """Whether a verdict, not waived, fails its item."""
-    match fail_on:
-        case FailOn.NEVER:
-            return False
-        case FailOn.CHANGED if verdict is Verdict.CHANGED:
-            return True
-        case _:
-            return verdict is Verdict.REGRESSED or verdict in UNCERTAIN
+def fails(finding: Finding, fail_on: FailOn) -> bool:
+    """Whether a finding that is not waived fails its item."""
+    return fail_on is not FailOn.NEVER and stops(finding, fail_on)
+
+
+def stops(finding: Finding, fail_on: FailOn) -> bool:
+    """Whether a finding that is not waived stops the upgrade.
+
+    `FailOn.NEVER` changes what fails, not what is true: the same stops as for `FailOn.REGRESSED`.
+    """
+    if finding.verdict is Verdict.CHANGED:
+        return fail_on is FailOn.CHANGED
+    return finding.verdict is Verdict.REGRESSED or finding.verdict in UNCERTAIN
 
 
 def decide(asked: int, findings: Iterable[Finding], fail_on: FailOn = FailOn.REGRESSED) -> Decision:
-    """The one answer of a run over `asked` behaviours. NO-GO wins over CANNOT TELL; asking nothing tells nothing.
-
-    `FailOn.NEVER` changes what fails, not what is true: the decision is the same as for `FailOn.REGRESSED`.
-    """
-    gate = FailOn.REGRESSED if fail_on is FailOn.NEVER else fail_on
-    stopping = [finding for finding in findings if fails(finding.verdict, gate)]
+    """The one answer of a run over `asked` behaviours. NO-GO wins over CANNOT TELL; asking nothing tells nothing."""
+    stopping = [finding for finding in findings if stops(finding, fail_on)]
     open_ = [finding for finding in stopping if finding.waiver is None]
     if any(finding.verdict not in UNCERTAIN for finding in open_):
         return Decision.NO_GO

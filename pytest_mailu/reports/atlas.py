@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from pytest_mailu.core.model import Comparison, Finding, Observation, Outcome, Stage, Verdict
+from pytest_mailu.core.model import Comparison, Finding, Observation, Outcome, SideName, Stage, Verdict, Why
 from pytest_mailu.core.places import SERVICES, place
 from pytest_mailu.reports import words
 
@@ -57,7 +57,7 @@ class Spot:
     verdict: Verdict
     old: Observation | None
     new: Observation | None
-    why: str
+    why: Why | None
     waived: bool = False
 
     @property
@@ -66,8 +66,8 @@ class Spot:
         if self.verdict is Verdict.INCONCLUSIVE:
             return _asked(self.old), _asked(self.new)
         if self.verdict is Verdict.UNSTABLE:
-            steady = not self.why.startswith("old")
-            return (State.ANSWERED, State.UNSTEADY) if steady else (State.UNSTEADY, State.ANSWERED)
+            unsteady_old = self.why is not None and self.why.side is SideName.OLD
+            return (State.UNSTEADY, State.ANSWERED) if unsteady_old else (State.ANSWERED, State.UNSTEADY)
         old, new = _STATES[self.verdict]
         if self.verdict in (Verdict.SAME, Verdict.REGRESSED):
             return old, new

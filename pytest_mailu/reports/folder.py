@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Comparison, Recording, Report
 from pytest_mailu.reports import html, markdown
+from pytest_mailu.reports.view import Render, ReportView
+
+FORMATS: Mapping[str, Render] = {
+    "report.html": html.render,
+    "report.md": markdown.render,
+}
+"""File name → format, beside `report.json`. A new format is a module with such a function, and a line here."""
 
 
 def write(
     folder: Path, report: Report, comparisons: Sequence[Comparison], recordings: tuple[Recording, Recording]
 ) -> None:
-    """Write `report.json`, `.html` and `.md`, `old.json` and `new.json`; the folder is made where it is missing."""
+    """Write `report.json`, `old.json`, `new.json` and all `FORMATS`; make the folder where it is missing.
+
+    Raises UsageError where a file cannot be written.
+    """
     old, new = recordings
-    # The facts first: what is made from them may be made again.
+    view = ReportView(report, comparisons)
+    # The facts first: the other formats can be made again from them.
     makers: dict[str, Callable[[], str]] = {
-        "report.json": lambda: jsonio.dumps(report),
-        "old.json": lambda: jsonio.dumps(old),
-        "new.json": lambda: jsonio.dumps(new),
-        "report.html": lambda: html.render(report, comparisons),
-        "report.md": lambda: markdown.render(report),
+        "report.json": partial(jsonio.dumps, report),
+        "old.json": partial(jsonio.dumps, old),
+        "new.json": partial(jsonio.dumps, new),
+        **{name: partial(render, view) for name, render in FORMATS.items()},
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,9 @@ from typing import TextIO
 from pytest_mailu.core.model import Decision, Report
 from pytest_mailu.core.text import safe
 from pytest_mailu.judging.judge import UNCERTAIN
-from pytest_mailu.reports import markdown, words
-from pytest_mailu.reports.groups import Group, groups
+from pytest_mailu.reports import markdown
+from pytest_mailu.reports.groups import Group
+from pytest_mailu.reports.view import ReportView
 
 SUMMARY_LIMIT = 1_000_000 // 4
 """Characters of a summary: GitHub takes 1 MiB, and a character has up to four bytes."""
@@ -24,16 +25,14 @@ SHOWN = 9
 
 def commands(report: Report) -> tuple[str, ...]:
     """Workflow commands: the decision, and one for each root that stops the upgrade."""
-    stops = words.stopping(report)
-    told = groups(finding for finding in report.findings if finding.waiver is None)
-    stopping = [group for group in told if group.verdict in stops]
+    view = ReportView(report)
     kind = {Decision.GO: "notice", Decision.GO_WITH_WAIVERS: "notice", Decision.NO_GO: "error"}
     decision = command(
         kind.get(report.decision, "warning"),
-        f"{words.DECISIONS[report.decision]}: Mailu {report.old.release} → {report.new.release}",
-        words.sentence(report),
+        view.title,
+        view.sentence,
     )
-    return (decision, *(_annotation(group) for group in stopping[:SHOWN]))
+    return (decision, *(_annotation(group) for group in view.blockers[:SHOWN]))
 
 
 def _annotation(group: Group) -> str:
@@ -53,7 +52,7 @@ def command(kind: str, title: str, message: str) -> str:
 
 def summary(report: Report) -> str:
     """The step's summary in Markdown."""
-    return markdown.render(report, SUMMARY_LIMIT)
+    return markdown.render(ReportView(report), SUMMARY_LIMIT)
 
 
 def write(report: Report, environ: Mapping[str, str], out: TextIO) -> None:

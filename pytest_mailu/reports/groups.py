@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.core.model import Advice, Finding, Observation, Outcome, Severity, Stage, Verdict
+from pytest_mailu.core.model import Advice, CauseKind, Finding, Observation, Outcome, Severity, Stage, Verdict
 from pytest_mailu.core.places import ports
 from pytest_mailu.core.text import safe
 from pytest_mailu.reports import words
@@ -69,30 +69,22 @@ class Group:
     @property
     def headline(self) -> str:
         """The root in people's words."""
-        side, _, reason = (
-            self.lead.why.partition(": ") if self.lead.why[:4] in ("old:", "new:") else ("", "", self.lead.why)
-        )
-        why = f"{f' on the {side} side' if side else ''}: {safe(reason) or 'no reason given'}"
-        closed = _closed(self.lead.new)
+        known = self.lead.cause.kind is CauseKind.KNOWN
+        ended = self.lead.cause.kind in (CauseKind.PORT_CLOSED, CauseKind.END)
         match self.verdict:
             case Verdict.INCONCLUSIVE:
-                text = f"Could not be asked{why}"
+                text = f"Could not be asked{_why(self.lead)}"
             case Verdict.UNSTABLE:
-                text = f"No steady answer{why}"
-            case Verdict.CHANGED | Verdict.GAINED if self._known:
+                text = f"No steady answer{_why(self.lead)}"
+            case Verdict.CHANGED | Verdict.GAINED if known:
                 text = safe(self.root)
             case Verdict.GAINED:
                 text = self._gained()
-            case Verdict.CHANGED if not closed:
+            case Verdict.CHANGED if not ended:
                 text = self._changed()
             case verdict:
                 text = self._ended(self.lead.new, "on both sides" if verdict is Verdict.BROKEN else "on the new side")
         return text
-
-    @property
-    def _known(self) -> bool:
-        """Whether advice names the cause, in people's words then; `findings.root` computes the others."""
-        return not self.root.startswith((f"{self.lead.family}: ", "no longer: ", "port closed"))
 
     def _places(self) -> str:
         found = ports(finding.behaviour for finding in self.findings if finding.verdict is self.verdict)
@@ -121,11 +113,7 @@ class Group:
         return f"Works now{f' on {places}' if places else ''}; old: {words.end(self.lead.old)}"
 
     def _changed(self) -> str:
-        found = dict.fromkeys(
-            words.path(difference.path.partition("[")[0])
-            for finding in self.findings
-            for difference in finding.differences
-        )
+        found = dict.fromkeys(words.path(path) for finding in self.findings for path in finding.cause.paths)
         names = list(found)
         shown = words.listing([*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names)
         verb = "differs" if len(names) == 1 else "differ"
@@ -148,6 +136,12 @@ def firsts(findings: Sequence[Finding], number: int) -> tuple[tuple[Finding, ...
     told = tuple(hit.values())[:number]
     shown = {finding.behaviour for finding in told}
     return told, tuple(finding for finding in findings if finding.behaviour not in shown)
+
+
+def _why(finding: Finding) -> str:
+    if finding.why is None:
+        return ": no reason given"
+    return f" on the {finding.why.side} side: {safe(finding.why.detail)}"
 
 
 def _closed(observation: Observation | None) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,11 +15,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_mailu.core.model import Comparison, Finding, Report, SideInfo
+from pytest_mailu.core.model import Finding, SideInfo
 from pytest_mailu.core.text import safe, visible
-from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import atlas, sidebyside, words
-from pytest_mailu.reports.groups import Group, groups
+from pytest_mailu.reports.view import ReportView
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +31,32 @@ class Setting:
     replaced: bool
 
 
-def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
-    """The page. The map shows everything asked with `comparisons`, and the findings alone without."""
+def render(view: ReportView) -> str:
+    """The page. The map shows everything compared where the view has it, and the findings alone where not."""
+    report = view.report
     style, script = _static("report.css"), _static("report.js")
-    told = groups(report.findings)
-    stops = words.stopping(report)
-    asked = atlas.spots(comparisons, report.findings)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
+            view=view,
             report=report,
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
             policy=_policy(style, script),
             words=words,
             atlas=atlas,
-            groups=told,
-            stopping=[group for group in told if _open(group, stops)],
             numbers={finding.behaviour: number for number, finding in enumerate(report.findings, 1)},
-            entry=lambda finding: entry_for(finding, report.old.release, report.new.release),
             talk=_talk,
             replies=_replies,
             beyond=words.beyond,
             pieces=words.pieces,
-            whole=bool(comparisons),
-            spots=asked,
+            anchors={group.root: number for number, group in enumerate(view.everything, 1)},
+            spots=atlas.spots(view.comparisons, report.findings),
             services=sorted({*report.old.images, *report.new.images}),
             settings=_settings(report.old, report.new),
         )
     )
-
-
-def _open(group: Group, stops: frozenset[object]) -> bool:
-    return any(finding.waiver is None and finding.verdict in stops for finding in group.findings)
 
 
 def _talk(finding: Finding) -> tuple[sidebyside.Row, ...]:

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.core.model import Finding, Report
+from pytest_mailu.core.model import Finding
 from pytest_mailu.core.text import safe, visible
-from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import words
-from pytest_mailu.reports.groups import Group, firsts, groups
+from pytest_mailu.reports.groups import Group, firsts
 from pytest_mailu.reports.textwidth import clip
+from pytest_mailu.reports.view import ReportView
 
 COMMENT_LIMIT = 65_000
 """Characters that a comment on GitHub may have, with a margin (65536)."""
@@ -42,11 +42,11 @@ class _Shape:
 _SHAPES = (_Shape(8, 400, entries=True), _Shape(8, 40, entries=False), _Shape(3, 0, entries=False))
 
 
-def render(report: Report, limit: int = COMMENT_LIMIT) -> str:
+def render(view: ReportView, limit: int = COMMENT_LIMIT) -> str:
     """The report in GitHub's Markdown, at most `limit` characters: told shorter rather than cut off."""
     text = ""
     for shape in _SHAPES:
-        text = "\n".join(_page(report, shape)) + "\n"
+        text = "\n".join(_page(view, shape)) + "\n"
         if len(text) <= limit:
             return text
     return text[: text.rfind("\n\n", 0, limit) + 1]
@@ -71,29 +71,23 @@ def block(lines: Iterable[str], language: str = "") -> str:
     return "\n".join((f"{fence}{language}", *shown, fence))
 
 
-def _page(report: Report, shape: _Shape) -> Iterator[str]:
-    old, new = prose(report.old.release), prose(report.new.release)
-    stops = words.stopping(report)
-    yield f"## {words.DECISIONS[report.decision]}: Mailu {old} → {new}"
+def _page(view: ReportView, shape: _Shape) -> Iterator[str]:
+    yield f"## {prose(view.title)}"
     yield ""
-    yield f"**{prose(words.sentence(report))}**"
+    yield f"**{prose(view.sentence)}**"
     yield ""
-    asked = words.count(sum(report.counts.values()), "behaviour")
-    took = f" in {words.duration(report.seconds)}" if report.seconds else ""
-    yield f"{asked} asked{took}{': ' if report.counts else ''}{' · '.join(words.counts(report))}"
-    told = groups(finding for finding in report.findings if finding.waiver is None)
-    stopping = [group for group in told if group.verdict in stops]
-    for number, group in enumerate(stopping[:GROUPS], 1):
-        yield from _group(report, number, group, shape)
-    yield from _brief("More that stops", stopping[GROUPS:])
-    yield from _waived([finding for finding in report.findings if finding.waiver is not None], shape)
-    yield from _brief("Also different", [group for group in told if group.verdict not in stops])
-    for note in report.notes[:NOTES]:
+    yield prose(view.counts)
+    for number, group in enumerate(view.blockers[:GROUPS], 1):
+        yield from _group(view, number, group, shape)
+    yield from _brief("More blockers", view.blockers[GROUPS:])
+    yield from _waived(view.waived, shape)
+    yield from _brief("Also different", view.others)
+    for note in view.report.notes[:NOTES]:
         yield ""
         yield f"> {prose(note)}"
 
 
-def _group(report: Report, number: int, group: Group, shape: _Shape) -> Iterator[str]:
+def _group(view: ReportView, number: int, group: Group, shape: _Shape) -> Iterator[str]:
     yield ""
     yield f"### {number}. {prose(group.headline)}"
     yield ""
@@ -104,7 +98,7 @@ def _group(report: Report, number: int, group: Group, shape: _Shape) -> Iterator
         yield f"**Do:** {_told(advice.remedy)}<br>"
         yield f"**See:** {_told(advice.source)}"
     yield ""
-    yield f"| who is hit | {prose(report.old.release)} | {prose(report.new.release)} |"
+    yield f"| who is hit | {prose(view.report.old.release)} | {prose(view.report.new.release)} |"
     yield "|---|---|---|"
     told, rest = firsts(group.findings, shape.rows)
     for finding in told:
@@ -116,7 +110,7 @@ def _group(report: Report, number: int, group: Group, shape: _Shape) -> Iterator
     yield from _more(len(rest) - shape.ids)
     yield from _folded("By hand", [finding.reproduce for finding in told], "sh")
     if shape.entries:
-        entries = [entry_for(finding, report.old.release, report.new.release) for finding in group.findings]
+        entries = [view.waiver_entry(finding) for finding in group.findings]
         yield from _folded("Waivers ready to paste into mailu-waivers.toml", entries, "toml")
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeAlias
 from pytest_mailu.core.model import Decision, Finding, Outcome, Report, Severity, Verdict
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import words
-from pytest_mailu.reports.groups import Group, firsts, groups
+from pytest_mailu.reports.groups import Group, firsts
 from pytest_mailu.reports.textwidth import cells, clip, pad, wrap
+from pytest_mailu.reports.view import ReportView
 
 Style: TypeAlias = tuple[str, ...]
 
@@ -65,31 +66,25 @@ class _Page:
         self.report = report
         self.width = width
         self.directory = directory
-        self.stops = words.stopping(report)
+        self.view = ReportView(report)
 
     def lines(self) -> Iterator[Line]:
         yield from self.decision()
-        told = groups(finding for finding in self.report.findings if finding.waiver is None)
-        stopping = [group for group in told if group.verdict in self.stops]
-        for number, group in enumerate(stopping[:FULL], 1):
+        for number, group in enumerate(self.view.blockers[:FULL], 1):
             yield ()
             yield from self.group(number, group)
-        yield from self.brief("More that stops", stopping[FULL:])
+        yield from self.brief("More blockers", self.view.blockers[FULL:])
         yield from self.waived()
-        yield from self.brief("Also different", [group for group in told if group not in stopping])
+        yield from self.brief("Also different", self.view.others)
         yield from self.closing()
 
     def decision(self) -> Iterator[Line]:
         report = self.report
         style = DECISION_STYLES[report.decision]
-        word = words.DECISIONS[report.decision]
-        sides = f"{safe(report.old.release)} → {safe(report.new.release)}"
-        yield (Span(word, style), Span("  "), Span(clip(sides, self.width - len(word) - 2), BOLD))
-        yield from self.text(words.sentence(report))
-        numbers = " · ".join(words.counts(report))
-        asked = words.count(sum(report.counts.values()), "behaviour")
-        took = f" in {words.duration(report.seconds)}" if report.seconds else ""
-        yield from self.text(f"{asked} asked{took}{': ' if numbers else ''}{numbers}", style=DIM)
+        word = self.view.decision
+        yield (Span(word, style), Span("  "), Span(clip(self.view.sides, self.width - len(word) - 2), BOLD))
+        yield from self.text(self.view.sentence)
+        yield from self.text(self.view.counts, style=DIM)
 
     def group(self, number: int, group: Group) -> Iterator[Line]:
         style = VERDICT_STYLES.get(group.verdict, ())
@@ -99,10 +94,10 @@ class _Page:
             yield from self.labelled("why", advice.cause)
             yield from self.labelled("do", advice.remedy, BOLD)
             yield from self.labelled("see", advice.source, DIM)
-        for kind in _kinds(finding for finding in group.findings if finding.verdict in self.stops):
+        for kind in _kinds(finding for finding in group.findings if self.view.stops(finding)):
             yield ()
             yield from self.kind(kind, told_why=group.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE))
-        also = [finding for finding in group.findings if finding.verdict not in self.stops]
+        also = [finding for finding in group.findings if not self.view.stops(finding)]
         if also:
             yield ()
             ids = words.listing([finding.behaviour for finding in also[:2]])
@@ -117,14 +112,14 @@ class _Page:
             yield from self.identity(finding)
             yield from self.text(finding.breaks, indent=3)
         if rest:
-            yield from self.text("and alike", indent=3, style=DIM)
+            yield from self.text("same for", indent=3, style=DIM)
         for finding in rest[:IDS]:
             yield from self.identity(finding)
         yield from self.more(len(rest) - IDS, indent=3)
         lead = kind[0]
         yield from self.sides(lead)
         if lead.why and not told_why:
-            yield from self.labelled("why", lead.why)
+            yield from self.labelled("why", str(lead.why))
         yield from self.labelled("diff", clip(_short(lead), LONGEST), DIM)
         yield from self.labelled("try", lead.reproduce, DIM)
 
@@ -169,7 +164,7 @@ class _Page:
             yield (Span(" " * 5), Span(pad(left[0], room), left[1]), Span(" │ ", DIM), Span(*right))
 
     def waived(self) -> Iterator[Line]:
-        waived = [finding for finding in self.report.findings if finding.waiver is not None]
+        waived = self.view.waived
         if not waived:
             return
         yield ()

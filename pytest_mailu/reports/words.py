@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_mailu.core.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
 from pytest_mailu.core.text import safe
+from pytest_mailu.judging.judge import stops
 
 DECISIONS = {
     Decision.GO: "GO",
@@ -146,25 +147,17 @@ def in_brief(finding: Finding) -> str:
         return safe(finding.why)
     if old != new:
         return f"{old} → {new}"
-    return " · ".join(differences(finding.differences)) or safe(finding.why)
-
-
-def stopping(report: Report) -> frozenset[Verdict]:
-    """The verdicts that stop this upgrade: a report does not say which gate it went through, but its decision does."""
-    usual = {Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNSTABLE}
-    lost = any(finding.verdict is Verdict.REGRESSED and finding.waiver is None for finding in report.findings)
-    gated = report.decision is Decision.NO_GO and not lost
-    return frozenset(usual | {Verdict.CHANGED} if gated else usual)
+    return " · ".join(differences(finding.differences)) or safe(finding.why or "")
 
 
 def sentence(report: Report) -> str:
     """The decision in one sentence, for somebody who reads nothing else."""
-    stops = stopping(report)
-    open_ = [finding for finding in report.findings if finding.waiver is None and finding.verdict in stops]
+    stopping = [finding for finding in report.findings if stops(finding, report.fail_on)]
+    open_ = [finding for finding in stopping if finding.waiver is None]
     lost = sum(finding.verdict is Verdict.REGRESSED for finding in open_)
     unclear = sum(finding.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE) for finding in open_)
     differing = len(open_) - lost - unclear
-    waived = sum(finding.waiver is not None and finding.verdict in stops for finding in report.findings)
+    waived = len(stopping) - len(open_)
     old, new = safe(report.old.release), safe(report.new.release)
     match report.decision:
         case Decision.GO:

@@ -11,6 +11,7 @@ from pytest_mailu.behaviours import Matrix
 from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.model import (
     Advice,
+    Cause,
     Comparison,
     Decision,
     Finding,
@@ -72,13 +73,13 @@ class Book:
         def advise(comparison: Comparison) -> tuple[Advice, ...]:
             return self._advisor.advise(comparison, old.release, new.release)
 
-        def cause(comparison: Comparison) -> str:
-            return self._advisor.root(comparison, old.release, new.release)
+        def explain(comparison: Comparison) -> Cause | None:
+            return self._advisor.explain(comparison, old.release, new.release)
 
         def waive(finding: Finding) -> Waiver | None:
             return self._waivers.match(finding, old.release, new.release, self._today)
 
-        return findings(comparisons, advise, waive, reproduce, cause)
+        return findings(comparisons, advise, waive, reproduce, explain)
 
     def report(
         self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, whole: bool = True
@@ -99,6 +100,7 @@ class Book:
             findings=told,
             notes=(*notes, *self._waivers.notes(told, asked, self._today, old.release, new.release)),
             seconds=round(seconds, 1),
+            fail_on=self._plan.fail_on,
         )
 
     def recordings(self, old: SideInfo, new: SideInfo) -> tuple[Recording, Recording]:

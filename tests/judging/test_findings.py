@@ -19,7 +19,7 @@ from pytest_mailu.core.model import (
     Verdict,
     Waiver,
 )
-from pytest_mailu.judging.findings import ORDER, findings, fingerprint, root
+from pytest_mailu.judging.findings import ORDER, finding, findings, fingerprint, observed_cause, ordered
 from pytest_mailu.judging.judge import QUIET, judge
 
 CLOSED = Observation(Outcome.UNREACHABLE, Stage.CONNECT, Reply(text="connection refused"))
@@ -39,6 +39,10 @@ def compare(
 ) -> Comparison:
     asked = Question(behaviour, f"Title of {behaviour}", "Somebody loses it.", "RFC 6409", wanted, severity)
     return judge(asked, [old] if old else [], [new] if new else [])
+
+
+def root(comparison: Comparison) -> str:
+    return str(observed_cause(comparison))
 
 
 def test_what_is_the_same_or_absent_is_no_finding() -> None:
@@ -145,6 +149,11 @@ def test_the_worst_comes_first_and_what_shares_a_root_stays_together() -> None:
 def test_the_order_does_not_depend_on_the_order_of_asking() -> None:
     for shuffled in list(permutations(MIXED))[::997]:
         assert [found.behaviour for found in findings(shuffled)] == WORST_FIRST
+
+
+def test_findings_made_one_by_one_are_those_of_the_whole_run() -> None:
+    made = [found for comparison in MIXED if (found := finding(comparison)) is not None]
+    assert ordered(made) == findings(MIXED)
 
 
 def test_every_verdict_that_is_told_has_its_place() -> None:

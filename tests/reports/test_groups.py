@@ -4,8 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
+from pytest_mailu.core.model import (
+    Comparison,
+    Finding,
+    Observation,
+    Outcome,
+    Question,
+    Reply,
+    Report,
+    Severity,
+    Stage,
+    Verdict,
+)
 from pytest_mailu.core.places import Place, place
+from pytest_mailu.judging.findings import findings
+from pytest_mailu.judging.judge import judge
 from pytest_mailu.reports import atlas, words
 from pytest_mailu.reports.atlas import State
 from pytest_mailu.reports.groups import groups
@@ -26,6 +39,16 @@ def test_headlines_are_in_peoples_words(report: Report) -> None:
         "Surface: ehlo and reply text differ",
         "Port 4190 is newly served",
     ]
+
+
+def test_a_protection_that_is_no_longer_offered_has_a_headline_in_peoples_words() -> None:
+    """It was headlined with the raw root: `not-offered at ehlo`."""
+    asked = Question("submission/587-starttls/stranger", "Title", "", "", Outcome.REFUSED, Severity.MAJOR)
+    refused = Observation(Outcome.REFUSED, Stage.MAIL, Reply("530", "5.7.1"))
+    changed = judge(asked, [refused], [Observation(Outcome.NOT_OFFERED, Stage.EHLO)])
+    (group,) = groups(findings([changed]))
+    assert group.verdict is Verdict.CHANGED
+    assert group.headline == "Not offered at EHLO on port 587 on the new side"
 
 
 def test_a_single_finding_quotes_the_reply(report: Report) -> None:

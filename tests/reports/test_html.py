@@ -3,15 +3,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 
 import pytest
 
 from pytest_mailu.core.model import Comparison, Report
 from pytest_mailu.core.serialization import dumps, plain, structured
-from pytest_mailu.reports.html import render
+from pytest_mailu.reports import html
+from pytest_mailu.reports.view import ReportView
 
 VOID = {"meta", "input", "br"}
+
+
+def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
+    return html.render(ReportView(report, comparisons))
 
 
 class Page(HTMLParser):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 from pytest_mailu.core.model import Comparison, Report
-from pytest_mailu.reports.html import render
+from pytest_mailu.reports import html
+from pytest_mailu.reports.view import ReportView
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +30,10 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1280,1000",
 )
+
+
+def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
+    return html.render(ReportView(report, comparisons))
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,8 @@ def test_the_schema_knows_the_same_words_as_the_model(name: str, kind: type[StrE
         ("advice", model.Advice),
         ("waiver", model.Waiver),
         ("finding", model.Finding),
+        ("why", model.Why),
+        ("cause", model.Cause),
     ],
 )
 def test_the_schema_knows_the_same_fields_as_the_model(name: str, kind: type) -> None:

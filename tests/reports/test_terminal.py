@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.core.model import Comparison, Decision, Finding, Report, Verdict
+from pytest_mailu.core.model import Comparison, Decision, FailOn, Finding, Problem, Report, SideName, Verdict, Why
 from pytest_mailu.reports import terminal, textwidth
 from pytest_mailu.reports.terminal import Line
 
@@ -124,7 +124,7 @@ def test_what_stops_nobody_takes_one_line(report: Report) -> None:
 
 def test_changes_are_told_in_full_where_they_are_what_stops(report: Report) -> None:
     changed = tuple(finding for finding in report.findings if finding.verdict is Verdict.CHANGED)
-    told = folded(terminal.lines(replace(report, findings=changed)))
+    told = folded(terminal.lines(replace(report, findings=changed, fail_on=FailOn.CHANGED)))
     assert "behaviours answer differently on 2024.06.24" in told
     assert "ehlo: −" in told.replace("+", "−")
     assert "Also different" not in told
@@ -138,7 +138,7 @@ def test_a_run_that_asked_nothing_says_so(report: Report) -> None:
     empty = replace(report, decision=Decision.CANNOT_TELL, findings=(), counts={}, notes=(), seconds=0.0)
     told = folded(terminal.lines(empty))
     assert "Nothing was observed" in told
-    assert "0 behaviours asked" in told
+    assert "0 behaviours compared" in told
 
 
 def test_a_run_that_ended_early_does_not_claim_that_nothing_was_observed(report: Report) -> None:
@@ -148,5 +148,6 @@ def test_a_run_that_ended_early_does_not_claim_that_nothing_was_observed(report:
 
 def test_a_finding_without_observations_is_told(report: Report, comparisons: list[Comparison]) -> None:
     bare: Finding = replace(report.findings[0], old=None, new=None, differences=(), verdict=Verdict.INCONCLUSIVE)
-    told = folded(terminal.lines(replace(report, findings=(replace(bare, why="old: not recorded"),))))
+    why = Why(SideName.OLD, Problem.NOT_RECORDED, "not recorded")
+    told = folded(terminal.lines(replace(report, findings=(replace(bare, why=why),))))
     assert "Could not be asked on the old side: not recorded" in told

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Advice, Comparison
+from pytest_mailu.core.model import Advice, Cause, Comparison
 from pytest_mailu.judging.advice.entry import REMEDY, Entry
 
 __all__ = ["Advisor", "Entry", "read"]
@@ -53,9 +53,9 @@ class Advisor:
         """What is known about a comparison, in the order of the files."""
         return tuple(entry.advice for entry in self._fitting(comparison, old_release, new_release))
 
-    def root(self, comparison: Comparison, old_release: str, new_release: str) -> str:
-        """The words for the cause that the comparison shares with others; empty where none is known."""
-        return next((entry.root for entry in self._fitting(comparison, old_release, new_release) if entry.root), "")
+    def explain(self, comparison: Comparison, old_release: str, new_release: str) -> Cause | None:
+        """The known cause that a comparison shares with others, or None."""
+        return next((entry.cause for entry in self._fitting(comparison, old_release, new_release) if entry.cause), None)
 
     def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> Iterator[Entry]:
         return (entry for entry in self.entries if entry.fits(comparison, old_release, new_release))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.globs import matches
-from pytest_mailu.core.model import Advice, Comparison, Observation, Verdict
+from pytest_mailu.core.model import Advice, Cause, CauseKind, Comparison, Observation, Verdict
 from pytest_mailu.core.ranges import ReleaseRange
 from pytest_mailu.judging.compare import view
 from pytest_mailu.judging.judge import UNCERTAIN
@@ -57,6 +57,11 @@ class Entry:
     from_: ReleaseRange
     to: ReleaseRange
     root: str = ""
+
+    @property
+    def cause(self) -> Cause | None:
+        """The root cause of what the entry explains; None where the entry has no `root`."""
+        return Cause(CauseKind.KNOWN, advice=self.advice.id, words=self.root) if self.root else None
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], where: str) -> Entry:

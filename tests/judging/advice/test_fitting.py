@@ -6,6 +6,7 @@ import pytest
 
 from pytest_mailu.core.model import (
     Advice,
+    Cause,
     Comparison,
     Observation,
     Outcome,
@@ -102,7 +103,7 @@ def test_a_known_cause_takes_the_place_of_what_the_observations_suggest() -> Non
             compare(SENT, CLOSED, "submission/465-tls/external"),
             compare(SENT, RELAY, "surface/client-setup/fallback-to-25"),
         ],
-        cause=lambda comparison: advisor.root(comparison, OLD, NEW),
+        explain=lambda comparison: advisor.explain(comparison, OLD, NEW),
     )
     assert {found.behaviour: found.root for found in told} == {
         "submission/587-starttls/external": "PORTS",
@@ -112,8 +113,8 @@ def test_a_known_cause_takes_the_place_of_what_the_observations_suggest() -> Non
 
 
 def test_no_cause_is_asked_for_where_nothing_can_be_told() -> None:
-    def cause(comparison: Comparison) -> str:
+    def explain(comparison: Comparison) -> Cause | None:
         raise AssertionError(comparison)
 
-    (found,) = findings([compare(SENT, UNTOLD)], cause=cause)
+    (found,) = findings([compare(SENT, UNTOLD)], explain=explain)
     assert found.root == "inconclusive: new: no door"

@@ -28,8 +28,9 @@ from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Pull
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.subnets import SubnetAllocator
+from pytest_mailu.stack.plan import StackPlan
 from pytest_mailu.stack.preflight import preflight
-from pytest_mailu.stack.stack import Stack, StackPlan, running
+from pytest_mailu.stack.stack import Stack, running
 
 RATIO = 2.5
 DECISION_SECONDS = 30.0

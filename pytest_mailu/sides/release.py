@@ -22,9 +22,10 @@ from pytest_mailu.sides.machine import Machine
 from pytest_mailu.stack.compose.user_file import read_user_compose
 from pytest_mailu.stack.docker.images import Pull
 from pytest_mailu.stack.evidence.logs import SLACK, lines_of
+from pytest_mailu.stack.plan import StackPlan
 from pytest_mailu.stack.settings.environment import read_env
 from pytest_mailu.stack.settings.variants import VARIANTS
-from pytest_mailu.stack.stack import Stack, StackPlan
+from pytest_mailu.stack.stack import Stack
 from pytest_mailu.stack.world.control import World
 from pytest_mailu.wire.transport.connector import Door, SocksDoor
 from pytest_mailu.wire.transport.errors import Stopped, Trouble
@@ -45,7 +46,6 @@ class ReleaseSide:
         self._machine = machine
         self._tell = tell
         self._stack: Stack | None = None
-        self._ready_at = 0.0
         self._failure: StackError | None = None
         self._info = SideInfo(str(release))
         files = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
@@ -73,7 +73,6 @@ class ReleaseSide:
             self._failure = error
             raise
         self._stack = stack
-        self._ready_at = time.time()
         self._info = stack.info()
         self._tell(f"ready after {time.monotonic() - started:.1f} s")
 
@@ -100,8 +99,10 @@ class ReleaseSide:
         if stack is None:
             return
         if self._plan.keep:
-            self._tell(f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.door} smtp://front:25")
-            self._tell(f"kept. Remove it with: docker compose -p {stack.project} down -v -t 0")
+            self._tell(
+                f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.world.door} smtp://front:25"
+            )
+            self._tell(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
         else:
             await stack.down()
 
@@ -122,7 +123,7 @@ class ReleaseSide:
         """The same with the log lines of their moments, where the stack still runs."""
         if self._stack is None or not observations:
             return list(observations)
-        logs = await self._stack.all_logs(min(seen.started for seen in observations) - SLACK)
+        logs = await self._stack.services.all_logs_since(min(seen.started for seen in observations) - SLACK)
         return [seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.places)) for seen in observations]
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation:
@@ -178,7 +179,7 @@ class ReleaseSide:
     @property
     def door(self) -> Door:
         """The way in."""
-        return SocksDoor(self._running.door)
+        return SocksDoor(self._running.world.door)
 
     @property
     def world(self) -> World:
@@ -199,41 +200,35 @@ class ReleaseSide:
 
     async def run(self, service: str, *command: str) -> CommandResult:
         """Run a command in a service's container."""
-        return await self._running.exec(service, *command)
+        return await self._running.services.exec(service, *command)
 
     def environment(self, service: str) -> Mapping[str, str]:
         """A service's environment, as commands in its container find it."""
-        return self._running.environment(service)
+        return self._running.services.environment(service)
 
     async def host(self, service: str) -> Host:
         """The service as testinfra sees it."""
-        return self._running.testinfra(service)
+        return self._running.services.testinfra(service)
 
     async def log(self, service: str, since: float) -> list[str]:
         """Log lines of a service since a moment."""
-        return list(await self._running.logs(service, since))
+        return await self._running.services.log_since(service, since)
 
     def without(self, service: str, *, gone: bool = False) -> AbstractAsyncContextManager[None]:
         """Hold a service still, or with `gone` stop it, and bring it back at the end."""
-        return self._running.without(service, gone=gone)
+        services = self._running.services
+        return services.stopped(service) if gone else services.paused(service)
 
     async def log_at_start(self, service: str) -> list[str]:
         """Log lines of a service up to the moment when the stack was ready; of a service made anew there are none."""
-        return list(await self._running.logs(service, until=self._ready_at))
+        return await self._running.services.startup_log(service)
 
     async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
         """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
-        error = self._failure
-        if error is None:
-            try:
-                await self._running.check_alive()
-            except StackError as death:
-                error = death
-        if error is not None and error.own_doing and error.service == service:
-            return error.cause, error.details
-        if self._failure is not None:
-            raise Trouble(self._failure.cause)
-        return "", ()
+        if self._failure is not None and self._failure.own_doing and self._failure.service == service:
+            return self._failure.cause, self._failure.details
+        error = await self._running.services.exit_of(service)
+        return (error.cause, error.details) if error is not None else ("", ())
 
 
 def _trouble(reason: str, *transcript: str) -> Observation:

@@ -1,4 +1,4 @@
-"""The population as one document for `flask mailu config-import`: the whole of it in one call.
+"""The accounts of the test, imported in one call of `flask mailu config-import`.
 
 Sources: core/admin/mailu/schemas.py and manage.py (`config_import`) of 1.9.50, 2.0.43 and 2024.06.24.
 """
@@ -8,27 +8,42 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from docker.models.containers import Container
+
 from pytest_mailu.core import population
+from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.population import Alias, User
 from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.evidence.container_io import archive, execute
+from pytest_mailu.stack.world.control import PORTS
+from pytest_mailu.stack.world.dkim import private_key
+from pytest_mailu.stack.world.zones import RELAYED_HOST
 
-DKIM_SELECTOR = "dkim"
-IMPORT_ENVIRONMENT = {"CREDENTIAL_ROUNDS": "4"}
+_PATH = "/tmp/population.json"  # noqa: S108 - inside the container
+_ENVIRONMENT = {"CREDENTIAL_ROUNDS": "4"}
 """Hashes that are cheap to make; Mailu makes a user's anew at the first login if its own setting is dearer."""
 
 
-def import_command(path: str) -> tuple[str, ...]:
-    """Reads the document from a file in the container. Whatever was there before goes: no `--update`."""
-    return ("flask", "mailu", "config-import", "--quiet", path)
+def import_accounts(release: Release, admin: Container) -> None:
+    """Imports the population into a running `admin`; what was there before goes. Blocking. Raises StackError."""
+    text = document(release, private_key(), f"{RELAYED_HOST}:{PORTS['relayed']}")
+    admin.put_archive("/", archive({_PATH: text.encode()}))
+    command = ("flask", "mailu", "config-import", "--quiet", _PATH)
+    result = execute(admin, command, user=release.admin_user, environment=_ENVIRONMENT)
+    if result.code:
+        raise StackError(
+            f"Mailu {release} refused the accounts of the test (flask mailu config-import)",
+            "see its output below; a release that imports differently needs a newer pytest-mailu",
+            tuple((result.output + result.errors).strip().splitlines()[-12:]),
+            service="admin",
+        )
 
 
-def document(release: Release, dkim_key: str, relay_to: str, tokens: dict[str, str] | None = None) -> str:
+def document(release: Release, dkim_key: str, relay_to: str) -> str:
     """The population as JSON, which is YAML, too, and quicker to read.
 
-    `dkim_key` is a private key in PEM for every local domain; `relay_to` the host that `RELAYED` is sent to;
-    `tokens` maps an address to one authentication token (32 hexadecimal digits).
+    `dkim_key` is a private key in PEM for every local domain; `relay_to` the host that `RELAYED` is sent to.
     """
-    wanted = tokens or {}
     return json.dumps(
         {
             "domain": [
@@ -40,14 +55,14 @@ def document(release: Release, dkim_key: str, relay_to: str, tokens: dict[str, s
                     "max_aliases": -1,
                 }
             ],
-            "user": [_user(release, user, wanted.get(user.address, "")) for user in population.USERS],
+            "user": [_user(release, user) for user in population.USERS],
             "alias": [_alias(alias) for alias in population.ALIASES],
             "relay": [{"name": population.RELAYED, "smtp": relay_to}],
         }
     )
 
 
-def _user(release: Release, user: User, token: str) -> dict[str, Any]:
+def _user(release: Release, user: User) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "email": user.address,
         "password": user.password,
@@ -64,8 +79,6 @@ def _user(release: Release, user: User, token: str) -> dict[str, Any]:
         entry |= {"reply_enabled": True, "reply_subject": "Away", "reply_body": user.reply}
     if user.spoof and release.lets_users_spoof:
         entry["allow_spoofing"] = True
-    if token:
-        entry["tokens"] = [{"password": token, "hash_password": True, "comment": "pytest-mailu"}]
     return entry
 
 

@@ -38,6 +38,16 @@ class StackContainers:
         self._snapshot: dict[str, tuple[object, ...]] = {}
         self._since = 0.0
 
+    def __getitem__(self, service: str) -> Container:
+        """The container of a service. Raises StackError where there is none."""
+        try:
+            return self.containers[service]
+        except KeyError:
+            raise StackError(
+                f"Mailu {self._release} has no service {service}",
+                f"it has {', '.join(name for name in self.containers if name != WORLD)}",
+            ) from None
+
     async def discover(self) -> None:
         """Finds what compose has made and checks that it is sealed: nothing is started before that is certain."""
         labels = (f"{RUN}={self._run.id}", f"{SIDE}={self._side}")
@@ -73,13 +83,20 @@ class StackContainers:
     async def wait(self, conditions: Mapping[str, list[Condition]], seconds: float) -> None:
         """Until all conditions are met. Raises StackError, at once when a container ends."""
         try:
-            await wait_for(conditions, self.death, seconds)
+            await wait_for(conditions, self.first_exit, seconds)
         except NotReady as error:
             raise await self.explain(error) from None
 
-    def death(self) -> ContainerExit | None:
-        """A container of the stack that has ended, or None."""
-        return next((death for name in self.containers if (death := self.watch.death(name))), None)
+    def first_exit(self) -> ContainerExit | None:
+        """How a container of the stack has ended, or None while all run."""
+        return next((end for name in self.containers if (end := self.watch.exit_of(name))), None)
+
+    async def first_exit_explained(self) -> StackError | None:
+        """The same as an error with the last log lines."""
+        end = self.first_exit()
+        if end is None:
+            return None
+        return await self.explain(NotReady(end.service, end.reason, own_doing=end.own_doing))
 
     async def explain(self, error: NotReady) -> StackError:
         """The same with the last log lines of the service, and a hint where one is known."""
@@ -112,7 +129,7 @@ class StackContainers:
             return "; ".join(dict.fromkeys(events))
         now = await asyncio.to_thread(self._states)
         changed = [name for name, state in self._snapshot.items() if now.get(name) != state]
-        own = {name for name in changed if (death := self.watch.death(name)) and death.own_doing}
+        own = {name for name in changed if (end := self.watch.exit_of(name)) and end.own_doing}
         return "; ".join(f"{name}: not as it was" for name in changed if name not in own)
 
     async def remove(self) -> Removed:

@@ -18,10 +18,11 @@ from pytest_mailu.stack.docker.images import Pull, ensure
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks
 from pytest_mailu.stack.docker.subnets import SubnetAllocator
-from pytest_mailu.stack.docker.sweep import kept, remove, sweep
+from pytest_mailu.stack.docker.sweep import remove, sweep
 from pytest_mailu.stack.evidence.container_io import execute, log_lines, read_file
+from pytest_mailu.stack.plan import StackPlan
 from pytest_mailu.stack.preflight import measure, preflight
-from pytest_mailu.stack.stack import Stack, StackPlan, running
+from pytest_mailu.stack.stack import Stack, running
 from tests.lab.gate import Gate
 from tests.waiting import eventually
 
@@ -59,7 +60,6 @@ def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept
         assert things(engine, dead_run) == (0, 0, 0)
         assert things(engine, run) == (1, 1, 1)
         assert things(engine, spared) == (1, 1, 1)
-        assert spared.id in kept(engine)
     finally:
         remove(engine, spared.id)
 
@@ -95,13 +95,13 @@ def test_the_watch_tells_an_exit_from_a_kill(engine: Engine, run: RunIdentity) -
             labels = {**run.labels("old"), PROJECT: run.project("old"), SERVICE: service}
             made[service] = engine.client.containers.run(image, detach=True, network_mode="none", labels=labels)
         made["smtp"].kill()
-        eventually(lambda: watch.death("imap") and watch.death("smtp"))
-        by_itself, killed = watch.death("imap"), watch.death("smtp")
+        eventually(lambda: watch.exit_of("imap") and watch.exit_of("smtp"))
+        by_itself, killed = watch.exit_of("imap"), watch.exit_of("smtp")
         assert by_itself is not None
         assert killed is not None
         assert (by_itself.code, by_itself.own_doing) == (3, True)
         assert not killed.own_doing
-        assert watch.death("admin") is None
+        assert watch.exit_of("admin") is None
         assert "smtp" in {event.service for event in watch.external_events(0)}
     finally:
         watch.stop()
@@ -249,14 +249,16 @@ def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: R
     made = stack(engine, run, SubnetAllocator(engine))
 
     async def create() -> None:
-        await made._fetch()
+        await made._fetch_images()
         await made._create()
 
     asyncio.run(create())
     networks = {network["Name"]: network for network in engine.networks_now(f"org.pytest-mailu.run={run.id}")}
     ordinary = [name for name, network in networks.items() if not network["Internal"]]
     assert ordinary == [f"{run.project('old')}_outside"]
-    joined = {name: set(c.attrs["NetworkSettings"]["Networks"]) for name, c in made.containers().items()}
+    joined = {
+        name: set(c.attrs["NetworkSettings"]["Networks"]) for name, c in made.project.containers.containers.items()
+    }
     assert [name for name, those in joined.items() if ordinary[0] in those] == ["world"]
     subnets = [IPv4Network(network["IPAM"]["Config"][0]["Subnet"]) for network in networks.values()]
     assert set(subnets) == set(made.layout.networks)

@@ -17,20 +17,20 @@ def test_a_service_that_exits_did_it_itself() -> None:
 
 
 def test_a_service_that_was_killed_or_stopped_from_outside_did_not() -> None:
-    for death in (
+    for end in (
         exit_in("smtp", story("start", "kill", "die", code=137)),
         exit_in("smtp", story("kill", "die")),
     ):
-        assert death is not None
-        assert not death.own_doing
-        assert "from outside" in death.words
+        assert end is not None
+        assert not end.own_doing
+        assert "from outside" in end.reason
 
 
 def test_running_out_of_memory_is_trouble_of_the_machine() -> None:
-    death = exit_in("smtp", story("start", "oom", "die", code=137))
-    assert death is not None
-    assert not death.own_doing
-    assert "memory" in death.words
+    end = exit_in("smtp", story("start", "oom", "die", code=137))
+    assert end is not None
+    assert not end.own_doing
+    assert "memory" in end.reason
 
 
 def test_one_that_was_started_again_lives() -> None:

@@ -1,4 +1,4 @@
-"""Conditions are waited for together; a death ends the wait at once; a deadline names who is missing."""
+"""Conditions are waited for together; an exit ends the wait at once; a deadline names who is missing."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def nobody() -> ContainerExit | None:
 
 
 def wait(
-    conditions: dict[str, list[Condition]], deaths: Callable[[], ContainerExit | None] = nobody, seconds: float = 30
+    conditions: dict[str, list[Condition]], exits: Callable[[], ContainerExit | None] = nobody, seconds: float = 30
 ) -> None:
     async def run() -> Awaitable[None] | None:
-        return await wait_for(conditions, deaths, seconds, every=0.001)
+        return await wait_for(conditions, exits, seconds, every=0.001)
 
     asyncio.run(run())  # type: ignore[arg-type]
 
@@ -53,14 +53,14 @@ def test_the_conditions_of_one_service_are_asked_in_order() -> None:
 def test_a_container_that_ends_ends_the_wait_at_once() -> None:
     looks = 0
 
-    def deaths() -> ContainerExit | None:
+    def exits() -> ContainerExit | None:
         nonlocal looks
         looks += 1
         return ContainerExit("imap", 89, True, "exited with status 89") if looks > 3 else None
 
     started = time.monotonic()
     with pytest.raises(NotReady) as caught:
-        wait({"admin": [after(10**9)]}, deaths, seconds=600)
+        wait({"admin": [after(10**9)]}, exits, seconds=600)
     assert time.monotonic() - started < 300
     assert (caught.value.service, caught.value.own_doing) == ("imap", True)
     assert "89" in caught.value.words

@@ -47,7 +47,7 @@ class ContainerExit:
     service: str
     code: int | None
     own_doing: bool
-    words: str
+    reason: str
 
 
 class EventWatch:
@@ -85,7 +85,7 @@ class EventWatch:
         return self._disconnected.is_set()
 
     def expect_restart(self, services: Iterable[str]) -> None:
-        """From now on only what follows the next start of these services tells of their death: we make them anew."""
+        """From now on only what follows the next start of these services tells how they ended: we make them anew."""
         with self._lock:
             self._marks |= dict.fromkeys(services, len(self._events))
 
@@ -94,16 +94,16 @@ class EventWatch:
         with self._lock:
             return [event for event in self._events if event.when >= when]
 
-    def death(self, service: str) -> ContainerExit | None:
+    def exit_of(self, service: str) -> ContainerExit | None:
         """How the latest container of `service` ended, or None while it lives as far as we know."""
         with self._lock:
             mark = self._marks.get(service, 0)
-            story = [event for event in self._events[mark:] if event.service == service]
+            events = [event for event in self._events[mark:] if event.service == service]
         if mark:
             # The engine may tell of the old container's end only after we have asked for the new one's start.
-            started = [number for number, event in enumerate(story) if event.action == "start"]
-            story = story[started[0] :] if started else []
-        return exit_in(service, story)
+            started = [number for number, event in enumerate(events) if event.action == "start"]
+            events = events[started[0] :] if started else []
+        return exit_in(service, events)
 
     def external_events(self, when: float) -> list[ContainerEvent]:
         """What somebody else did to the stack after `when`."""
@@ -137,24 +137,24 @@ class EventWatch:
         return ContainerEvent(when, attributes.get(SERVICE, ""), event["Action"], int(code) if code else None, note)
 
 
-def exit_in(service: str, story: list[ContainerEvent]) -> ContainerExit | None:
+def exit_in(service: str, events: list[ContainerEvent]) -> ContainerExit | None:
     """Makes out how `service` ended from its events in order. Pure."""
     killed = oom = False
-    death: ContainerExit | None = None
-    for event in story:
+    end: ContainerExit | None = None
+    for event in events:
         match event.action:
             case "start":
-                killed, oom, death = False, False, None
+                killed, oom, end = False, False, None
             case "kill" if event.note != SIGHUP:
                 killed = True
             case "oom":
                 oom = True
             case "die":
                 if killed:
-                    words = "was stopped from outside"
+                    reason = "was stopped from outside"
                 elif oom:
-                    words = "ran out of memory"
+                    reason = "ran out of memory"
                 else:
-                    words = f"exited with status {event.code}"
-                death = ContainerExit(service, event.code, not killed and not oom, words)
-    return death
+                    reason = f"exited with status {event.code}"
+                end = ContainerExit(service, event.code, not killed and not oom, reason)
+    return end

@@ -150,6 +150,15 @@ def describe(name: str, image: DockerImage) -> Image:
     )
 
 
+def provenance(used: Iterable[Image]) -> str:
+    """Where the images of a stack come from; where they never saw a registry, with what they say of themselves."""
+    local = [image for image in used if not image.digest]
+    if not local:
+        return "images as the registry gives them out"
+    descriptions = dict.fromkeys(image.description for image in local if image.description)
+    return "; ".join(["images that exist on this machine only", *descriptions])
+
+
 def _command(test: list[str]) -> tuple[str, ...]:
     """A health check as argument vector (Docker's Dockerfile reference, HEALTHCHECK); empty where there is none."""
     match test:

@@ -17,7 +17,7 @@ from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.labels import KEPT, RUN, SIDE, abandoned
+from pytest_mailu.stack.docker.labels import RUN, SIDE, abandoned
 
 _SECONDS = 20.0
 """How long what is just being created or started may keep its network: the engine refuses to remove that meanwhile."""
@@ -95,11 +95,6 @@ def sweep(engine: Engine) -> Removed:
         removed.failures += gone.failures
         removed.stuck += gone.stuck
     return removed
-
-
-def kept(engine: Engine) -> list[str]:
-    """The ids of runs whose stacks were kept."""
-    return sorted(_runs(engine, lambda labels: labels.get(KEPT) == "yes"))
 
 
 def _runs(engine: Engine, wanted: Callable[[dict[str, str]], bool]) -> set[str]:

@@ -45,17 +45,17 @@ class NotReady(Exception):
 
 async def wait_for(
     conditions: Mapping[str, Sequence[Condition]],
-    deaths: Callable[[], ContainerExit | None],
+    exits: Callable[[], ContainerExit | None],
     seconds: float,
     every: float = EVERY,
 ) -> None:
     """Returns when every condition (service → its conditions, in order) is met.
 
-    Raises NotReady at once when `deaths` names a container that ended, and after `seconds` with the service that is
+    Raises NotReady at once when `exits` names a container that ended, and after `seconds` with the service that is
     still missing and what it said last.
     """
     missing = dict.fromkeys(conditions, "did not answer")
-    watcher = asyncio.create_task(_any_death(deaths, every))
+    watcher = asyncio.create_task(_first_exit(exits, every))
     waiter = asyncio.create_task(_all(conditions, missing, every))
     try:
         async with asyncio.timeout(seconds):
@@ -70,8 +70,8 @@ async def wait_for(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if watcher.done() and not watcher.cancelled():
-        death = watcher.result()
-        raise NotReady(death.service, death.words, own_doing=death.own_doing)
+        end = watcher.result()
+        raise NotReady(end.service, end.reason, own_doing=end.own_doing)
     waiter.result()
 
 
@@ -88,10 +88,10 @@ async def _all(conditions: Mapping[str, Sequence[Condition]], missing: dict[str,
             group.create_task(one(service, steps))
 
 
-async def _any_death(deaths: Callable[[], ContainerExit | None], every: float) -> ContainerExit:
-    while (death := deaths()) is None:  # noqa: ASYNC110 - the watch is a thread
+async def _first_exit(exits: Callable[[], ContainerExit | None], every: float) -> ContainerExit:
+    while (end := exits()) is None:  # noqa: ASYNC110 - the watch is a thread
         await asyncio.sleep(every)
-    return death
+    return end
 
 
 @dataclass(frozen=True, slots=True)

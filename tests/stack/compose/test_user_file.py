@@ -1,93 +1,22 @@
-"""The compose models: the sealed world laid over a series, and a user's own file brought into it."""
+"""A user's own compose file, brought into the sealed world."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pytest
-import yaml
 
-from pytest_mailu.core import population
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release, compose_folder
-from pytest_mailu.stack import rspamd_state
-from pytest_mailu.stack.accounts import document
-from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, sealed, template, variables
+from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.compose.command import CONFIGURED, sealed
 from pytest_mailu.stack.compose.user_file import COPY_LIMIT, _read, image_for, transform
-from pytest_mailu.stack.docker.networks import choose_layout
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
+
+
 LABELS = {"org.pytest-mailu.run": "1"}
-
-
-def test_the_core_services_are_sealed_by_the_world() -> None:
-    model = sealed(template("mailu"), {"SITENAME": "a $b"}, LABELS, CONFIGURED)
-    services = model["services"]
-    assert set(services) == {*CORE_SERVICES, "world"}
-    assert [name for name, service in services.items() if service.get("ports")] == ["world"]
-    assert services["world"]["ports"] == ["127.0.0.1::1080"]
-    assert [name for name, network in model["networks"].items() if not network.get("internal")] == ["outside"]
-    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["world"]
-    assert all(service["restart"] == "no" and service["dns"] == ["${MAILU_WORLD}"] for service in services.values())
-    everything = [*services.values(), *model["networks"].values(), *model["volumes"].values()]
-    assert all(entry["labels"] == LABELS for entry in everything)
-    assert services["smtp"]["environment"]["SITENAME"] == "a $$b"
-    assert "environment" not in services["redis"]
-
-
-@pytest.mark.parametrize("series", SERIES)
-@pytest.mark.parametrize("environ", [{}, {"DOCKER_ORG": "registry.example/mail", "DOCKER_PREFIX": "my-"}])
-def test_the_template_names_the_images_of_every_series(
-    series: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("DOCKER_ORG", "DOCKER_PREFIX"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert images_of(Release(series)) == {name: Release(series).image(name) for name in CORE_SERVICES}
-
-
-def test_a_new_series_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_mailu.core.releases.SERIES", (*SERIES[:-1], "2030.01", "master"))
-    release = Release.parse("2030.1.3")
-    assert release.series == "2030.01"
-    assert images_of(release)["smtp"] == release.image("smtp")
-    assert release.image("smtp", {}) == "ghcr.io/mailu/postfix:2030.01.3"
-
-
-def images_of(release: Release) -> dict[str, str]:
-    """Service → image in the template, with the variables filled in as compose does it."""
-    given = variables(release, choose_layout([]), "image")
-    services = template("mailu")["services"]
-    return {name: Template(service["image"]).substitute(given) for name, service in services.items()}
-
-
-def test_nothing_of_the_host_is_mounted() -> None:
-    model = template("mailu")
-    mounts = [mount for service in model["services"].values() for mount in service["volumes"]]
-    assert all(mount.partition(":")[0] in model["volumes"] for mount in mounts)
-
-
-def test_the_compose_files_ask_for_what_is_given_and_nothing_else() -> None:
-    given = variables(NEW, choose_layout([]), "image")
-    asked = {
-        part.partition("}")[0]
-        for path in compose_folder().iterdir()
-        for part in path.read_text("utf-8").split("${")[1:]
-    }
-    assert asked == set(given)
-
-
-def test_merging_keeps_what_only_one_has_and_lets_the_upper_one_win() -> None:
-    assert merge({"a": {"x": 1, "y": [1]}, "b": 1}, {"a": {"y": [2]}, "c": 3}) == {
-        "a": {"x": 1, "y": [2]},
-        "b": 1,
-        "c": 3,
-    }
-    assert escaped("${X} $") == "$${X} $$"
 
 
 def users_model(**more: Any) -> dict[str, Any]:
@@ -211,28 +140,3 @@ def test_read_only_files_are_copied_up_to_a_limit(tmp_path: Path) -> None:
     single.write_bytes(bytes(COPY_LIMIT + 1))
     with pytest.raises(UsageError, match="too big"):
         _read("front", {"/etc/one.cf": str(single)})
-
-
-@pytest.mark.parametrize("name", ["1.9.50", "2.0.43", "2024.06.24"])
-def test_the_whole_population_is_one_document_that_each_release_knows(name: str) -> None:
-    release = Release.parse(name)
-    read = yaml.safe_load(document(release, "PEM", "mx.relayed.example:2526"))
-    users = {user["email"]: user for user in read["user"]}
-    assert set(users) == {user.address for user in population.USERS}
-    assert users[population.UMLAUT.address]["password"] == population.UMLAUT.password
-    assert users[population.ADMIN.address]["global_admin"]
-    assert not users[population.DISABLED.address]["enabled"]
-    assert not users[population.NO_POP3.address]["enable_pop"]
-    assert users[population.PASSES.address]["forward_keep"] is False
-    assert ("allow_spoofing" in users[population.SPOOFER.address]) == release.lets_users_spoof
-    assert [alias["email"] for alias in read["alias"] if alias["wildcard"]] == [population.WILDCARD.address]
-    assert read["domain"][0]["alternatives"] == [population.ALTERNATIVE]
-    assert read["relay"] == [{"name": population.RELAYED, "smtp": "mx.relayed.example:2526"}]
-
-
-def test_rspamd_finds_the_list_of_domains_where_it_would_have_stored_it() -> None:
-    stored = rspamd_state.cached_domain_list(("post.example", "alternative.example"), now=1_795_505_334)
-    name = "/var/lib/rspamd/42d0931e173b394b06975fe29bc3723addd0ca2a.map"
-    assert list(stored) == [name]
-    assert stored[name][:16] == b"rmcd2000" + (40).to_bytes(8, "little")
-    assert stored[name][40:] == b"post.example\nalternative.example"

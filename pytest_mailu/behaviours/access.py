@@ -38,7 +38,7 @@ SPECIAL = {"umlaut": UMLAUT, "reserved": RESERVED, "quotes": QUOTES, "long": LON
 
 
 async def log_in(probe: Probe, way: Way, user: str, password: str, vantage: Vantage = Vantage.STRANGER) -> Reply:
-    """Log in on any port in the way that is usual there; raises Stopped where that fails."""
+    """Log in on any port in the way that is usual there; raises NotServed where that fails."""
     match way.port:
         case 25 | 465 | 587:
             async with probe.smtp(way, vantage) as smtp:

@@ -19,7 +19,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import DOMAIN, POOL
 from pytest_mailu.probe.admin_site import Site
 from pytest_mailu.probe.probe import FRONT, Probe
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 HERE = Vantage.OTHER_STRANGER
 VICTIM, NEIGHBOUR = POOL[35:37]
@@ -49,14 +49,14 @@ async def forgotten(probe: Probe) -> AsyncIterator[None]:
 async def _forget(probe: Probe) -> None:
     ran = await probe.run("redis", "sh", "-c", FORGET)
     if ran.errors.strip():
-        raise Trouble(f"the login limiter cannot be reset: {ran.errors.strip()}")
+        raise CannotAsk(f"the login limiter cannot be reset: {ran.errors.strip()}")
 
 
 async def attempt(probe: Probe, way: Way, user: str, password: str) -> str:
     """One login from here, as a fact: what became of it, and what was said."""
     try:
         reply = await log_in(probe, way, user, password, HERE)
-    except Stopped as end:
+    except NotServed as end:
         return f"{end.outcome}: {short(end.reply)}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED}: {short(reply)}"
 
@@ -81,8 +81,8 @@ async def _tries(probe: Probe, way: Way, logins: Iterable[tuple[str, str]]) -> d
 
 
 async def _served(probe: Probe, way: Way) -> None:
-    """A port that is not there makes all this no question: raises `Stopped(UNREACHABLE, CONNECT)`."""
-    connection = await probe.door.connect(FRONT, way.port, HERE)
+    """A port that is not there makes all this no question: raises `NotServed(UNREACHABLE, CONNECT)`."""
+    connection = await probe.connector.connect(FRONT, way.port, HERE)
     connection.close()
 
 
@@ -143,7 +143,7 @@ async def same_password(probe: Probe, way: Way) -> Observation:
         answers = await _tries(probe, way, [(VICTIM.address, "old-password")] * TRIES)
         try:
             reply = await log_in(probe, way, VICTIM.address, VICTIM.password, HERE)
-        except Stopped as end:
+        except NotServed as end:
             return probe.seen(end.outcome, end.stage, end.reply, answers=answers)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, answers=answers)
 
@@ -165,7 +165,7 @@ async def tries_on_25(probe: Probe) -> Observation:
                 async with probe.smtp(SMTP_25, HERE) as smtp:
                     await smtp.login(VICTIM.address, f"wrong-{number}", force=True)
                 answers.append(str(Outcome.ACCEPTED))
-            except Stopped as end:
+            except NotServed as end:
                 answers.append(f"{end.outcome}: {short(end.reply or Reply())}")
         then = await attempt(probe, SUBMISSIONS_465, NEIGHBOUR.address, NEIGHBOUR.password)
     return probe.seen(outcome(then), Stage.AUTH, answers=changes(answers), then={"on_465": then})
@@ -194,6 +194,6 @@ async def web_tries(probe: Probe) -> Observation:
 async def _web(site: Site, password: str) -> str:
     try:
         await site.login(VICTIM.address, password)
-    except Stopped as end:
+    except NotServed as end:
         return f"{end.outcome}: {short(end.reply or Reply())}"
     return str(Outcome.ACCEPTED)

@@ -10,7 +10,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 USER = POOL[27]
 SASL = (IMAPS_993, POP3S_995, SIEVE_4190)
@@ -99,7 +99,7 @@ async def broken(probe: Probe, way: Way, mechanism: str, kind: str) -> Observati
     async with probe.smtp(way) as smtp:
         asked = await answer(smtp, f"AUTH {mechanism}")
         if not positive(asked):
-            raise Stopped(Outcome.REFUSED, Stage.AUTH, asked)
+            raise NotServed(Outcome.REFUSED, Stage.AUTH, asked)
         reply = await answer(smtp, BROKEN[kind])
         if reply.code == "334":
             reply = await answer(smtp, BROKEN[kind])
@@ -121,12 +121,12 @@ async def imap_cancelled(probe: Probe, way: Way) -> Observation:
         async with imap.stream.reply(Stage.AUTH):
             asked = await imap.stream.line()
         if not asked.startswith(b"+"):
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH, Reply(text=asked.decode(errors="replace")))
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH, Reply(text=asked.decode(errors="replace")))
         await imap.stream.send(b"*\r\n")
         try:
             async with imap.stream.reply(Stage.AUTH):
                 words = (await imap.stream.line()).decode(errors="replace").split(" ", 2)
-        except Trouble:
+        except CannotAsk:
             return probe.seen(Outcome.REFUSED, Stage.AUTH, Reply(text="(hangs up)"))
     outcome = Outcome.ACCEPTED if words[1:2] == ["OK"] else Outcome.REFUSED
     return probe.seen(outcome, Stage.AUTH, Reply("".join(words[1:2]), "", "".join(words[2:])))

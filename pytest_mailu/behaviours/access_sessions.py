@@ -12,7 +12,7 @@ from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Way
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL, User
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 WAYS = (IMAPS_993, SUBMISSIONS_465)
 ONE = POOL[37]
@@ -39,11 +39,11 @@ async def opened(probe: Probe, way: Way, users: Sequence[User], at_a_time: int =
                     await imap.login(user.address, user.password)
                     # Where Mailu's proxy lets in first and asks the mailbox's own server then, this is its answer.
                     await imap.noop()
-            except Stopped as end:
+            except NotServed as end:
                 if end.outcome is Outcome.UNREACHABLE:
                     raise
                 return f"{end.outcome} at {end.stage}: {short(end.reply or Reply())}"
-            except Trouble as trouble:
+            except CannotAsk as trouble:
                 return trouble.reason
             return ""
 

@@ -9,7 +9,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL, User
 from pytest_mailu.probe.admin_site import SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 WAYS = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)
@@ -25,12 +25,12 @@ LOSERS = dict(zip(TWO, POOL[33:35], strict=True))
 async def made(probe: Probe, user: User, address: str = "") -> str:
     """A new token of this user's, made as people make it: by the form in the web site, bound to `address` if given.
 
-    Raises Trouble where that fails: without a token there is nothing to ask, and the web site is asked by `web/`.
+    Raises CannotAsk where that fails: without a token there is nothing to ask, and the web site is asked by `web/`.
     """
     try:
         return await _made(probe, user, address)
-    except Stopped as end:
-        raise Trouble(f"no token could be made in the web site: {end}") from end
+    except NotServed as end:
+        raise CannotAsk(f"no token could be made in the web site: {end}") from end
 
 
 async def _made(probe: Probe, user: User, address: str) -> str:
@@ -41,12 +41,12 @@ async def _made(probe: Probe, user: User, address: str) -> str:
         fields = form(page.text)
         token = fields.get("raw_password", "")
         if page.status != 200 or not token:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
+            raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
         probe.transcript.hide(token)
         values = {"comment": "pytest-mailu", "ip": address, "displayed_password": token}
         reply = await site.http.post(site.admin + path, data={**fields, **values}, follow=False)
         if reply.status != 302:
-            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
     return token
 
 

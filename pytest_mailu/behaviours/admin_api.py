@@ -12,7 +12,7 @@ from pytest_mailu.core.population import ALICE, BOB, DOMAIN, POOL
 from pytest_mailu.probe.admin_site import Api, said
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +57,19 @@ THINGS = {
 
 
 def offered(reply: HttpReply) -> HttpReply:
-    """The answer itself; one that says that there is no such path at all is `Stopped(NOT_OFFERED, COMMAND)`.
+    """The answer itself; one that says that there is no such path at all is `NotServed(NOT_OFFERED, COMMAND)`.
 
     What the interface itself says of a missing object has a member `code` (core/admin/mailu/api/v1, all releases).
     """
     if reply.status in (404, 405) and not _by_the_interface(reply):
-        raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", said(reply)[:60]))
+        raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", said(reply)[:60]))
     return reply
 
 
 def _by_the_interface(reply: HttpReply) -> bool:
     try:
         document = reply.json()
-    except Trouble:
+    except CannotAsk:
         return False
     return isinstance(document, dict) and "code" in document
 
@@ -113,14 +113,14 @@ async def lifecycle(probe: Probe, kind: str) -> Observation:
 def _name(created: HttpReply) -> str:
     try:
         return str(created.json().get("id", "none"))
-    except (Trouble, AttributeError):
+    except (CannotAsk, AttributeError):
         return "none"
 
 
 def _members(reply: HttpReply) -> list[str]:
     try:
         document = reply.json()
-    except Trouble:
+    except CannotAsk:
         return []
     return sorted(document) if isinstance(document, dict) else []
 
@@ -128,7 +128,7 @@ def _members(reply: HttpReply) -> list[str]:
 def _changed(reply: HttpReply, change: Mapping[str, Any]) -> bool:
     try:
         document = reply.json()
-    except Trouble:
+    except CannotAsk:
         return False
     return isinstance(document, dict) and all(document.get(key) == value for key, value in change.items())
 
@@ -155,7 +155,7 @@ async def guarded(probe: Probe, without: str) -> Observation:
             for step, (method, path, body) in _questions(thing, probe.word()).items():
                 try:
                     status = offered(await api.ask(method, path, body)).status
-                except Stopped:
+                except NotServed:
                     break
                 statuses[kind][step] = status
                 # Even "not found" is an answer that only those with a token should get.

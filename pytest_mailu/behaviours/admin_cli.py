@@ -16,7 +16,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import Site, local
 from pytest_mailu.probe.probe import Probe, Ran
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 SECONDS = 120.0
 """Each command loads the whole application first: seconds on a busy machine."""
@@ -30,11 +30,11 @@ ROUND_TRIP = (
 
 
 async def command(probe: Probe, *words: str) -> Ran:
-    """Run `flask mailu …`. A status other than 0 is `Stopped(REFUSED, COMMAND)` with the last line it said."""
+    """Run `flask mailu …`. A status other than 0 is `NotServed(REFUSED, COMMAND)` with the last line it said."""
     ran = await probe.run("admin", "flask", "mailu", *words)
     if ran.code:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
-        raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", f"{words[0]}: {''.join(said)}"))
+        raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", f"{words[0]}: {''.join(said)}"))
     return ran
 
 
@@ -42,7 +42,7 @@ async def _refused(probe: Probe, user: User) -> bool:
     """Whether this user is not let in by IMAP."""
     try:
         await log_in(probe, IMAPS_993, user.address, user.password)
-    except Stopped as end:
+    except NotServed as end:
         if end.outcome in (Outcome.UNREACHABLE, Outcome.UNANSWERED):
             raise
         return True
@@ -162,7 +162,7 @@ async def config_export(probe: Probe) -> Observation:
     try:
         exported = json.loads(ran.output)
     except ValueError as error:
-        raise Trouble(f"the export is not JSON: {error}") from error
+        raise CannotAsk(f"the export is not JSON: {error}") from error
     return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, members={kind: _members(exported.get(kind)) for kind in EXPORTS})
 
 
@@ -185,7 +185,7 @@ async def round_trip(probe: Probe) -> Observation:
     kept = ran.output.strip().endswith("kept")
     if ran.code and "differ" not in ran.output + ran.errors:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
-        raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", "".join(said)))
+        raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", "".join(said)))
     return probe.seen(Outcome.ACCEPTED if kept else Outcome.ALTERED, Stage.COMMAND, kept=kept)
 
 
@@ -199,6 +199,6 @@ async def _recipient_outcome(probe: Probe, address: str) -> str:
         await smtp.mail(f"stranger@{ELSEWHERE}")
         try:
             reply = await smtp.rcpt(address)
-        except Stopped as end:
+        except NotServed as end:
             return f"{end.outcome} {end.reply.code} {end.reply.enhanced}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED} {reply.code}"

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 PAGES = {
     "domains": "/domain",
@@ -99,7 +99,7 @@ async def create_alias(probe: Probe) -> Observation:
 
 
 async def recipient(probe: Probe, address: str) -> Reply:
-    """The reply to RCPT for this address from a stranger; raises `Stopped` where it is refused."""
+    """The reply to RCPT for this address from a stranger; raises `NotServed` where it is refused."""
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.mail(f"stranger@{ELSEWHERE}")
         return await smtp.rcpt(address)
@@ -110,4 +110,4 @@ async def _submitted(probe: Probe, path: str, values: dict[str, str]) -> None:
         await site.login(ADMIN.address, ADMIN.password)
         reply = await site.submit(path, values)
     if reply.status not in (302, 303):
-        raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
+        raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))

@@ -15,7 +15,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.probe.messages import Letter
 from pytest_mailu.probe.probe import Probe, eventually
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READER = POOL[23]
 PATIENCE = 6.0
@@ -82,10 +82,10 @@ async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
     try:
         async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
             return "taken", (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
-    except Stopped as end:
+    except NotServed as end:
         code = end.reply.code if end.reply is not None else ""
         return f"{end.outcome} {code}".strip(), None
-    except Trouble:
+    except CannotAsk:
         # It hung up in the middle: to a mail server, that means to try again.
         return "hung up", None
 
@@ -101,22 +101,22 @@ async def _settle(probe: Probe, sent: Letter, reply: Reply) -> None:
 
 
 async def _again(probe: Probe, sent: Letter) -> Reply:
-    """Try until the letter is taken, or refused for good; raises Stopped as the last attempt did."""
-    last: Stopped | None = None
+    """Try until the letter is taken, or refused for good; raises NotServed as the last attempt did."""
+    last: NotServed | None = None
     reply: Reply | None = None
 
     async def taken() -> bool:
         nonlocal last, reply
         try:
             reply = await probe.deliver(sent)
-        except Stopped as end:
+        except NotServed as end:
             last = end
             return end.outcome not in (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
-        except Trouble:
+        except CannotAsk:
             return False
         return True
 
     await eventually(taken, 40.0)
     if reply is not None:
         return reply
-    raise last or Trouble("the letter could not be sent again")
+    raise last or CannotAsk("the letter could not be sent again")

@@ -14,7 +14,7 @@ from pytest_mailu.probe.messages import BODY, letter
 from pytest_mailu.probe.probe import REPLY_SECONDS, Probe
 from pytest_mailu.wire.imap.reply import ImapReply
 from pytest_mailu.wire.imap.session import Folder, ImapSession
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 UNTOUCHED, ARRANGER, COUNTED = POOL[:3]
 """The first has the folders of a new mailbox; nobody else uses up the quota of the last."""
@@ -42,7 +42,7 @@ async def make(imap: ImapSession, name: str) -> None:
     """CREATE of a folder whose name nobody else knows."""
     try:
         await imap.create(name)
-    except Stopped as end:
+    except NotServed as end:
         # With many sessions in one mailbox Dovecot can trip over its own folder list.
         if end.reply is None or end.reply.enhanced != "ALREADYEXISTS":
             raise

@@ -12,7 +12,7 @@ from pytest_mailu.core.population import POOL, User
 from pytest_mailu.probe.messages import Letter
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.pop3.session import Pop3Session
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 POPPER = POOL[7]
 DELETER = POOL[25]
@@ -20,11 +20,11 @@ DELETER = POOL[25]
 
 
 async def _arrived(probe: Probe, user: User = POPPER) -> Letter:
-    """A letter that is in the user's mailbox. Raises Trouble where it does not arrive: no question of POP3."""
+    """A letter that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
     sent = probe.letter(to=user.address)
     seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
-        raise Trouble(f"the letter to be fetched was {seen.outcome}")
+        raise CannotAsk(f"the letter to be fetched was {seen.outcome}")
     return sent
 
 
@@ -174,4 +174,4 @@ async def refuses_missing(probe: Probe) -> Observation:
         reply = (await pop3.command("RETR 999999")).reply
     if reply.code == "+OK":
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, reply)
-    raise Stopped(Outcome.REFUSED, Stage.COMMAND, reply)
+    raise NotServed(Outcome.REFUSED, Stage.COMMAND, reply)

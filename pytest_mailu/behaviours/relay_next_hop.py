@@ -12,7 +12,7 @@ from pytest_mailu.probe.dsn import notice_facts
 from pytest_mailu.probe.messages import Letter
 from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe, eventually
 from pytest_mailu.stack.world.zones import DnsRecord
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 WRITER = POOL[17]
 STAGES = ("mail", "rcpt", "data")
@@ -154,5 +154,5 @@ async def _address(probe: Probe, domain: str) -> list[DnsRecord]:
     """The mail server of the world under another name."""
     found = [record for record in await probe.world.records() if (record.name, record.type) == (MX_HOST, "A")]
     if not found:
-        raise Trouble("the world's own mail server has no address")
+        raise CannotAsk("the world's own mail server has no address")
     return [replace(found[0], name=domain)]

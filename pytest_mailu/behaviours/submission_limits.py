@@ -8,7 +8,7 @@ from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, POOL
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 WRITER = POOL[14]
 BUSY = POOL[16]
@@ -101,7 +101,7 @@ async def _limit(probe: Probe) -> int:
     """MESSAGE_SIZE_LIMIT as Postfix has it."""
     ran = await probe.run("smtp", "postconf", "-h", "message_size_limit")
     if not ran.output.strip().isdecimal():
-        raise Trouble(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")
+        raise CannotAsk(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")
     return int(ran.output)
 
 

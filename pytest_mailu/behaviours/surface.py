@@ -20,7 +20,7 @@ from pytest_mailu.core.endpoints import (
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Tls, Vantage
 from pytest_mailu.core.population import ALICE, ELSEWHERE
 from pytest_mailu.probe.probe import FRONT, Probe
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 SMTP = (SMTP_25, *SUBMISSION)
 
@@ -33,7 +33,7 @@ async def served(probe: Probe, port: int) -> Observation:
 
     Mailu docs, "Configuration reference" (PORTS); the EXPOSE line of core/nginx/Dockerfile, 1.9 to master
     """
-    connection = await probe.door.connect(FRONT, port, Vantage.STRANGER)
+    connection = await probe.connector.connect(FRONT, port, Vantage.STRANGER)
     connection.close()
     return probe.seen(Outcome.ACCEPTED, Stage.CONNECT)
 
@@ -141,7 +141,7 @@ async def client_setup(probe: Probe) -> Observation:
                 if "AUTH" in smtp.offered:
                     await smtp.login(ALICE.address, ALICE.password)
                 done = await smtp.send(sent.sender, sent.recipients, sent.content)
-        except Stopped as end:
+        except NotServed as end:
             tried[str(way)] = f"{end.outcome} at {end.stage}"
             continue
         seen = await probe.at_world(sent, done.reply)
@@ -164,7 +164,7 @@ async def fallback_to_25(probe: Probe) -> Observation:
             await smtp.login(ALICE.address, ALICE.password)
             done = await smtp.send(sent.sender, sent.recipients, sent.content)
             return await probe.at_world(sent, done.reply)
-    except Stopped as end:
+    except NotServed as end:
         if end.stage is not Stage.CONNECT:
             raise
     async with probe.smtp(Way(25, Tls.STARTTLS)) as smtp:

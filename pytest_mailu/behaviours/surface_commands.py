@@ -9,7 +9,7 @@ from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, POOL
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"
 RCPT = f"RCPT TO:<{BOB.address}>"
@@ -37,7 +37,7 @@ async def answer(smtp: SmtpSession, line: str) -> Reply:
     """The reply to a command, or that the server hangs up instead: both are answers to what nobody should say."""
     try:
         return await smtp.command(line)
-    except Trouble:
+    except CannotAsk:
         if await smtp.hung_up(0.5):
             return HUNG_UP
         raise
@@ -60,7 +60,7 @@ async def helo(probe: Probe) -> Observation:
         for line in ("HELO client.elsewhere.example", MAIL, RCPT):
             reply = await answer(smtp, line)
             if not positive(reply):
-                raise Stopped(Outcome.REFUSED, Stage.EHLO, reply)
+                raise NotServed(Outcome.REFUSED, Stage.EHLO, reply)
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
 

@@ -16,7 +16,7 @@ from pytest_mailu.core.population import ALICE, HOSTNAME
 from pytest_mailu.probe.admin_site import browser
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READING = {"imap": (IMAP_143, IMAPS_993), "pop3": (POP3_110, POP3S_995)}
 OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
@@ -75,7 +75,7 @@ def apple(text: str) -> list[Server]:
     try:
         profile = plistlib.loads(text.encode(), fmt=plistlib.FMT_XML)
     except (plistlib.InvalidFileException, ExpatError, ValueError) as error:
-        raise Trouble(f"a profile that cannot be read: {error}") from error
+        raise CannotAsk(f"a profile that cannot be read: {error}") from error
     return [
         Server(
             protocol,
@@ -115,13 +115,13 @@ DOCUMENTS = {
 
 
 async def document(probe: Probe, name: str) -> HttpReply:
-    """Fetch one; a page of the web site in its place, or none: `Stopped(NOT_OFFERED, COMMAND)`."""
+    """Fetch one; a page of the web site in its place, or none: `NotServed(NOT_OFFERED, COMMAND)`."""
     wanted = DOCUMENTS[name]
     async with browser(probe) as http:
         reply = await wanted.fetch(http, wanted.path)
     kind = reply.header("content-type").partition(";")[0]
     if reply.status != 200 or kind == "text/html":
-        raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", kind))
+        raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", kind))
     return reply
 
 
@@ -170,7 +170,7 @@ async def _tried(probe: Probe, server: Server) -> str:
         return f"not this host: {server.host}"
     try:
         await log_in(probe, Way(server.port, server.tls), ALICE.address, ALICE.password)
-    except Stopped as end:
+    except NotServed as end:
         return f"{end.outcome} at {end.stage}"
     return Outcome.ACCEPTED
 
@@ -192,7 +192,7 @@ async def reading(probe: Probe, protocol: str) -> Observation:
     for way in READING[protocol]:
         try:
             reply = await log_in(probe, way, ALICE.address, ALICE.password)
-        except Stopped as end:
+        except NotServed as end:
             tried[str(way)] = f"{end.outcome} at {end.stage}"
             continue
         tried[str(way)] = str(Outcome.ACCEPTED)
@@ -205,4 +205,4 @@ def _xml(text: str) -> ElementTree.Element:
         # The document comes from a container that this run has started itself.
         return ElementTree.fromstring(text.strip())  # noqa: S314
     except ElementTree.ParseError as error:
-        raise Trouble(f"not XML: {error}") from error
+        raise CannotAsk(f"not XML: {error}") from error

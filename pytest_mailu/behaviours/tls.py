@@ -23,7 +23,7 @@ from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
 from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
 from pytest_mailu.wire.tls.handshake import handshake as shake
 from pytest_mailu.wire.tls.starttls import Protocol, answers_injected
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 
 HTTPS_443 = Way(443, Tls.IMPLICIT)
@@ -68,7 +68,7 @@ RESUMPTIONS = 8
 async def shaken(probe: Probe, way: Way, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:
     """A handshake on this way; ends as `wire.tls.handshake` does."""
     return await shake(
-        probe.door,
+        probe.connector,
         FRONT,
         way.port,
         tls=way.tls,
@@ -81,10 +81,10 @@ async def shaken(probe: Probe, way: Way, *, sni: str | None = HOSTNAME, **how: A
 
 
 async def takes(probe: Probe, way: Way, **how: Any) -> bool:
-    """Whether a handshake with these limits succeeds; a port that is not there still raises `Stopped`."""
+    """Whether a handshake with these limits succeeds; a port that is not there still raises `NotServed`."""
     try:
         await shaken(probe, way, **how)
-    except Stopped as end:
+    except NotServed as end:
         if end.outcome is not Outcome.TLS_FAILED:
             raise
         return False
@@ -232,7 +232,7 @@ async def injection(probe: Probe, way: Way) -> Observation:
     RFC 3207 section 6; CVE-2011-0411, CVE-2021-33515
     """
     async with LineStream.open(
-        probe.door, FRONT, way.port, transcript=probe.transcript, timeout=REPLY_SECONDS
+        probe.connector, FRONT, way.port, transcript=probe.transcript, timeout=REPLY_SECONDS
     ) as stream:
         answered = await answers_injected(stream, UPGRADED[way] or "smtp")
     return probe.seen(Outcome.ACCEPTED if answered else Outcome.REFUSED, Stage.TLS)

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import FRONT, Probe, until
 from pytest_mailu.stack.world.certificates import authority
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 RENEWED = "renewed.post.example"
 """A name that only the second certificate has."""
@@ -46,7 +46,7 @@ async def renewed(probe: Probe) -> Observation:
         await _write(probe, *before)
         left = await _waited(probe, ways, present=False)
     if left:
-        raise Trouble(f"the old certificate did not come back on {', '.join(map(str, left))}")
+        raise CannotAsk(f"the old certificate did not come back on {', '.join(map(str, left))}")
     served = {str(way): way not in late for way in ways}
     return probe.seen(Outcome.REFUSED if late else Outcome.ACCEPTED, Stage.TLS, served=served)
 
@@ -62,7 +62,7 @@ async def _waited(probe: Probe, ways: Iterable[Way], *, present: bool) -> list[W
 
     try:
         await until(settled, SECONDS, "the certificate was not taken up")
-    except Trouble:
+    except CannotAsk:
         return left
     return []
 
@@ -71,18 +71,18 @@ async def _names(probe: Probe, way: Way) -> tuple[str, ...] | None:
     """The names in the certificate that is served; None where nothing is. During a reload that may be a moment."""
     try:
         return (await shaken(probe, way)).certificate.names
-    except (Stopped, Trouble):
+    except (NotServed, CannotAsk):
         return None
 
 
 async def _read(probe: Probe, path: str) -> str:
     ran = await probe.run(FRONT, "cat", path)
     if ran.code:
-        raise Trouble(f"{path} cannot be read: {ran.errors}")
+        raise CannotAsk(f"{path} cannot be read: {ran.errors}")
     return ran.output
 
 
 async def _write(probe: Probe, key: str, certificate: str) -> None:
     ran = await probe.run(FRONT, "sh", "-c", WRITE, "sh", key, certificate)
     if ran.code:
-        raise Trouble(f"the certificate cannot be replaced: {ran.errors}")
+        raise CannotAsk(f"the certificate cannot be replaced: {ran.errors}")

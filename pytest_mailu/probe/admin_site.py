@@ -13,7 +13,7 @@ from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 HTTPS = 443
 HTTP = 80
@@ -40,7 +40,7 @@ class Site:
     async def login(self, user: str, password: str, query: str = "") -> HttpReply:
         """Log in as the login page's form does; the redirect that follows is the reply.
 
-        Raises `Stopped(AUTH_FAILED, AUTH)` where the form is shown again, with what the page says.
+        Raises `NotServed(AUTH_FAILED, AUTH)` where the form is shown again, with what the page says.
         """
         data = {"email": user, "pw": password, "pwned": "-1", "submitAdmin": "Sign in"}
         reply = await self.http.post(LOGIN + query, data=data, follow=False)
@@ -48,7 +48,7 @@ class Site:
             return reply
         outcome = Outcome.AUTH_FAILED if reply.status in (200, 401, 403) else Outcome.REFUSED
         outcome = Outcome.DEFERRED if reply.status == 429 else outcome
-        raise Stopped(outcome, Stage.AUTH, Reply(str(reply.status), "", flash(reply.text)))
+        raise NotServed(outcome, Stage.AUTH, Reply(str(reply.status), "", flash(reply.text)))
 
     async def page(self, path: str) -> HttpReply:
         """A page of the administration; `path` is behind `WEB_ADMIN`."""
@@ -61,7 +61,7 @@ class Site:
         """
         page = await self.page(path)
         if page.status != 200:
-            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
         fields = {name: value for name, value in form(page.text).items() if name not in leave_out}
         return await self.http.post(self.admin + path, data={**fields, **values}, follow=False)
 
@@ -71,7 +71,7 @@ async def browser(probe: Probe, port: int = HTTPS, vantage: Vantage = Vantage.ST
     """A browser's session with the web server, under Mailu's own host name."""
     tls = Tls.NONE if port == HTTP else Tls.IMPLICIT
     async with HttpSession.open(
-        probe.door, FRONT, port, tls=tls, vantage=vantage, transcript=probe.transcript, timeout=REPLY_SECONDS,
+        probe.connector, FRONT, port, tls=tls, vantage=vantage, transcript=probe.transcript, timeout=REPLY_SECONDS,
         name=HOSTNAME,
     ) as http:  # fmt: skip
         yield http
@@ -90,11 +90,11 @@ class Api:
     async def open(cls, probe: Probe, token: str | None = None) -> AsyncIterator[Api]:
         """With the server's own `API_TOKEN`, unless `token` is another one; empty sends none.
 
-        A release, or settings, without the interface: `Stopped(NOT_OFFERED, COMMAND)`.
+        A release, or settings, without the interface: `NotServed(NOT_OFFERED, COMMAND)`.
         """
         own = setting(probe, "API_TOKEN", "")
         if not probe.release.has_api or setting(probe, "API", "false").lower() in ("false", "no", ""):
-            raise Stopped(Outcome.NOT_OFFERED, Stage.COMMAND)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND)
         probe.transcript.hide(own)
         root = setting(probe, "WEB_API", "/api")
         async with browser(probe) as http:
@@ -105,10 +105,10 @@ class Api:
         return await self._http.request(method, self._root + path, json=document, headers=self._headers, follow=False)
 
     async def do(self, method: str, path: str, document: Any = None) -> Any:
-        """The same, and its JSON; any status but 200 is `Stopped(REFUSED, COMMAND)`."""
+        """The same, and its JSON; any status but 200 is `NotServed(REFUSED, COMMAND)`."""
         reply = await self.ask(method, path, document)
         if reply.status != 200:
-            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", f"{method} {said(reply)}"))
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", f"{method} {said(reply)}"))
         return reply.json()
 
 
@@ -126,7 +126,7 @@ def said(reply: HttpReply) -> str:
     """What an answer of the REST interface says, in one line."""
     try:
         document = reply.json()
-    except Trouble:
+    except CannotAsk:
         return ""
     return str(document.get("message", "")) if isinstance(document, dict) else ""
 

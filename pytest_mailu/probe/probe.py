@@ -24,8 +24,8 @@ from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.connector import AnnouncingDoor, Door
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector, ProxyProtocolConnector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
 
 Value = TypeVar("Value")
@@ -63,7 +63,7 @@ class Ground(Protocol):
         """What is under test."""
 
     @property
-    def door(self) -> Door:
+    def connector(self) -> Connector:
         """The way in."""
 
     @property
@@ -116,9 +116,9 @@ class Probe:
         return self._ground.world
 
     @property
-    def door(self) -> Door:
+    def connector(self) -> Connector:
         """For the functions of `wire` that are no session, such as `wire.tls.handshake`."""
-        return self._ground.door
+        return self._ground.connector
 
     def address(self, place: str) -> str:
         """The address of a service, or of the world where a client with this vantage comes from."""
@@ -130,25 +130,25 @@ class Probe:
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[SmtpSession]:
         """An SMTP session that has said EHLO and, where `way` has it, begun TLS."""
-        return SmtpSession.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
+        return SmtpSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
 
     def imap(
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[ImapSession]:
         """An IMAP session before its login."""
-        return ImapSession.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
+        return ImapSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
 
     def pop3(
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[Pop3Session]:
         """A POP3 session before its login."""
-        return Pop3Session.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
+        return Pop3Session.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
 
     def sieve(
         self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[SieveSession]:
         """A ManageSieve session before its login."""
-        return SieveSession.open(self.door, host, way.port, **{**self._common(way, vantage), **more})
+        return SieveSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
 
     @asynccontextmanager
     async def mailbox(self, user: User) -> AsyncIterator[ImapSession]:
@@ -158,7 +158,7 @@ class Probe:
         (Mailu core/dovecot/conf/auth.conf, 1.9 to master).
         """
         # A conversation of ours and not of the behaviour: it stays out of the transcript.
-        async with ImapSession.open(self._door_to_imap, "imap", 143, **self._own(Transcript())) as session:
+        async with ImapSession.open(self._connector_to_imap, "imap", 143, **self._own(Transcript())) as session:
             await session.login(user.address, "from-inside")
             self.transcript.note(f"looking into the mailbox of {user.address}")
             yield session
@@ -166,15 +166,15 @@ class Probe:
     @asynccontextmanager
     async def filters(self, user: User) -> AsyncIterator[SieveSession]:
         """The user's filters at the `imap` service itself, logged in as for `mailbox`, whatever `front` serves."""
-        async with SieveSession.open(self._door_to_imap, "imap", 4190, **self._own(self.transcript)) as session:
+        async with SieveSession.open(self._connector_to_imap, "imap", 4190, **self._own(self.transcript)) as session:
             await session.authenticate(user.address, "from-inside")
             yield session
 
     @property
-    def _door_to_imap(self) -> Door:
+    def _connector_to_imap(self) -> Connector:
         if not self.release.mailboxes_want_proxy_protocol:
-            return self.door
-        return AnnouncingDoor(self.door, self.address(Vantage.INSIDE))
+            return self.connector
+        return ProxyProtocolConnector(self.connector, self.address(Vantage.INSIDE))
 
     @staticmethod
     def _own(transcript: Transcript) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class Probe:
         return word
 
     async def submit(self, sent: Letter, way: Way, user: User) -> Reply:
-        """Log in as `user` and send, as a mail program does; the reply to DATA. Raises Stopped where it gets stuck."""
+        """Log in as `user` and send, as a mail program does; the reply to DATA. Raises NotServed where that fails."""
         async with self.smtp(way) as smtp:
             await smtp.login(user.address, user.password)
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
@@ -210,7 +210,7 @@ class Probe:
     async def deliver(
         self, sent: Letter, way: Way = SMTP_25_OPPORTUNISTIC, vantage: Vantage = Vantage.STRANGER
     ) -> Reply:
-        """Send without a login, as another mail server does; the reply to DATA. Raises Stopped where it gets stuck."""
+        """Send without a login, as another mail server does; the reply to DATA. Raises NotServed where that fails."""
         async with self.smtp(way, vantage) as smtp:
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
 
@@ -370,7 +370,7 @@ class Probe:
         """The client address in the line of Postfix's log that has `word` in it, by the name of its vantage.
 
         `word` has to be unique to this probe: a letter's token where it was refused, its queue id where it was taken.
-        Raises Trouble where no such line turns up.
+        Raises CannotAsk where no such line turns up.
         """
         pattern = re.compile(r"(?:from |client=)[^\s\[]*\[([0-9a-f.:]+)\]")
 
@@ -400,17 +400,17 @@ class Probe:
 
         try:
             return await until(find, seconds, "not logged")
-        except Trouble:
+        except CannotAsk:
             return False
 
     async def from_vantage(self, vantage: Vantage, word: str) -> str:
         """Make sure that Postfix saw this client where it is meant to stand, since all else would prove nothing.
 
-        Gives the name of the vantage; raises Trouble where it was seen elsewhere.
+        Gives the name of the vantage; raises CannotAsk where it was seen elsewhere.
         """
         seen = await self.client_seen_by_postfix(word)
         if seen != vantage:
-            raise Trouble(f"Mailu saw this client as {seen}, which is not {vantage}")
+            raise CannotAsk(f"Mailu saw this client as {seen}, which is not {vantage}")
         return seen
 
     # Observations ------------------------------------------------------------------------------------------------
@@ -424,7 +424,7 @@ class Probe:
         """The observation with more facts."""
         return replace(seen, facts={**seen.facts, **self.settle(facts)})
 
-    def stopped(self, end: Stopped) -> Observation:
+    def stopped(self, end: NotServed) -> Observation:
         """The observation that a server's refusal, or its silence, amounts to."""
         return self.seen(end.outcome, end.stage, end.reply)
 
@@ -468,7 +468,7 @@ def settled_srs(sender: str) -> str:
 
 
 async def until(condition: Callable[[], Awaitable[Value | None]], seconds: float, reason: str) -> Value:
-    """The first value that `condition` gives; raises Trouble with `reason` when there is none after `seconds`."""
+    """The first value that `condition` gives; raises CannotAsk with `reason` when there is none after `seconds`."""
     pause = 0.05
     try:
         async with asyncio.timeout(seconds):
@@ -479,4 +479,4 @@ async def until(condition: Callable[[], Awaitable[Value | None]], seconds: float
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
     except TimeoutError:
-        raise Trouble(f"{reason} within {seconds:g} s") from None
+        raise CannotAsk(f"{reason} within {seconds:g} s") from None

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Letter
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 ENDS = MappingProxyType(
     {
@@ -51,6 +51,6 @@ async def exchange(smtp: SmtpSession, payload: bytes) -> tuple[Reply, tuple[Repl
         return reply, (), await smtp.hung_up()
     try:
         return reply, await smtp.rest(), False
-    except Trouble:
+    except CannotAsk:
         # It hung up on us: that it did is the answer.
         return reply, (), True

@@ -27,8 +27,8 @@ from pytest_mailu.stack.settings.environment import read_env
 from pytest_mailu.stack.settings.variants import VARIANTS
 from pytest_mailu.stack.stack import Stack
 from pytest_mailu.stack.world.control import World
-from pytest_mailu.wire.transport.connector import Door, SocksDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector, SocksConnector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
 
@@ -100,7 +100,7 @@ class ReleaseSide:
             return
         if self._plan.keep:
             self._tell(
-                f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.world.door} smtp://front:25"
+                f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.world.proxy_port} smtp://front:25"
             )
             self._tell(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
         else:
@@ -134,9 +134,9 @@ class ReleaseSide:
         try:
             async with asyncio.timeout(behaviour.timeout):
                 seen = await behaviour.ask(probe)
-        except Stopped as end:
+        except NotServed as end:
             seen = probe.stopped(end)
-        except Trouble as trouble:
+        except CannotAsk as trouble:
             seen = _trouble(trouble.reason)
         except StackError as error:
             seen = _trouble(error.cause)
@@ -171,15 +171,15 @@ class ReleaseSide:
     @property
     def _running(self) -> Stack:
         if self._failure is not None:
-            raise Trouble(self._failure.cause)
+            raise CannotAsk(self._failure.cause)
         if self._stack is None:
-            raise Trouble("the stack is not running")
+            raise CannotAsk("the stack is not running")
         return self._stack
 
     @property
-    def door(self) -> Door:
+    def connector(self) -> Connector:
         """The way in."""
-        return SocksDoor(self._running.world.door)
+        return SocksConnector(self._running.world.proxy_port)
 
     @property
     def world(self) -> World:

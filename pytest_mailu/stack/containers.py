@@ -21,7 +21,7 @@ from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import STARVED, stalled
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
-from pytest_mailu.stack.world.control import DOOR_PORT
+from pytest_mailu.stack.world.control import PROXY_PORT
 
 
 class StackContainers:
@@ -71,11 +71,11 @@ class StackContainers:
         """Starts containers at once. Raises StackError for one that the engine cannot start."""
         await asyncio.gather(*(self._start(name) for name in services))
 
-    async def door(self) -> int:
-        """The port on 127.0.0.1 that the engine chose for the world's door."""
+    async def proxy_port(self) -> int:
+        """The port on 127.0.0.1 that the engine chose for the world's SOCKS proxy."""
         container = self.containers[WORLD]
         await asyncio.to_thread(container.reload)
-        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{DOOR_PORT}/tcp") or []
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{PROXY_PORT}/tcp") or []
         if not bindings:
             raise await self.explain(NotReady(WORLD, "did not stay", own_doing=False))
         return int(bindings[0]["HostPort"])

@@ -179,7 +179,7 @@ class Stack:
         """Starts all services, in an order in which each finds what it looks for at once."""
         self._progress(f"{self.release}: starting")
         await self._containers.start(_STARTED_FIRST)
-        self.world = World(await self._containers.door())
+        self.world = World(await self._containers.proxy_port())
         self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
         self.services = ServiceAccess(
             self._containers, self.project.services, self._readiness, self._changing, self.plan.seconds

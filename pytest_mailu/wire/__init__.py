@@ -1,5 +1,5 @@
-"""Protocol clients: they ask one server over one connection and return plain data with a transcript.
+"""Protocol clients: each asks one server over one connection, and returns plain data with a transcript.
 
-A server that ends a conversation raises `ends.Stopped`, which is an observation; a question that could not be put
-raises `ends.Trouble`, which is none.
+A server that does not serve a request raises `transport.errors.NotServed`, which is an observation. A question that
+could not be put raises `transport.errors.CannotAsk`, which is none.
 """

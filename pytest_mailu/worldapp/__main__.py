@@ -17,12 +17,12 @@ from typing import Any, Dict, List
 
 from .control import Control
 from .dns import Dns
-from .door import Door
 from .interfaces import give_up_the_way_out, take
 from .journal import Journal
 from .mail import listen, tls_context
 from .plan import Plan, PlanError, read_plan
 from .scripts import ScriptError, Scripts
+from .socks_proxy import SocksProxy
 from .zones import Zones
 
 log = logging.getLogger("world")
@@ -45,7 +45,7 @@ async def live(plan: Plan) -> None:
     context = tls_context(plan)
     for listener in plan.listeners:
         ports[listener.name] = await listen(listener, plan, context, scripts, journal)
-    ports["door"] = await Door(plan, control.serve).start()
+    ports["proxy"] = await SocksProxy(plan, control.serve).start()
     print(json.dumps({"ready": True, "ports": ports}), flush=True)
     await end.wait()
 

@@ -61,7 +61,7 @@ def _set(request: int, interface: str, address: str) -> None:
 
 
 def give_up_the_way_out() -> None:
-    """Remove every default route: whoever comes in by the published port comes from the bridge next door.
+    """Remove every default route: clients of the published port come from the bridge itself, which needs none.
 
     Nothing here sends anything out; without a route it could not even by mistake.
     """

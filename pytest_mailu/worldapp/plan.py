@@ -59,8 +59,8 @@ class Plan:
     key: str
     dns_addresses: Tuple[str, ...]
     dns_port: int
-    door_address: str
-    door_port: int
+    proxy_address: str
+    proxy_port: int
     connect_seconds: float = 10.0
     sealed: bool = False
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
@@ -101,7 +101,7 @@ def _plan(document: Dict[str, Any]) -> Plan:
     listeners: List[Listener] = [
         Listener(**{**listener, "addresses": tuple(listener["addresses"])}) for listener in document["listeners"]
     ]
-    dns, door = document["dns"], document["door"]
+    dns, proxy = document["dns"], document["proxy"]
     certificate: Optional[str] = document.get("certificate")
     return Plan(
         places=places,
@@ -114,9 +114,9 @@ def _plan(document: Dict[str, Any]) -> Plan:
         key=document.get("key") or "",
         dns_addresses=tuple(dns["addresses"]),
         dns_port=int(dns["port"]),
-        door_address=door["address"],
-        door_port=int(door["port"]),
-        connect_seconds=float(door.get("connect_seconds", 10.0)),
+        proxy_address=proxy["address"],
+        proxy_port=int(proxy["port"]),
+        connect_seconds=float(proxy.get("connect_seconds", 10.0)),
         sealed=bool(document.get("sealed", False)),
         scripts=tuple(document.get("scripts", ())),
     )

@@ -11,10 +11,10 @@ from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.transport.connector import DirectDoor
+from tests.wire.direct import DirectConnector
 
 
-class LocalDoor:
+class LocalConnector:
     """Leads every host's port to the one that `ports` has for it; others are closed."""
 
     def __init__(self, ports: Mapping[int, int]) -> None:
@@ -22,7 +22,7 @@ class LocalDoor:
 
     async def connect(self, host: str, port: int, vantage: Vantage) -> socket.socket:
         # Port 1 of this machine is closed.
-        return await DirectDoor().connect("127.0.0.1", self._ports.get(port, 1), vantage)
+        return await DirectConnector().connect("127.0.0.1", self._ports.get(port, 1), vantage)
 
 
 class LocalGround:
@@ -34,7 +34,7 @@ class LocalGround:
         run: Callable[[str, tuple[str, ...]], CommandResult] = lambda service, command: CommandResult(0, "", ""),
         release: str = "2024.06.24",
     ) -> None:
-        self.door = LocalDoor(ports)
+        self.connector = LocalConnector(ports)
         self.release = Release.parse(release)
         self.places: dict[str, str] = {"127.0.0.1": "stranger"}
         self._run = run

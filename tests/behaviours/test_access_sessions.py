@@ -8,7 +8,7 @@ from pytest_mailu.behaviours.access_sessions import opened
 from pytest_mailu.core.endpoints import Way
 from pytest_mailu.core.model import Outcome, Stage, Tls
 from pytest_mailu.core.population import POOL
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import Step, expect, peer, say, silence
 
@@ -36,6 +36,6 @@ def test_all_sessions_are_open_at_once_and_each_answer_counts() -> None:
 
 
 def test_a_port_that_is_not_there_is_no_full_house() -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(opened(local_probe({}), Way(143, Tls.NONE), [POOL[0]] * 3))
     assert (stopped.value.outcome, stopped.value.stage) == (Outcome.UNREACHABLE, Stage.CONNECT)

@@ -8,7 +8,7 @@ from pytest_mailu.behaviours import admin_api, admin_cli
 from pytest_mailu.behaviours.access import without_capabilities
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.ground import local_probe
 
 
@@ -17,7 +17,7 @@ def asked(behaviour, ran: CommandResult) -> Observation:
 
 
 def test_a_command_that_fails_is_a_refusal_with_its_last_words() -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asked(admin_cli.config_export, CommandResult(2, "", "Usage: flask mailu …\nError: No such option: --full"))
     assert (stopped.value.outcome, stopped.value.stage) == (Outcome.REFUSED, Stage.COMMAND)
     assert stopped.value.reply == Reply("2", "", "config-export: Error: No such option: --full")
@@ -42,14 +42,14 @@ def test_a_round_trip_is_kept_or_altered(ran: CommandResult, outcome: Outcome) -
 
 
 def test_an_import_that_fails_is_a_refusal() -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asked(admin_cli.round_trip, CommandResult(1, "", "Aborted: invalid input"))
     assert stopped.value.reply is not None
     assert stopped.value.reply.text == "Aborted: invalid input"
 
 
 def test_without_the_interface_there_is_nothing_to_guard() -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(admin_api.guarded(local_probe({}, release="1.9.50"), "without-token"))
     assert stopped.value.outcome is Outcome.NOT_OFFERED
 

@@ -14,7 +14,7 @@ from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Letter, letter
 from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 
 class Recorder:
@@ -98,7 +98,7 @@ def test_a_machine_that_gets_a_reply_is_told_from_one_that_gets_none(machine: st
 
 
 def test_a_sender_who_is_put_off_tries_again() -> None:
-    later = Stopped(Outcome.DEFERRED, Stage.RCPT, Reply("451"))
+    later = NotServed(Outcome.DEFERRED, Stage.RCPT, Reply("451"))
     recorder = Recorder([later, later, Reply("250")])
     seen = asyncio.run(inbound_down._without(recorder, "admin", gone=False))  # type: ignore[arg-type]
     assert seen.outcome is Outcome.DELIVERED
@@ -106,8 +106,8 @@ def test_a_sender_who_is_put_off_tries_again() -> None:
 
 
 def test_a_sender_who_is_refused_for_good_does_not() -> None:
-    recorder = Recorder([Stopped(Outcome.REFUSED, Stage.RCPT, Reply("550"))] * 2)
-    with pytest.raises(Stopped) as stopped:
+    recorder = Recorder([NotServed(Outcome.REFUSED, Stage.RCPT, Reply("550"))] * 2)
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(inbound_down._without(recorder, "admin", gone=True))  # type: ignore[arg-type]
     assert stopped.value.outcome is Outcome.REFUSED
     assert len(recorder.sent) == 2

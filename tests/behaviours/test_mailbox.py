@@ -10,7 +10,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.judging.compare import differences
 from pytest_mailu.wire.imap.reply import ImapReply
 from pytest_mailu.wire.imap.session import Folder
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 
 def test_only_special_uses_of_a_folder_are_told() -> None:
@@ -43,7 +43,7 @@ def test_a_folder_of_ones_own_may_be_there_already(code: str, goes_on: bool) -> 
 
     class Session:
         async def create(self, name: str) -> None:
-            raise Stopped(Outcome.REFUSED, Stage.COMMAND, Reply("NO", code, "Mailbox already exists"))
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply("NO", code, "Mailbox already exists"))
 
-    with nullcontext() if goes_on else pytest.raises(Stopped):
+    with nullcontext() if goes_on else pytest.raises(NotServed):
         asyncio.run(mailbox.make(Session(), "probe-1"))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pytest_mailu.behaviours.mailbox_pop3 import _BrokenOff, _number
 from pytest_mailu.core.model import Tls
 from pytest_mailu.probe.messages import letter
 from pytest_mailu.wire.pop3.session import Pop3Session
-from pytest_mailu.wire.transport.connector import DirectDoor
+from tests.wire.direct import DirectConnector
 from tests.wire.peer import Step, expect, peer, say, silence
 
 GREETING = (say("+OK ready"), expect("CAPA"), say("+OK", "UIDL", "TOP", "."))
@@ -24,7 +24,9 @@ def _talk(*script: Step, break_off: bool) -> tuple[bytes, int | None]:
         steps = [*GREETING, *script, expect("TOP 2 0"), say("+OK", *head, "", "."), silence]
         async with peer(*steps) as served:
             with suppress(_BrokenOff):
-                async with Pop3Session.open(DirectDoor(), "127.0.0.1", served.port, tls=Tls.NONE, timeout=5) as pop3:
+                async with Pop3Session.open(
+                    DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE, timeout=5
+                ) as pop3:
                     number = await _number(pop3, sought)
                     if break_off:
                         raise _BrokenOff

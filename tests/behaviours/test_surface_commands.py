@@ -7,7 +7,7 @@ import pytest
 from pytest_mailu.behaviours.surface_commands import HUNG_UP, answer, helo, order, short
 from pytest_mailu.core.endpoints import SMTP_25, Way
 from pytest_mailu.core.model import Outcome, Reply, Tls
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import expect, hang_up, peer, say, start_tls
 
@@ -32,7 +32,7 @@ def test_a_server_that_knows_no_helo_refuses() -> None:
         async with asyncio.timeout(20), peer(say("220 hi"), expect("HELO"), say("502 5.5.2 no")) as served:
             await helo(local_probe({25: served.port}))
 
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(run())
     assert stopped.value.outcome is Outcome.REFUSED
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mailu.behaviours.surface_setup import Server, apple, outlook, thunderbird
 from pytest_mailu.core.model import Tls
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 HOST = "mail.post.example"
 WANTED = [Server("imap", HOST, 993, Tls.IMPLICIT), Server("smtp", HOST, 465, Tls.IMPLICIT)]
@@ -48,5 +48,5 @@ def test_the_servers_of_an_apple_profile_are_read() -> None:
 
 @pytest.mark.parametrize("read", [thunderbird, outlook, apple])
 def test_what_is_no_document_is_trouble(read) -> None:
-    with pytest.raises(Trouble):
+    with pytest.raises(CannotAsk):
         read("<html><p>Sign in")

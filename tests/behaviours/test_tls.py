@@ -12,7 +12,7 @@ from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Outcome, Tls
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.stack.world.certificates import Certificate, authority
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import peer, say, server_context, silence
 
@@ -30,7 +30,7 @@ def test_the_versions_that_a_server_takes_are_told() -> None:
 
 
 def test_a_closed_port_takes_no_version_and_refuses_none() -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(tls.takes(local_probe({}), IMAPS_993))
     assert stopped.value.outcome is Outcome.UNREACHABLE
 

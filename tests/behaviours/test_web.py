@@ -6,7 +6,7 @@ from pytest_mailu.behaviours.admin_api import offered
 from pytest_mailu.behaviours.web import page_facts, page_outcome
 from pytest_mailu.core.model import Outcome
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, Hop, HttpReply
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 HERE = "https://mail.post.example:443/admin"
 
@@ -51,6 +51,6 @@ def test_facts_of_a_page_hold_nothing_of_the_moment() -> None:
 def test_a_path_that_is_not_there_is_told_from_an_object_that_is_not_there() -> None:
     assert offered(reply(404, '{"code": 404, "message": "User x cannot be found"}')).status == 404
     assert offered(reply(403, "")).status == 403
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         offered(reply(404, '{"message": "The requested URL was not found on the server."}'))
     assert stopped.value.outcome is Outcome.NOT_OFFERED

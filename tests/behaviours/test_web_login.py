@@ -9,7 +9,7 @@ from pytest_mailu.behaviours import access_tokens, web_login
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.wire.http.client import HttpReply
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from tests.behaviours.ground import local_probe
 
 
@@ -51,8 +51,8 @@ def test_a_forged_form_is_judged_by_what_it_did_and_not_by_its_status(status, gu
 def test_without_a_token_nothing_can_be_asked_about_it(monkeypatch) -> None:
     # Mailu 1.9.50 answered 500 to a login right after `admin` was made anew: no word about the token itself.
     async def fails(*_):
-        raise Stopped(Outcome.REFUSED, Stage.AUTH, Reply("500"))
+        raise NotServed(Outcome.REFUSED, Stage.AUTH, Reply("500"))
 
     monkeypatch.setattr(access_tokens, "_made", fails)
-    with pytest.raises(Trouble, match="no token could be made"):
+    with pytest.raises(CannotAsk, match="no token could be made"):
         asyncio.run(access_tokens.made(local_probe({}), POOL[0]))

@@ -7,7 +7,7 @@ import pytest
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.probe.admin_site import Site, flash, form, local, said
 from pytest_mailu.wire.http.client import HttpReply
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
 
 PAGE = """
 <div class="alert alert-danger alert-dismissible" role="alert">
@@ -55,7 +55,7 @@ def test_what_a_page_says_is_told_without_markup() -> None:
 
 def test_a_login_page_that_comes_back_is_a_failed_login() -> None:
     site = Site(Http(reply(200, PAGE)), "/admin")  # type: ignore[arg-type]
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(site.login("a@post.example", "wrong"))
     assert (stopped.value.outcome, stopped.value.stage) == (Outcome.AUTH_FAILED, Stage.AUTH)
     assert stopped.value.reply is not None
@@ -76,7 +76,7 @@ def test_a_form_is_sent_with_its_own_values_and_without_what_is_left_out() -> No
 
 def test_a_form_that_is_not_shown_cannot_be_sent() -> None:
     site = Site(Http(reply(403)), "/admin")  # type: ignore[arg-type]
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(NotServed) as stopped:
         asyncio.run(site.submit("/user/create/x", {}))
     assert stopped.value.outcome is Outcome.REFUSED
 

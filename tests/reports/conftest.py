@@ -144,7 +144,7 @@ def others() -> list[Comparison]:
     shaky = question("inbound/25-plain/greylisted", "A first letter from a stranger", Outcome.DELIVERED)
     later = smtp(Outcome.DEFERRED, Stage.DATA, Reply("451", "4.7.1", "Try again later"))
     silent = question("web/443-tls/webmail", "The web mail's page", Outcome.ACCEPTED)
-    untold = Observation(None, Stage.CONNECT, trouble="the world's door did not answer within 30 s")
+    untold = Observation(None, Stage.CONNECT, trouble="the world's SOCKS proxy did not answer within 30 s")
     page = Observation(Outcome.ACCEPTED, Stage.COMMAND, Reply("200", "", "OK"), {"title": "Login"})
     alias = question("inbound/25-plain/alias", "Mail from outside to an alias", Outcome.DELIVERED, Severity.MAJOR)
     lost = smtp(Outcome.REFUSED, Stage.RCPT, Reply("550", "5.1.1", "<sales@post.example>: User unknown"))

@@ -34,7 +34,7 @@ def test_headlines_are_in_peoples_words(report: Report) -> None:
         "Ports 110, 143 and 587 are closed on the new side",
         "Refused at RCPT on port 25 on the new side: 550 5.1.1",
         "No steady answer on the new side: delivered at delivery, then deferred at data",
-        "Could not be asked on the new side: the world's door did not answer within 30 s",
+        "Could not be asked on the new side: the world's SOCKS proxy did not answer within 30 s",
         "Access: hung up and reply text differ",
         "Surface: ehlo and reply text differ",
         "Port 4190 is newly served",

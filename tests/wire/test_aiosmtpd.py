@@ -11,8 +11,8 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped
+from pytest_mailu.wire.transport.errors import NotServed
+from tests.wire.direct import DirectConnector
 
 from .peer import server_context
 
@@ -54,7 +54,7 @@ async def session_with(mailbox: Mailbox) -> AsyncIterator[SmtpSession]:
     server = await asyncio.get_running_loop().create_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        async with SmtpSession.open(DirectDoor(), "127.0.0.1", port, tls=Tls.STARTTLS, timeout=10) as session:
+        async with SmtpSession.open(DirectConnector(), "127.0.0.1", port, tls=Tls.STARTTLS, timeout=10) as session:
             yield session
     finally:
         server.close()
@@ -86,9 +86,9 @@ def test_a_wrong_password_and_what_comes_before_a_login():
 
     async def run():
         async with session_with(mailbox) as session:
-            with pytest.raises(Stopped) as before:
+            with pytest.raises(NotServed) as before:
                 await session.mail("al@post.example")
-            with pytest.raises(Stopped) as wrong:
+            with pytest.raises(NotServed) as wrong:
                 await session.login("al", "wrong")
             return before.value, wrong.value
 

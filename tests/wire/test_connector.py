@@ -1,4 +1,4 @@
-"""Doors: a server that takes no connection is an observation, a door that is not there is trouble."""
+"""Connectors: a server that refuses a connection is an observation; a missing SOCKS proxy is not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from pytest_mailu.core.model import Outcome, Stage, Tls, Vantage
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.connector import SocksDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import SocksConnector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 from .peer import Step, Talk, expect, hang_up, peer, say, send, silence, take
 
@@ -40,11 +40,11 @@ def socks(reply: int, seen: list[bytes] | None = None) -> tuple[Step, ...]:
     return methods, send(b"\x05\x02"), login, send(b"\x01\x00"), request, send(answer)
 
 
-def end_of(*script: Step, timeout: float = 5.0) -> Stopped | Trouble:
+def end_of(*script: Step, timeout: float = 5.0) -> NotServed | CannotAsk:
     async def run():
         async with peer(*script) as served:
-            with pytest.raises((Stopped, Trouble)) as caught:
-                async with SmtpSession.open(SocksDoor(served.port, timeout=timeout), "front", 25, tls=Tls.NONE):
+            with pytest.raises((NotServed, CannotAsk)) as caught:
+                async with SmtpSession.open(SocksConnector(served.port, timeout=timeout), "front", 25, tls=Tls.NONE):
                     pass
             return caught.value
 
@@ -57,8 +57,8 @@ def test_the_user_name_is_the_vantage_and_names_are_left_to_the_world():
 
     async def run():
         async with peer(*script) as served:
-            door = SocksDoor(served.port)
-            async with SmtpSession.open(door, "front", 25, tls=Tls.NONE, vantage=Vantage.RELAYNET) as session:
+            connector = SocksConnector(served.port)
+            async with SmtpSession.open(connector, "front", 25, tls=Tls.NONE, vantage=Vantage.RELAYNET) as session:
                 return session.greeting.text
 
     assert asyncio.run(run()) == "hi"
@@ -68,7 +68,7 @@ def test_the_user_name_is_the_vantage_and_names_are_left_to_the_world():
 @pytest.mark.parametrize("reply", [4, 5, 6])
 def test_a_server_that_takes_no_connection_is_unreachable(reply):
     end = end_of(*socks(reply))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNREACHABLE, Stage.CONNECT)
     assert end.reply is not None
     assert end.reply.text
@@ -86,20 +86,20 @@ def test_a_server_that_takes_no_connection_is_unreachable(reply):
         pytest.param((take(3), send(b"\x05\xff"), silence), id="no-login"),
     ],
 )
-def test_trouble_at_the_door_says_nothing_about_the_server(script):
-    assert isinstance(end_of(*script), Trouble)
+def test_a_failure_of_the_proxy_says_nothing_about_the_server(script):
+    assert isinstance(end_of(*script), CannotAsk)
 
 
-def test_a_silent_door_is_trouble():
-    assert isinstance(end_of(silence, timeout=0.3), Trouble)
+def test_a_silent_proxy_says_nothing_about_the_server():
+    assert isinstance(end_of(silence, timeout=0.3), CannotAsk)
 
 
-def test_a_door_that_is_not_there_is_trouble():
+def test_a_missing_proxy_says_nothing_about_the_server():
     async def run():
         async with peer() as served:
             pass
-        with pytest.raises(Trouble) as caught:
-            async with SmtpSession.open(SocksDoor(served.port), "front", 25):
+        with pytest.raises(CannotAsk) as caught:
+            async with SmtpSession.open(SocksConnector(served.port), "front", 25):
                 pass
         return caught.value.reason
 

@@ -8,8 +8,8 @@ import pytest
 
 from pytest_mailu.core.model import Outcome, Stage, Tls
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from tests.wire.direct import DirectConnector
 
 from .peer import (
     NAME,
@@ -48,7 +48,7 @@ def routes(pages: dict[str, Step]) -> Step:
 def ask(*script: Step, path: str = "/", seconds: float = 5.0, tls: Tls = Tls.NONE, then=None):
     async def run():
         async with peer(*script, tls=server_context() if tls is Tls.IMPLICIT else None) as served:
-            session = HttpSession.open(DirectDoor(), "127.0.0.1", served.port, tls=tls, name=NAME, timeout=seconds)
+            session = HttpSession.open(DirectConnector(), "127.0.0.1", served.port, tls=tls, name=NAME, timeout=seconds)
             async with asyncio.timeout(60), session as web:
                 reply = await (then(web) if then else web.get(path))
             assert served.surprises == []
@@ -119,7 +119,7 @@ def test_json_and_other_methods():
 
 def test_what_is_not_json_is_trouble():
     reply, _, _ = ask(HEAD, answer("200 OK", b"<html>"))
-    with pytest.raises(Trouble):
+    with pytest.raises(CannotAsk):
         reply.json()
 
 
@@ -131,13 +131,13 @@ def test_cookies_are_shown_without_their_values():
     assert reply.cookies == {"sid": {"path": "/", "secure": "True", "httponly": "True", "samesite": "Lax"}}
 
 
-def end_of(*script: Step, seconds: float = 5.0, tls: Tls = Tls.NONE) -> Stopped | Trouble:
+def end_of(*script: Step, seconds: float = 5.0, tls: Tls = Tls.NONE) -> NotServed | CannotAsk:
     async def run():
         async with peer(*script) as served:
-            with pytest.raises((Stopped, Trouble)) as caught:
+            with pytest.raises((NotServed, CannotAsk)) as caught:
                 async with (
                     asyncio.timeout(60),
-                    HttpSession.open(DirectDoor(), "127.0.0.1", served.port, tls=tls, timeout=seconds) as web,
+                    HttpSession.open(DirectConnector(), "127.0.0.1", served.port, tls=tls, timeout=seconds) as web,
                 ):
                     await web.get("/")
             return caught.value
@@ -147,7 +147,7 @@ def end_of(*script: Step, seconds: float = 5.0, tls: Tls = Tls.NONE) -> Stopped 
 
 def test_silence_is_unanswered():
     end = end_of(silence, seconds=0.3)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNANSWERED, Stage.COMMAND)
 
 
@@ -155,17 +155,17 @@ def test_a_refused_port_is_unreachable():
     async def run():
         async with peer() as served:
             pass
-        async with HttpSession.open(DirectDoor(), "127.0.0.1", served.port, tls=Tls.NONE) as web:
+        async with HttpSession.open(DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE) as web:
             await web.get("/")
 
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(NotServed) as caught:
         asyncio.run(run())
     assert (caught.value.outcome, caught.value.stage) == (Outcome.UNREACHABLE, Stage.CONNECT)
 
 
 def test_a_tls_failure():
     end = end_of(answer("400 Bad Request"), silence, tls=Tls.IMPLICIT)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
 
 
@@ -186,5 +186,5 @@ def test_a_tls_failure():
 )
 def test_what_is_no_answer_is_trouble(script):
     end = end_of(*script, seconds=0.6)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
     assert end.reason.isprintable()

@@ -13,8 +13,8 @@ from pytest_mailu.core.model import Outcome, Stage, Tls
 from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from tests.wire.direct import DirectConnector
 
 from .peer import Step, drip, expect, flood, hang_up, peer, reset, say, send, server_context, silence, start_tls, take
 
@@ -109,18 +109,18 @@ def before(spoken: Spoken, stage: Stage) -> tuple[Step, ...]:
     return script if stage is not Stage.COMMAND else (*script, *spoken.logged_in, *spoken.to_command)
 
 
-def ends(spoken: Spoken, *script: Step, tls: Tls = Tls.NONE, seconds: float = 5.0) -> Stopped | Trouble:
-    async def run() -> Stopped | Trouble:
+def ends(spoken: Spoken, *script: Step, tls: Tls = Tls.NONE, seconds: float = 5.0) -> NotServed | CannotAsk:
+    async def run() -> NotServed | CannotAsk:
         async with peer(*script) as served:
-            door = DirectDoor()
+            connector = DirectConnector()
             try:
                 async with (
                     asyncio.timeout(60),
-                    spoken.session.open(door, "127.0.0.1", served.port, tls=tls, timeout=seconds) as session,
+                    spoken.session.open(connector, "127.0.0.1", served.port, tls=tls, timeout=seconds) as session,
                 ):
                     await spoken.login(session)
                     await spoken.command(session)
-            except (Stopped, Trouble) as end:
+            except (NotServed, CannotAsk) as end:
                 assert not served.surprises
                 return end
             raise AssertionError("it went well")
@@ -140,7 +140,7 @@ def ends(spoken: Spoken, *script: Step, tls: Tls = Tls.NONE, seconds: float = 5.
 )
 def test_no_means_what_its_stage_and_code_say(spoken, stage, word, outcome):
     end = ends(spoken, *before(spoken, stage), say(getattr(spoken, word)))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (outcome, stage)
     assert end.reply is not None
     assert end.reply.text.split()[0] in ("too", "go", "wrong", "later", "not")
@@ -150,7 +150,7 @@ def test_no_means_what_its_stage_and_code_say(spoken, stage, word, outcome):
 @stages
 def test_silence_is_unanswered(spoken, stage):
     end = ends(spoken, *before(spoken, stage), silence, seconds=0.3)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNANSWERED, stage)
 
 
@@ -159,7 +159,7 @@ def test_silence_is_unanswered(spoken, stage):
 @pytest.mark.parametrize("close", [hang_up, reset])
 def test_a_connection_closed_where_a_reply_was_due_is_trouble(spoken, stage, close):
     end = ends(spoken, *before(spoken, stage), close)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
     assert "connection" in end.reason
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_reply_is_trouble(spoken, stage, misbehaviour):
         "digits": say("２５０"),
     }[misbehaviour]
     end = ends(spoken, *before(spoken, stage), step, silence, seconds=20 if misbehaviour == "endless" else 0.5)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
     assert end.reason.isprintable()
 
 
@@ -184,7 +184,7 @@ def test_what_is_no_reply_is_trouble(spoken, stage, misbehaviour):
 def test_control_characters_are_shown_escaped(spoken):
     words = spoken.no_login.replace(b"wrong", b"\x1b[2J \xff \x07")
     end = ends(spoken, *before(spoken, Stage.AUTH), say(words))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert end.reply is not None
     assert end.reply.text == r"\x1b[2J \xff \x07"
 
@@ -192,14 +192,14 @@ def test_control_characters_are_shown_escaped(spoken):
 @protocols
 def test_starttls_not_offered(spoken):
     end = ends(spoken, *spoken.bare, silence, tls=Tls.STARTTLS)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.NOT_OFFERED, Stage.TLS)
 
 
 @protocols
 def test_login_not_offered(spoken):
     end = ends(spoken, *spoken.bare, silence)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.NOT_OFFERED, Stage.AUTH)
 
 
@@ -210,7 +210,7 @@ def test_login_not_offered(spoken):
 )
 def test_a_handshake_that_fails(spoken, steps, outcome):
     end = ends(spoken, *spoken.greeting, *spoken.to_tls, *steps, tls=Tls.STARTTLS, seconds=0.5)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (outcome, Stage.TLS)
 
 
@@ -218,7 +218,7 @@ def test_a_handshake_that_fails(spoken, steps, outcome):
 @pytest.mark.parametrize("close", [hang_up, reset])
 def test_a_connection_closed_in_the_handshake_is_a_tls_failure(spoken, close):
     end = ends(spoken, *spoken.greeting, *spoken.to_tls, close, tls=Tls.STARTTLS)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
 
 
@@ -231,7 +231,7 @@ def test_with_tls(spoken, tls):
             script = (*script, *spoken.to_tls, start_tls, *spoken.after_tls)
         context = server_context() if tls is Tls.IMPLICIT else None
         async with peer(*script, silence, tls=context) as served:
-            async with spoken.session.open(DirectDoor(), "127.0.0.1", served.port, tls=tls, timeout=5) as session:
+            async with spoken.session.open(DirectConnector(), "127.0.0.1", served.port, tls=tls, timeout=5) as session:
                 seen = session.stream.encrypted, sorted(session.capabilities)
             return (*seen, served.surprises)
 
@@ -248,7 +248,7 @@ def test_leaving_never_hangs_and_cancelling_closes(spoken):
             inside = asyncio.Event()
 
             async def stay():
-                async with spoken.session.open(DirectDoor(), "127.0.0.1", served.port, tls=Tls.NONE):
+                async with spoken.session.open(DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE):
                     inside.set()
                     await asyncio.Event().wait()
 
@@ -259,7 +259,7 @@ def test_leaving_never_hangs_and_cancelling_closes(spoken):
                 await task
             async with asyncio.timeout(10):
                 await served.left.wait()
-                async with spoken.session.open(DirectDoor(), "127.0.0.1", served.port, tls=Tls.NONE):
+                async with spoken.session.open(DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE):
                     pass
 
     asyncio.run(run())

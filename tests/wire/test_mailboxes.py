@@ -12,9 +12,9 @@ from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
 from pytest_mailu.wire.imap.session import Folder, ImapSession, Message
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
+from tests.wire.direct import DirectConnector
 
 from .peer import Step, expect, hang_up, peer, say, send, silence, take
 
@@ -27,7 +27,7 @@ def talk(session: Any, then, *script: Step, transcript: Transcript | None = None
     async def run():
         async with peer(*script, silence) as served:
             opening = session.open(
-                DirectDoor(), "127.0.0.1", served.port, tls=Tls.NONE, timeout=5, transcript=transcript
+                DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE, timeout=5, transcript=transcript
             )
             async with asyncio.timeout(30), opening as opened:
                 # Whoever leaves is answered by nobody here.
@@ -84,7 +84,7 @@ def test_imap_a_response_that_says_too_little_is_trouble(response):
             await ask()
 
     script = [step for number in range(1, 6) for step in (expect(), say(response, f"a{number} OK"))]
-    with pytest.raises(Trouble):
+    with pytest.raises(CannotAsk):
         imap(then, *script)
 
 
@@ -110,7 +110,7 @@ def test_imap_append_sends_a_literal_and_tells_the_uid():
 
 
 def test_imap_append_refused_before_its_literal():
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(NotServed) as caught:
         imap(lambda s: s.append("INBOX", b"x"), expect("APPEND"), say("a1 NO [OVERQUOTA] full"))
     assert (caught.value.outcome, caught.value.stage) == (Outcome.REFUSED, Stage.COMMAND)
     assert caught.value.reply == Reply("NO", "OVERQUOTA", "full")
@@ -176,7 +176,7 @@ def test_imap_raw_commands_do_not_raise():
 
 
 def test_imap_bye_is_an_answer():
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(NotServed) as caught:
         imap(lambda s: s.noop(), expect("NOOP"), say("* BYE Too many bad commands"), hang_up)
     assert caught.value.reply == Reply("BYE", "", "Too many bad commands")
 
@@ -186,7 +186,7 @@ def test_imap_bye_is_an_answer():
     ["* 1 FETCH (UID 4 FLAGS", "* 1 FETCH x", "* 1 FETCH (UID x)", "* 1 FETCH " + "(" * 5000, '* 1 FETCH (A "x)'],
 )
 def test_imap_a_response_that_cannot_be_parsed_is_trouble(response):
-    with pytest.raises(Trouble):
+    with pytest.raises(CannotAsk):
         imap(lambda s: s.fetch(4), expect("FETCH"), say(response, "a1 OK"))
 
 
@@ -322,7 +322,7 @@ def test_sieve():
     assert sieve(lambda s: s.setactive(""), expect('SETACTIVE ""'), say("OK")) == Reply("OK")
     assert sieve(lambda s: s.deletescript("a"), expect('DELETESCRIPT "a"'), say("OK")) == Reply("OK")
     check = (expect("CHECKSCRIPT {1+}"), take(1), expect(), say('NO "line 1: error"'))
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(NotServed) as caught:
         sieve(lambda s: s.checkscript("x"), *check)
     assert caught.value.reply == Reply("NO", "", "line 1: error")
 
@@ -342,7 +342,7 @@ def test_sieve_authenticate(mechanism, initial):
 
 
 def test_sieve_encrypt_needed_is_not_about_the_password():
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(NotServed) as caught:
         sieve(
             lambda s: s.authenticate("al", "secret-1"),
             expect("AUTHENTICATE"),

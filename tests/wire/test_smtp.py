@@ -1,4 +1,4 @@
-"""SMTP: what a server says becomes data; how it ends a conversation becomes `Stopped` or `Trouble`."""
+"""SMTP: what a server says becomes data; how it ends a conversation becomes `NotServed` or `CannotAsk`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
+from tests.wire.direct import DirectConnector
 
 from .peer import (
     Served,
@@ -38,22 +38,22 @@ LETTER = b"Subject: x\r\n\r\n.dot\r\nend\r\n"
 
 
 def opened(served: Served, tls: Tls = Tls.NONE, seconds: float = 5.0, **more: object):
-    return SmtpSession.open(DirectDoor(), "127.0.0.1", served.port, tls=tls, timeout=seconds, **more)
+    return SmtpSession.open(DirectConnector(), "127.0.0.1", served.port, tls=tls, timeout=seconds, **more)
 
 
-def ends(*script: Step, tls: Tls = Tls.NONE, seconds: float = 5.0, then=None) -> Stopped | Trouble:
+def ends(*script: Step, tls: Tls = Tls.NONE, seconds: float = 5.0, then=None) -> NotServed | CannotAsk:
     """How a session with such a peer ends: everything a mail program does, unless `then` is given."""
 
     async def whole(session: SmtpSession) -> None:
         await session.login("alice@post.example", "secret-1")
         await session.send("alice@post.example", ["bob@post.example"], LETTER)
 
-    async def run() -> Stopped | Trouble:
+    async def run() -> NotServed | CannotAsk:
         async with peer(*script) as served:
             try:
                 async with asyncio.timeout(60), opened(served, tls, seconds) as session:
                     await (then or whole)(session)
-            except (Stopped, Trouble) as end:
+            except (NotServed, CannotAsk) as end:
                 assert not served.surprises
                 return end
             raise AssertionError("it went well")
@@ -80,7 +80,7 @@ STAGES = [
 @pytest.mark.parametrize(("before", "stage"), STAGES)
 def test_a_4xx_is_deferred_at_the_stage_it_came_at(before, stage):
     end = ends(*before, say("451 4.7.1 Try again later"))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.DEFERRED, stage)
     assert end.reply == Reply("451", "4.7.1", "Try again later")
 
@@ -88,7 +88,7 @@ def test_a_4xx_is_deferred_at_the_stage_it_came_at(before, stage):
 @pytest.mark.parametrize(("before", "stage"), STAGES)
 def test_a_5xx_is_refused_at_the_stage_it_came_at(before, stage):
     end = ends(*before, say("554-5.7.1 No,", "554 5.7.1 never"))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.AUTH_FAILED if stage is Stage.AUTH else Outcome.REFUSED, stage)
     assert end.reply == Reply("554", "5.7.1", "No,\nnever")
 
@@ -96,7 +96,7 @@ def test_a_5xx_is_refused_at_the_stage_it_came_at(before, stage):
 @pytest.mark.parametrize(("before", "stage"), STAGES)
 def test_silence_is_unanswered_at_the_stage_it_came_at(before, stage):
     end = ends(*before, silence, seconds=0.3)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNANSWERED, stage)
 
 
@@ -104,7 +104,7 @@ def test_silence_is_unanswered_at_the_stage_it_came_at(before, stage):
 @pytest.mark.parametrize("close", [hang_up, reset])
 def test_a_connection_closed_where_a_reply_was_due_is_trouble(before, stage, close):
     end = ends(*before, close)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
     assert "connection" in end.reason
 
 
@@ -128,20 +128,20 @@ def test_a_connection_closed_where_a_reply_was_due_is_trouble(before, stage, clo
 def test_what_is_no_reply_is_trouble(before, stage, misbehave, reason):
     # Only where time has to run out is it short: a flood takes as long as a busy machine needs to read it.
     end = ends(*before, misbehave, silence, seconds=0.5 if reason == "half a reply" else 30)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
     assert reason in end.reason
     assert end.reason.isprintable()
 
 
 def test_control_characters_and_invalid_utf8_are_shown_escaped():
     end = ends(GREETING, expect("EHLO"), say(b"550 5.7.1 \x1b[2J\xff\x00 bell\x07 \xe2\x80\xae"))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert end.reply == Reply("550", "5.7.1", r"\x1b[2J\xff\x00 bell\x07 \u202e")
 
 
 def test_an_enhanced_code_of_another_class_is_part_of_the_text():
     end = ends(GREETING, expect("EHLO"), say("550 2.0.0 odd"))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert end.reply == Reply("550", "", "2.0.0 odd")
 
 
@@ -229,14 +229,14 @@ def test_opportunistic_goes_on_without_starttls_and_greets_once():
 
 def test_starttls_not_offered():
     end = ends(GREETING, expect("EHLO"), say("250 mail"), tls=Tls.STARTTLS)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.NOT_OFFERED, Stage.TLS)
 
 
 @pytest.mark.parametrize(("reply", "outcome"), [("454 4.7.0 no", Outcome.DEFERRED), ("502 no", Outcome.REFUSED)])
 def test_starttls_refused(reply, outcome):
     end = ends(GREETING, *EHLO, expect("STARTTLS"), say(reply), tls=Tls.STARTTLS)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (outcome, Stage.TLS)
 
 
@@ -245,7 +245,7 @@ TO_TLS = (GREETING, *EHLO, expect("STARTTLS"), say("220 go"))
 
 def test_rubbish_in_the_handshake_is_a_tls_failure_with_its_reason():
     end = ends(*TO_TLS, take(5), say("250 I do not know what TLS is"), silence, tls=Tls.STARTTLS)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
     assert end.reply is not None
     assert end.reply.text
@@ -253,14 +253,14 @@ def test_rubbish_in_the_handshake_is_a_tls_failure_with_its_reason():
 
 def test_plain_text_where_tls_is_due_from_the_start_is_a_tls_failure():
     end = ends(GREETING, silence, tls=Tls.IMPLICIT)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
 
 
 @pytest.mark.parametrize(("tls", "script"), [(Tls.STARTTLS, TO_TLS), (Tls.IMPLICIT, ())])
 def test_silence_in_the_handshake_is_unanswered(tls, script):
     end = ends(*script, silence, tls=tls, seconds=0.3)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNANSWERED, Stage.TLS)
 
 
@@ -268,7 +268,7 @@ def test_silence_in_the_handshake_is_unanswered(tls, script):
 @pytest.mark.parametrize("close", [hang_up, reset])
 def test_a_connection_closed_in_the_handshake_is_a_tls_failure(tls, script, close):
     end = ends(*script, close, tls=tls)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage, end.reply) == (Outcome.TLS_FAILED, Stage.TLS, Reply(text="connection closed"))
 
 
@@ -307,7 +307,7 @@ def test_an_injected_command_that_breaks_the_handshake_was_not_answered():
 
 def test_auth_not_offered_sends_nothing():
     end = ends(GREETING, expect("EHLO"), say("250 mail"), expect("QUIT"))
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.NOT_OFFERED, Stage.AUTH)
 
 
@@ -320,7 +320,7 @@ def test_auth_can_be_forced_and_its_refusal_is_not_about_the_password():
         say("502 5.5.1 AUTH not supported"),
         then=lambda session: session.login("alice@post.example", "secret-1", force=True),
     )
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.REFUSED, Stage.AUTH)
 
 
@@ -382,7 +382,7 @@ def test_exact_bytes_and_the_replies_to_smuggled_commands():
 
 def test_replies_without_end_are_trouble():
     end = ends(GREETING, *EHLO, expect("QUIT"), flood(b"250 Ok\r\n"), then=lambda session: session.rest(), seconds=30)
-    assert isinstance(end, Trouble)
+    assert isinstance(end, CannotAsk)
 
 
 def test_a_reply_said_before_the_server_hung_up_is_still_heard():
@@ -398,7 +398,7 @@ def test_whether_the_server_hangs_up_after_a_wrong_password():
     async def run(*after: Step) -> bool:
         script = (GREETING, *EHLO, expect("AUTH"), say("535 5.7.8 wrong"), *after)
         async with peer(*script) as served, opened(served) as session:
-            with pytest.raises(Stopped):
+            with pytest.raises(NotServed):
                 await session.login("al", "wrong-1")
             return await session.hung_up(0.3)
 
@@ -419,7 +419,7 @@ def test_a_refused_port_is_unreachable():
     async def run():
         async with peer() as served:
             pass
-        with pytest.raises(Stopped) as caught:
+        with pytest.raises(NotServed) as caught:
             async with opened(served):
                 pass
         return caught.value

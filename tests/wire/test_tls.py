@@ -11,10 +11,10 @@ import pytest
 from pytest_mailu.core.model import Outcome, Stage, Tls
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
 from pytest_mailu.wire.tls.starttls import answers_injected
-from pytest_mailu.wire.transport.connector import DirectDoor
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
+from tests.wire.direct import DirectConnector
 
 from .peer import (
     NAME,
@@ -57,13 +57,13 @@ BARE: dict[str, tuple[Step, ...]] = {
 def shake(*script: Step, server: ssl.SSLContext | None = None, seconds: float = 5.0, **how) -> TlsFacts:
     async def run():
         async with asyncio.timeout(30), peer(*script, tls=server) as served:
-            return await handshake(DirectDoor(), "127.0.0.1", served.port, timeout=seconds, **how)
+            return await handshake(DirectConnector(), "127.0.0.1", served.port, timeout=seconds, **how)
 
     return asyncio.run(run())
 
 
-def failed(*script: Step, **how) -> Stopped | Trouble:
-    with pytest.raises((Stopped, Trouble)) as caught:
+def failed(*script: Step, **how) -> NotServed | CannotAsk:
+    with pytest.raises((NotServed, CannotAsk)) as caught:
         shake(*script, **how)
     return caught.value
 
@@ -110,7 +110,7 @@ def test_starttls(protocol):
 @pytest.mark.parametrize("protocol", TO_TLS)
 def test_starttls_not_offered(protocol):
     end = failed(*BARE[protocol], silence, tls=Tls.STARTTLS, protocol=protocol)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.NOT_OFFERED, Stage.TLS)
 
 
@@ -126,13 +126,13 @@ def test_starttls_not_offered(protocol):
 )
 def test_starttls_refused(protocol, answer, outcome):
     end = failed(*TO_TLS[protocol][:-1], say(answer), tls=Tls.STARTTLS, protocol=protocol)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (outcome, Stage.TLS)
 
 
 def test_a_version_that_the_server_does_not_speak_is_a_tls_failure_with_the_alert():
     end = failed(refuse_tls(server_context(minimum=V13)), maximum=V12)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
     assert end.reply is not None
     assert "protocol version" in end.reply.text
@@ -142,39 +142,39 @@ def test_a_version_that_the_server_does_not_speak_is_a_tls_failure_with_the_aler
 def test_old_versions_can_be_tried(version):
     end = failed(refuse_tls(server_context(minimum=V12)), minimum=version, maximum=version)
     # An OpenSSL built without them is this machine's trouble.
-    assert isinstance(end, Trouble) or end.outcome is Outcome.TLS_FAILED
+    assert isinstance(end, CannotAsk) or end.outcome is Outcome.TLS_FAILED
 
 
 def test_no_common_cipher_is_a_tls_failure():
     context = server_context(maximum=V12)
     context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
     end = failed(refuse_tls(context), ciphers="ECDHE-ECDSA-CHACHA20-POLY1305", maximum=V12)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert end.outcome is Outcome.TLS_FAILED
 
 
 def test_ciphers_that_this_machine_does_not_have_are_trouble():
-    assert isinstance(failed(silence, ciphers="NO-SUCH-CIPHER"), Trouble)
+    assert isinstance(failed(silence, ciphers="NO-SUCH-CIPHER"), CannotAsk)
 
 
 @pytest.mark.parametrize("close", [hang_up, reset])
 def test_a_connection_closed_in_the_handshake_is_a_tls_failure(close):
     end = failed(close)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
 
 
 def test_plain_text_instead_of_tls_is_a_tls_failure():
     end = failed(say("220 hi"), silence)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert end.outcome is Outcome.TLS_FAILED
 
 
 def test_silence_is_unanswered_and_a_byte_at_a_time_is_trouble():
     end = failed(silence, seconds=0.3)
-    assert isinstance(end, Stopped)
+    assert isinstance(end, NotServed)
     assert (end.outcome, end.stage) == (Outcome.UNANSWERED, Stage.TLS)
-    assert isinstance(failed(take(5), drip(b"\x16\x03\x03\x00\xff" + b"\x02" * 100), seconds=0.3), Trouble)
+    assert isinstance(failed(take(5), drip(b"\x16\x03\x03\x00\xff" + b"\x02" * 100), seconds=0.3), CannotAsk)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_commands_injected_behind_starttls(protocol, injected, answer, bye, answ
     async def run():
         async with (
             peer(*script, expect(), say(bye), hang_up) as served,
-            LineStream.open(DirectDoor(), "127.0.0.1", served.port, timeout=5) as stream,
+            LineStream.open(DirectConnector(), "127.0.0.1", served.port, timeout=5) as stream,
         ):
             return await answers_injected(stream, protocol), served.surprises
 
@@ -207,7 +207,7 @@ def test_an_injected_command_that_breaks_the_handshake_was_not_answered(protocol
     async def run():
         async with (
             peer(*TO_TLS[protocol], hang_up) as served,
-            LineStream.open(DirectDoor(), "127.0.0.1", served.port, timeout=5) as stream,
+            LineStream.open(DirectConnector(), "127.0.0.1", served.port, timeout=5) as stream,
         ):
             return await answers_injected(stream, protocol)
 

@@ -41,7 +41,7 @@ class Running:
 
     @property
     def world(self) -> World:
-        return World(self.ports["door"])
+        return World(self.ports["proxy"])
 
     @property
     def address(self) -> str:
@@ -82,13 +82,13 @@ def running(folder: Path, plan: Mapping[str, Any], python: str = sys.executable)
 
 @pytest.fixture
 def plan() -> dict[str, Any]:
-    return make_plan(PLACES, ports=dict.fromkeys(PORTS, 0), door_address="127.0.0.1", services={"imap": "127.0.53.13"})
+    return make_plan(PLACES, ports=dict.fromkeys(PORTS, 0), proxy_address="127.0.0.1", services={"imap": "127.0.53.13"})
 
 
 @pytest.fixture(scope="session", params=interpreters(), ids=lambda path: "now" if path == sys.executable else "oldest")
 def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ports = dict.fromkeys(PORTS, 0)
-    plan = make_plan(PLACES, ports=ports, door_address="127.0.0.1", services={"imap": "127.0.53.13"})
+    plan = make_plan(PLACES, ports=ports, proxy_address="127.0.0.1", services={"imap": "127.0.53.13"})
     with running(tmp_path_factory.mktemp("world"), plan, request.param) as found:
         yield found
 

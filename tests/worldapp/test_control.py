@@ -13,7 +13,7 @@ from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.stack.world.control import World
 from pytest_mailu.stack.world.zones import DnsRecord
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 
 def send(here: Any, recipient: str) -> None:
@@ -81,18 +81,18 @@ def test_what_was_forgotten_is_gone(here: Any) -> None:
     ids=["stage", "code", "delay"],
 )
 def test_rules_that_make_no_sense_are_refused_in_words(here: Any, orders: dict[str, Any]) -> None:
-    with pytest.raises(Trouble, match=f"refused `script`.*{list(orders)[-1]}"):
+    with pytest.raises(CannotAsk, match=f"refused `script`.*{list(orders)[-1]}"):
         asyncio.run(here.world.script(**orders))
 
 
 def test_records_that_cannot_be_served_are_refused(here: Any) -> None:
-    with pytest.raises(Trouble, match="MX"):
+    with pytest.raises(CannotAsk, match="MX"):
         asyncio.run(here.world.records([DnsRecord("x.example", "MX", "no number")]))
 
 
 def test_rubbish_on_the_control_channel_is_answered_and_survived(here: Any) -> None:
     async def speak() -> list[bytes]:
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["door"], username="x", password="x", rdns=True)
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username="x", password="x", rdns=True)
         reader, writer = await asyncio.open_connection(sock=await proxy.connect("control", 1, timeout=20))
         answers = []
         for line in (
@@ -114,9 +114,9 @@ def test_rubbish_on_the_control_channel_is_answered_and_survived(here: Any) -> N
 def test_a_world_that_is_not_there_is_trouble_in_plain_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Trouble, match=f":{port}"):
+    with pytest.raises(CannotAsk, match=f":{port}"):
         asyncio.run(World(port).ping())
-    with pytest.raises(Trouble, match="within"):
+    with pytest.raises(CannotAsk, match="within"):
         asyncio.run(World(port).ready(wait=0.2))
 
 
@@ -126,7 +126,7 @@ def test_a_signal_ends_it_though_clients_are_connected(start: Any, plan: Any, nu
         asyncio.run(own.world.ready())
         with (
             smtplib.SMTP(own.address, own.ports["mx"], local_hostname="x.example", timeout=20),
-            socket.create_connection(("127.0.0.1", own.ports["door"]), timeout=20),
+            socket.create_connection(("127.0.0.1", own.ports["proxy"]), timeout=20),
         ):
             own.process.send_signal(number)
             assert own.process.wait(20) == 0

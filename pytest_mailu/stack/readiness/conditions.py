@@ -96,14 +96,14 @@ async def _first_exit(exits: Callable[[], ContainerExit | None], every: float) -
 
 @dataclass(frozen=True, slots=True)
 class InternalServices:
-    """Talks to inner services through the world's door, from inside Mailu's own network."""
+    """Talks to inner services through the world's SOCKS proxy, from inside Mailu's own network."""
 
-    door: int
+    proxy_port: int
 
     async def ask(self, host: str, port: int, request: bytes, enough: bytes) -> bytes:
         """Sends `request` and reads until `enough` was seen, or the end. Raises OSError when nobody is there."""
         inside = str(Vantage.INSIDE)
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.door, username=inside, password=inside, rdns=True)
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.proxy_port, username=inside, password=inside, rdns=True)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 reader, writer = await asyncio.open_connection(sock=await proxy.connect(host, port))
@@ -234,7 +234,7 @@ class InternalServices:
     async def _conversation(self, host: str, port: int) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
         """SMTP in its simplest form: a function that sends a line (none where empty) and gives the last line back."""
         inside = str(Vantage.INSIDE)
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.door, username=inside, password=inside, rdns=True)
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.proxy_port, username=inside, password=inside, rdns=True)
         try:
             async with asyncio.timeout(3 * _ANSWER_SECONDS):
                 reader, writer = await asyncio.open_connection(sock=await proxy.connect(host, port))

@@ -11,7 +11,7 @@ from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.isolation import WORLD
 from pytest_mailu.stack.readiness.conditions import Condition, InternalServices
 from pytest_mailu.stack.world.control import World
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ServiceReadiness:
 
     def conditions(self) -> dict[str, list[Condition]]:
         """Service → what must be so. None of it asks a port that is under test."""
-        inner = InternalServices(self.world.door)
+        inner = InternalServices(self.world.proxy_port)
         symbol = "IS_LOCAL_DOMAIN_H" if self.release.stops_spoofing_in_rspamd else ""
         return {
             WORLD: [self._world_answers],
@@ -40,16 +40,16 @@ class ServiceReadiness:
 
     def refuses_spoofed_mail(self, stranger: str) -> Condition:
         """See `InternalServices.refuses_spoofed_mail`."""
-        return InternalServices(self.world.door).refuses_spoofed_mail("smtp", stranger)
+        return InternalServices(self.world.proxy_port).refuses_spoofed_mail("smtp", stranger)
 
     def has_handled_a_login(self) -> Condition:
         """See `InternalServices.has_handled_a_login`."""
-        return InternalServices(self.world.door).has_handled_a_login("admin", self.release.admin_port)
+        return InternalServices(self.world.proxy_port).has_handled_a_login("admin", self.release.admin_port)
 
     async def _world_answers(self) -> str:
         try:
             await self.world.ping()
-        except Trouble as trouble:
+        except CannotAsk as trouble:
             return str(trouble)
         return ""
 

@@ -19,13 +19,13 @@ from pytest_mailu.core import population as people
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.world.certificates import Certificate, certificate
 from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, txt_lookup, zones
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 
-DOOR_PORT = 1080
-"""Where the door listens inside the container: the one port to publish, on 127.0.0.1."""
+PROXY_PORT = 1080
+"""Where the SOCKS proxy listens inside the container: the one port to publish, on 127.0.0.1."""
 PORTS: Mapping[str, int] = {
     "dns": 53,
-    "door": DOOR_PORT,
+    "proxy": PROXY_PORT,
     "mx": 25,
     "relayed": 2526,
     "relay-plain": 2525,
@@ -35,7 +35,7 @@ PORTS: Mapping[str, int] = {
 }
 """What listens inside the container; `listeners` says what each is."""
 SERVICES = ("admin", "antispam", "imap", "redis", "resolver", "smtp", "webmail")
-"""Names that the door looks up in the engine's own DNS; only the vantage `inside` can reach them."""
+"""Names that the SOCKS proxy looks up in the engine's own DNS; only the vantage `inside` can reach them."""
 
 _ANSWER_LIMIT = 1 << 30
 """Longest answer in bytes: a whole mailbox of large messages may come in one line."""
@@ -74,7 +74,7 @@ def make_plan(
     domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE),
     services: Mapping[str, str | None] | None = None,
     ports: Mapping[str, int] = PORTS,
-    door_address: str = "0.0.0.0",
+    proxy_address: str = "0.0.0.0",
     extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
@@ -101,7 +101,7 @@ def make_plan(
         "certificate": shown.certificate,
         "key": shown.key,
         "dns": {"addresses": [inside], "port": ports["dns"]},
-        "door": {"address": door_address, "port": ports["door"]},
+        "proxy": {"address": proxy_address, "port": ports["proxy"]},
         "scripts": [dict(script) for script in scripts],
         "sealed": sealed,
     }
@@ -173,23 +173,23 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running world. `door` is its published port on 127.0.0.1: also what `wire.door.SocksDoor` takes.
+    """A running world. `proxy_port` is the published port of its SOCKS proxy on 127.0.0.1.
 
     Every method makes a connection of its own, so they may be called at the same time, and a world that was restarted
-    is found again. All raise `Trouble` when the world does not answer or says no.
+    is found again. All raise `CannotAsk` when the world does not answer or says no.
     """
 
-    door: int
+    proxy_port: int
     host: str = "127.0.0.1"
 
     async def ready(self, wait: float = 20.0) -> None:
-        """Return as soon as the world answers, at the latest after `wait` seconds with Trouble."""
+        """Return as soon as the world answers, at the latest after `wait` seconds with CannotAsk."""
         try:
             async with asyncio.timeout(wait):
                 while not await self._answers():  # noqa: ASYNC110 - nothing announces a port that is not there yet
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise Trouble(f"the world did not answer on {self.host}:{self.door} within {wait:g} s") from None
+            raise CannotAsk(f"the world did not answer on {self.host}:{self.proxy_port} within {wait:g} s") from None
 
     async def ping(self) -> dict[str, Any]:
         """`last`: a mark for `arrivals(since=…)`; `ports`: what listens."""
@@ -269,7 +269,7 @@ class World:
     async def _answers(self) -> bool:
         try:
             await self.ping()
-        except Trouble:
+        except CannotAsk:
             return False
         return True
 
@@ -280,17 +280,17 @@ class World:
                 line = await self._exchange(json.dumps(request).encode() + b"\n")
             answer = json.loads(line)
         except TimeoutError:
-            raise Trouble(f"the world did not answer `{verb}` in time") from None
+            raise CannotAsk(f"the world did not answer `{verb}` in time") from None
         except (OSError, ProxyError, ValueError) as error:
-            raise Trouble(f"the world on {self.host}:{self.door} did not answer `{verb}`: {error!r}") from error
+            raise CannotAsk(f"the world on {self.host}:{self.proxy_port} did not answer `{verb}`: {error!r}") from error
         if not isinstance(answer, dict) or not answer.pop("ok", False):
-            raise Trouble(
+            raise CannotAsk(
                 f"the world refused `{verb}`: {answer.get('error') if isinstance(answer, dict) else answer!r}"
             )
         return answer
 
     async def _exchange(self, line: bytes) -> bytes:
-        proxy = Proxy(ProxyType.SOCKS5, self.host, self.door, username="control", password="-", rdns=True)  # noqa: S106
+        proxy = Proxy(ProxyType.SOCKS5, self.host, self.proxy_port, username="control", password="-", rdns=True)  # noqa: S106
         sock = await proxy.connect(dest_host="control", dest_port=1)
         reader, writer = await asyncio.open_connection(sock=sock, limit=_ANSWER_LIMIT)
         try:
@@ -300,4 +300,4 @@ class World:
             writer.close()
 
 
-__all__ = ["DOOR_PORT", "PORTS", "Arrival", "Query", "Recipient", "World", "listeners", "make_plan", "relayhost"]
+__all__ = ["PORTS", "PROXY_PORT", "Arrival", "Query", "Recipient", "World", "listeners", "make_plan", "relayhost"]

@@ -1,4 +1,4 @@
-"""An HTTP client that goes through the door, follows redirects by hand, and lists them (RFC 9110, RFC 6265)."""
+"""An HTTP client that goes through a connector, follows redirects by hand, and lists them (RFC 9110, RFC 6265)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import httpx
 
 from pytest_mailu.core.model import Outcome, Stage, Tls, Vantage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.http.transport import DoorTransport
-from pytest_mailu.wire.transport.connector import Door
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.http.transport import ConnectorTransport
+from pytest_mailu.wire.transport.connector import Connector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import MIB
 from pytest_mailu.wire.transport.transcript import Transcript
 
@@ -64,11 +64,11 @@ class HttpReply:
         return ", ".join(value for key, value in self.headers if key == name.lower())
 
     def json(self) -> Any:
-        """The body as JSON. Raises `Trouble` when it is none."""
+        """The body as JSON. Raises `CannotAsk` when it is none."""
         try:
             return json_module.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise Trouble(f"the answer of {self.url} is not JSON: {show_line(self.body, 60)!r}") from error
+            raise CannotAsk(f"the answer of {self.url} is not JSON: {show_line(self.body, 60)!r}") from error
 
     @property
     def cookies(self) -> dict[str, dict[str, str]]:
@@ -90,7 +90,7 @@ class HttpReply:
 class HttpSession:
     """A browser's session: cookies are kept from one request to the next."""
 
-    def __init__(self, client: httpx.AsyncClient, transport: DoorTransport, *, transcript: Transcript) -> None:
+    def __init__(self, client: httpx.AsyncClient, transport: ConnectorTransport, *, transcript: Transcript) -> None:
         self.transcript = transcript
         self._client = client
         self._transport = transport
@@ -99,7 +99,7 @@ class HttpSession:
     @asynccontextmanager
     async def open(
         cls,
-        door: Door,
+        connector: Connector,
         host: str,
         port: int,
         *,
@@ -115,7 +115,9 @@ class HttpSession:
         Nothing is connected before the first request. `sni` is the TLS server name, `name` unless given.
         """
         transcript = transcript or Transcript()
-        transport = DoorTransport(door, host, vantage=vantage, transcript=transcript, timeout=timeout, sni=sni)
+        transport = ConnectorTransport(
+            connector, host, vantage=vantage, transcript=transcript, timeout=timeout, sni=sni
+        )
         scheme = "http" if tls is Tls.NONE else "https"
         async with httpx.AsyncClient(
             transport=transport,
@@ -157,8 +159,8 @@ class HttpSession:
     ) -> HttpReply:
         """Any method. Redirects are followed while they lead to the same host, at most ten of them.
 
-        An answer of any status is data. No answer at all: `Stopped(UNANSWERED, COMMAND)`; half an answer, rubbish or
-        a body of more than 4 MiB: `Trouble`.
+        An answer of any status is data. No answer at all: `NotServed(UNANSWERED, COMMAND)`; half an answer, rubbish or
+        a body of more than 4 MiB: `CannotAsk`.
         """
         request = self._client.build_request(method, url, data=data, json=json, content=content, headers=headers)
         chain: list[Hop] = []
@@ -200,11 +202,11 @@ class HttpSession:
                     await response.aclose()
         except TimeoutError:
             if self._transport.heard:
-                raise Trouble(f"half an answer, then nothing more within {seconds:g} s") from None
-            raise Stopped(Outcome.UNANSWERED, Stage.COMMAND) from None
+                raise CannotAsk(f"half an answer, then nothing more within {seconds:g} s") from None
+            raise NotServed(Outcome.UNANSWERED, Stage.COMMAND) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpx.HTTPError, OSError, ValueError) as error:
             reason = show_line(str(error) or type(error).__name__, 120)
-            raise Trouble(f"not an HTTP answer to {request.method} {request.url}: {reason}") from error
+            raise CannotAsk(f"not an HTTP answer to {request.method} {request.url}: {reason}") from error
         headers = tuple((show_line(key).lower(), show_line(value)) for key, value in response.headers.raw)
         reply = HttpReply(response.status_code, str(request.url), headers, body, chain)
         self.transcript.server(f"{reply.status} {reply.header('location')} ({len(body)} bytes)")
@@ -216,5 +218,5 @@ async def _body(response: httpx.Response) -> bytes:
     async for part in response.aiter_raw():
         body += part
         if len(body) > MAX_BODY:
-            raise Trouble(f"an answer of more than {MAX_BODY} bytes")
+            raise CannotAsk(f"an answer of more than {MAX_BODY} bytes")
     return bytes(body)

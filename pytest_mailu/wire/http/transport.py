@@ -1,4 +1,4 @@
-"""httpx over a `Door`: every connection goes to one host, whatever name the address bar shows."""
+"""httpx over a `Connector`: every connection goes to one host, whatever name the address bar shows."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ import httpcore
 import httpx
 
 from pytest_mailu.core.model import Vantage
-from pytest_mailu.wire.transport.connector import Door
+from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
 from pytest_mailu.wire.transport.transcript import Transcript
 
 
-class DoorTransport(httpx.AsyncBaseTransport):
+class ConnectorTransport(httpx.AsyncBaseTransport):
     """Connections to `host`, one per request; `heard` says whether the server has said anything to the newest one."""
 
     def __init__(
-        self, door: Door, host: str, *, vantage: Vantage, transcript: Transcript, timeout: float, sni: str | None
+        self,
+        connector: Connector,
+        host: str,
+        *,
+        vantage: Vantage,
+        transcript: Transcript,
+        timeout: float,
+        sni: str | None,
     ) -> None:
         self.heard = False
-        self._door = door
+        self._connector = connector
         self._host = host
         self._vantage = vantage
         self._transcript = transcript
@@ -58,7 +65,7 @@ class DoorTransport(httpx.AsyncBaseTransport):
         stack = AsyncExitStack()
         stream = await stack.enter_async_context(
             LineStream.open(
-                self._door,
+                self._connector,
                 self._host,
                 port,
                 vantage=self._vantage,
@@ -86,7 +93,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(self, owner: DoorTransport, stream: LineStream, stack: AsyncExitStack, sni: str | None) -> None:
+    def __init__(self, owner: ConnectorTransport, stream: LineStream, stack: AsyncExitStack, sni: str | None) -> None:
         self._owner = owner
         self._stream = stream
         self._stack = stack
@@ -121,7 +128,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    def __init__(self, owner: DoorTransport) -> None:
+    def __init__(self, owner: ConnectorTransport) -> None:
         self._owner = owner
 
     async def connect_tcp(

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.imap.reply import Chunk, ImapReply, Untagged, quoted, read_response, state
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.line_session import LineSession
 from pytest_mailu.wire.transport.sasl import Mechanism, responses
 from pytest_mailu.wire.transport.stream import LineStream
@@ -37,7 +37,7 @@ class ImapConnection(LineSession):
         """Send a command and give its end, whatever it says.
 
         Text is sent as it is; bytes as a literal, once the server says go on: `command("APPEND INBOX ", mail)`.
-        A BYE that ends the connection raises `Stopped(REFUSED, stage)`.
+        A BYE that ends the connection raises `NotServed(REFUSED, stage)`.
         """
         tag = self._tag()
         untagged: list[Untagged] = []
@@ -55,7 +55,7 @@ class ImapConnection(LineSession):
         return await self._end(tag, stage, untagged)
 
     async def do(self, *parts: str | bytes) -> ImapReply:
-        """Like `command`, but NO and BAD raise `Stopped(REFUSED, COMMAND)`."""
+        """Like `command`, but NO and BAD raise `NotServed(REFUSED, COMMAND)`."""
         return expect_ok(await self.command(*parts), Stage.COMMAND)
 
     async def capability(self) -> tuple[str, ...]:
@@ -66,19 +66,19 @@ class ImapConnection(LineSession):
     async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
         """STARTTLS (RFC 9051 section 6.2.1), if offered, and the capabilities that then hold."""
         if "STARTTLS" not in self.offered:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
         expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
         await self.stream.start_tls(context, sni)
         self._phase = "tls"
         await self.capability()
 
     async def login(self, user: str, password: str, *, force: bool = False) -> ImapReply:
-        """LOGIN. With LOGINDISABLED: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """LOGIN. With LOGINDISABLED: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
 
         NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
         """
         if "LOGINDISABLED" in self.offered and not force:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         self.transcript.hide(password, quoted(password))
         reply = await self.command("LOGIN ", *_string(user), " ", *_string(password), stage=Stage.AUTH)
         return await self._logged_in(reply)
@@ -94,7 +94,7 @@ class ImapConnection(LineSession):
     ) -> ImapReply:
         """AUTHENTICATE (section 6.2.2), with `initial_response` in one line (RFC 4959). Ends like `login`."""
         if f"AUTH={mechanism}" not in self.offered and not force:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         answers = responses(mechanism, user, password)
         self.transcript.hide(password, *(answer.decode() for answer in answers))
         tag = self._tag()
@@ -115,7 +115,7 @@ class ImapConnection(LineSession):
         await self.stream.send(tag + b" IDLE\r\n")
         if (end := await self._read(tag, Stage.COMMAND, untagged)) is not None:
             expect_ok(end, Stage.COMMAND)
-            raise Trouble("IDLE was over before it began")
+            raise CannotAsk("IDLE was over before it began")
         idle = Idle(self.stream, untagged)
         yield idle
         await self.stream.send(b"DONE\r\n")
@@ -137,9 +137,9 @@ class ImapConnection(LineSession):
             tag, chunks = await read_response(self.stream)
         greeting = state(chunks) if tag == b"*" else None
         if greeting is None or greeting.status not in ("OK", "PREAUTH", "BYE"):
-            raise Trouble(f"not an IMAP greeting: {show_line(Untagged(chunks).line, 80)!r}")
+            raise CannotAsk(f"not an IMAP greeting: {show_line(Untagged(chunks).line, 80)!r}")
         if greeting.status == "BYE":
-            raise Stopped(Outcome.REFUSED, Stage.GREETING, greeting.reply)
+            raise NotServed(Outcome.REFUSED, Stage.GREETING, greeting.reply)
         self.greeting = greeting
         if not self._learn(greeting):
             await self.capability()
@@ -168,7 +168,7 @@ class ImapConnection(LineSession):
     async def _end(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply:
         end = await self._read(tag, stage, untagged)
         if end is None:
-            raise Trouble("the server asks for more where nothing more is to come")
+            raise CannotAsk("the server asks for more where nothing more is to come")
         return end
 
     async def _read(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply | None:
@@ -181,10 +181,10 @@ class ImapConnection(LineSession):
                     if got != b"*":
                         return _ending(got, tag, chunks, untagged)
                     untagged.append(Untagged(chunks))
-        except Trouble:
+        except CannotAsk:
             for response in untagged[first:]:
                 if response.word == "BYE" and (bye := state(response.chunks)) is not None:
-                    raise Stopped(Outcome.REFUSED, stage, bye.reply) from None
+                    raise NotServed(Outcome.REFUSED, stage, bye.reply) from None
             raise
 
 
@@ -202,10 +202,10 @@ class Idle:
             try:
                 async with self._stream.reply(Stage.COMMAND, left):
                     tag, chunks = await read_response(self._stream)
-            except Stopped:
+            except NotServed:
                 return None
             if tag != b"*":
-                raise Trouble(f"not an answer to IDLE: {show_line(tag + b' ' + Untagged(chunks).line, 80)!r}")
+                raise CannotAsk(f"not an answer to IDLE: {show_line(tag + b' ' + Untagged(chunks).line, 80)!r}")
             response = Untagged(chunks)
             self.heard.append(response)
             if response.word in words:
@@ -214,14 +214,14 @@ class Idle:
 
 
 def expect_ok(reply: ImapReply, stage: Stage) -> ImapReply:
-    """The reply itself when it is OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    """The reply itself when it is OK; otherwise raise `NotServed` with what the refusal amounts to."""
     if reply.ok:
         return reply
     word = reply.code.upper().partition(" ")[0]
     outcome = Outcome.REFUSED
     if stage is Stage.AUTH and reply.status == "NO" and word not in _NOT_THE_CREDENTIALS:
         outcome = Outcome.DEFERRED if word in _LATER else Outcome.AUTH_FAILED
-    raise Stopped(outcome, stage, reply.reply)
+    raise NotServed(outcome, stage, reply.reply)
 
 
 def _ending(got: bytes, tag: bytes, chunks: tuple[Chunk, ...], untagged: list[Untagged]) -> ImapReply | None:
@@ -230,7 +230,7 @@ def _ending(got: bytes, tag: bytes, chunks: tuple[Chunk, ...], untagged: list[Un
         return None
     end = state(chunks, untagged) if got == tag else None
     if end is None:
-        raise Trouble(f"not an IMAP response: {show_line(got + b' ' + Untagged(chunks).line, 80)!r}")
+        raise CannotAsk(f"not an IMAP response: {show_line(got + b' ' + Untagged(chunks).line, 80)!r}")
     return end
 
 

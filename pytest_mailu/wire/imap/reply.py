@@ -12,7 +12,7 @@ from imapclient.exceptions import ProtocolError  # type: ignore[import-untyped]
 
 from pytest_mailu.core.model import Reply
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk
 from pytest_mailu.wire.transport.stream import LineStream
 
 Chunk = bytes | tuple[bytes, bytes]
@@ -53,7 +53,7 @@ class Untagged:
         return int(match[1]) if match else None
 
     def parsed(self) -> tuple[Any, ...]:
-        """Nested tuples of bytes, numbers and None. Raises `Trouble` where it cannot be parsed."""
+        """Nested tuples of bytes, numbers and None. Raises `CannotAsk` where it cannot be parsed."""
         return _parse(self.chunks)
 
 
@@ -111,7 +111,7 @@ def fetched(responses: Iterable[Untagged]) -> dict[int, dict[str, Any]]:
     try:
         found = response_parser.parse_fetch_response(chunks, normalise_times=False)
     except (ProtocolError, ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
-        raise Trouble(f"a FETCH response that cannot be parsed: {show_line(str(error), 80)}") from error
+        raise CannotAsk(f"a FETCH response that cannot be parsed: {show_line(str(error), 80)}") from error
     return {uid: {_key(name): _value(name, value) for name, value in items.items()} for uid, items in found.items()}
 
 
@@ -137,7 +137,7 @@ def _parse(chunks: tuple[Chunk, ...]) -> tuple[Any, ...]:
     try:
         return tuple(response_parser.parse_response(list(chunks)))
     except (ProtocolError, ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
-        raise Trouble(f"a response that cannot be parsed: {show_line(str(error), 80)}") from error
+        raise CannotAsk(f"a response that cannot be parsed: {show_line(str(error), 80)}") from error
 
 
 def _key(name: bytes) -> str:

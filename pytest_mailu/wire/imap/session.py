@@ -12,7 +12,7 @@ from imapclient import imap_utf7  # type: ignore[import-untyped]
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.imap.connection import ImapConnection
 from pytest_mailu.wire.imap.reply import ImapReply, Untagged, fetched, quoted, text_of
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 LONGEST_PAUSE = 2.0
 
@@ -39,7 +39,7 @@ class Message:
 
 
 class ImapSession(ImapConnection):
-    """`ImapConnection` with the verbs. NO and BAD raise `Stopped(REFUSED, COMMAND)`; `command` is the way round that.
+    """`ImapConnection` with the verbs. NO and BAD raise `NotServed(REFUSED, COMMAND)`; `command` is the way round that.
 
     Folder names are given as text and sent quoted; other arguments are sent as they are.
     """
@@ -70,7 +70,7 @@ class ImapSession(ImapConnection):
         """STATUS of a folder."""
         for response in (await self.do(f"STATUS {_mailbox(folder)} ({items})")).named("STATUS"):
             return _figures(response)
-        raise Trouble("no STATUS in the answer to STATUS")
+        raise CannotAsk("no STATUS in the answer to STATUS")
 
     async def create(self, folder: str) -> ImapReply:
         """CREATE."""
@@ -212,7 +212,7 @@ class ImapSession(ImapConnection):
     async def _look(self, folder: str, message_id: str) -> list[Message]:
         try:
             await self.select(folder, read_only=True)
-        except Stopped as stopped:
+        except NotServed as stopped:
             if stopped.reply is not None and stopped.reply.code == "NO":
                 return []
             raise
@@ -240,7 +240,7 @@ def _mailbox(folder: str) -> str:
 def _item(response: Untagged, number: int) -> Any:
     parsed = response.parsed()
     if len(parsed) <= number:
-        raise Trouble(f"a {response.word} response that says too little")
+        raise CannotAsk(f"a {response.word} response that says too little")
     return parsed[number]
 
 

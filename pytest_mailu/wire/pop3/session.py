@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.line_session import LineSession
 from pytest_mailu.wire.transport.reader import MIB, Limits
 from pytest_mailu.wire.transport.sasl import Mechanism, responses
@@ -38,7 +38,7 @@ class Pop3Reply:
 class Pop3Session(LineSession):
     """One connection. `greeting` is the first reply, `capabilities` CAPA's answer per phase (`plain` `tls` `login`).
 
-    `offered` is the newest of them: `{"STLS": "", "SASL": "PLAIN LOGIN" …}`. `-ERR` raises `Stopped`, but in `command`.
+    `offered` is the newest: `{"STLS": "", "SASL": "PLAIN LOGIN" …}`. `-ERR` raises `NotServed`, except in `command`.
     """
 
     limits = LIMITS
@@ -55,7 +55,7 @@ class Pop3Session(LineSession):
         return await self._read(stage, multi=multi)
 
     async def do(self, line: str, *, multi: bool = False) -> Pop3Reply:
-        """Like `command`, but -ERR raises `Stopped(REFUSED, COMMAND)`."""
+        """Like `command`, but -ERR raises `NotServed(REFUSED, COMMAND)`."""
         return expect_ok(await self.command(line, multi=multi), Stage.COMMAND)
 
     async def capa(self) -> dict[str, str]:
@@ -69,24 +69,24 @@ class Pop3Session(LineSession):
     async def stls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
         """STLS (RFC 2595 section 4), if offered, and CAPA again."""
         if "STLS" not in self.offered:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
         expect_ok(await self.command("STLS", stage=Stage.TLS), Stage.TLS)
         await self.stream.start_tls(context, sni)
         self._phase = "tls"
         await self.capa()
 
     async def login(self, user: str, password: str, *, force: bool = False) -> Reply:
-        """USER and PASS. Without USER in CAPA: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """USER and PASS. Without USER in CAPA: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
 
         -ERR is AUTH_FAILED, or DEFERRED where the response code says that it is not the password (RFC 3206).
         """
         if self.offered and "USER" not in self.offered and not force:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         self.transcript.hide(password)
         named = await self.command(f"USER {user}", stage=Stage.AUTH)
         if not named.ok and not named.reply.enhanced:
             # Nobody has given a password yet.
-            raise Stopped(Outcome.REFUSED, Stage.AUTH, named.reply)
+            raise NotServed(Outcome.REFUSED, Stage.AUTH, named.reply)
         expect_ok(named, Stage.AUTH)
         return await self._logged_in(await self.command(f"PASS {password}", stage=Stage.AUTH))
 
@@ -101,7 +101,7 @@ class Pop3Session(LineSession):
     ) -> Reply:
         """AUTH (RFC 5034). Ends like `login`."""
         if mechanism not in self.offered.get("SASL", "").upper().split() and not force:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         answers = responses(mechanism, user, password)
         self.transcript.hide(password, *(answer.decode() for answer in answers))
         first = f" {answers[0].decode()}" if initial_response else ""
@@ -117,7 +117,7 @@ class Pop3Session(LineSession):
         """STAT: number of messages, bytes."""
         words = (await self.do("STAT")).reply.text.split()
         if len(words) < 2 or not (words[0].isdecimal() and words[1].isdecimal()):
-            raise Trouble("an answer to STAT that means nothing")
+            raise CannotAsk("an answer to STAT that means nothing")
         return int(words[0]), int(words[1])
 
     async def list(self) -> dict[int, int]:
@@ -157,7 +157,7 @@ class Pop3Session(LineSession):
                 return Pop3Reply(Reply(GO_ON, "", show_line(first[2:])))
             match = _STATUS.fullmatch(first)
             if match is None:
-                raise Trouble(f"not a POP3 reply: {show_line(first, 80)!r}")
+                raise CannotAsk(f"not a POP3 reply: {show_line(first, 80)!r}")
             reply = Reply(match[1].decode().upper(), show_line(match[2] or b""), show_line(match[3] or b""))
             while multi and reply.code == "+OK" and (line := await self.stream.line()) != b".":
                 lines.append(line[1:] if line.startswith(b".") else line)
@@ -180,13 +180,13 @@ class Pop3Session(LineSession):
 
 
 def expect_ok(answer: Pop3Reply, stage: Stage) -> Pop3Reply:
-    """The answer itself when it is +OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    """The answer itself when it is +OK; otherwise raise `NotServed` with what the refusal amounts to."""
     if answer.ok:
         return answer
     if answer.reply.code == GO_ON:
-        raise Trouble("the server went on asking after the last answer to AUTH")
+        raise CannotAsk("the server went on asking after the last answer to AUTH")
     outcome = Outcome.AUTH_FAILED if stage is Stage.AUTH else Outcome.REFUSED
-    raise Stopped(Outcome.DEFERRED if answer.reply.enhanced.upper() in _LATER else outcome, stage, answer.reply)
+    raise NotServed(Outcome.DEFERRED if answer.reply.enhanced.upper() in _LATER else outcome, stage, answer.reply)
 
 
 def _numbered(answer: Pop3Reply) -> list[tuple[int, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show, show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.line_session import LineSession
 from pytest_mailu.wire.transport.reader import MIB, Limits
 from pytest_mailu.wire.transport.sasl import Mechanism, responses
@@ -43,7 +43,7 @@ class SieveSession(LineSession):
     """One connection. `capabilities` holds them per phase (`plain`, `tls`, `login`), `offered` the newest.
 
     They read `{"IMPLEMENTATION": "…", "SASL": "PLAIN LOGIN", "SIEVE": "fileinto …", "STARTTLS": ""}`.
-    NO and BYE raise `Stopped`, but in `command`.
+    NO and BYE raise `NotServed`, but in `command`.
     """
 
     limits = LIMITS
@@ -66,7 +66,7 @@ class SieveSession(LineSession):
         return await self._read(stage)
 
     async def do(self, *parts: str | bytes) -> SieveReply:
-        """Like `command`, but NO and BYE raise `Stopped(REFUSED, COMMAND)`."""
+        """Like `command`, but NO and BYE raise `NotServed(REFUSED, COMMAND)`."""
         return expect_ok(await self.command(*parts), Stage.COMMAND)
 
     async def capability(self) -> dict[str, str]:
@@ -77,7 +77,7 @@ class SieveSession(LineSession):
     async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
         """STARTTLS (section 2.2), if offered, and the capabilities that the server then sends by itself."""
         if "STARTTLS" not in self.offered:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
         expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
         await self.stream.start_tls(context, sni)
         self._phase = "tls"
@@ -92,12 +92,12 @@ class SieveSession(LineSession):
         initial_response: bool = True,
         force: bool = False,
     ) -> Reply:
-        """AUTHENTICATE (section 2.1). Not in SASL: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """AUTHENTICATE (section 2.1). Not in SASL: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
 
         NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
         """
         if mechanism not in self.offered.get("SASL", "").upper().split() and not force:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         answers = responses(mechanism, user, password)
         self.transcript.hide(password, *(answer.decode() for answer in answers))
         first = f" {quoted(answers[0].decode())}" if initial_response else ""
@@ -196,7 +196,7 @@ class SieveSession(LineSession):
 
 
 def expect_ok(answer: SieveReply, stage: Stage) -> SieveReply:
-    """The answer itself when it is OK; otherwise raise `Stopped` with what the refusal amounts to."""
+    """The answer itself when it is OK; otherwise raise `NotServed` with what the refusal amounts to."""
     if answer.ok:
         return answer
     word = answer.reply.enhanced.upper().partition(" ")[0]
@@ -205,7 +205,7 @@ def expect_ok(answer: SieveReply, stage: Stage) -> SieveReply:
         outcome = Outcome.DEFERRED
     elif stage is Stage.AUTH and answer.reply.code == "NO" and word not in _NOT_THE_CREDENTIALS:
         outcome = Outcome.AUTH_FAILED
-    raise Stopped(outcome, stage, answer.reply)
+    raise NotServed(outcome, stage, answer.reply)
 
 
 def quoted(text: str) -> str:
@@ -224,7 +224,7 @@ def _status(line: bytes, lines: list[Words]) -> SieveReply | None:
         )
         return SieveReply(reply, tuple(lines))
     if not line.startswith(b'"'):
-        raise Trouble(f"not a ManageSieve reply: {show_line(line, 80)!r}")
+        raise CannotAsk(f"not a ManageSieve reply: {show_line(line, 80)!r}")
     return None
 
 

@@ -14,10 +14,10 @@ from aiosmtplib import SMTP, SMTPResponse, SMTPResponseException, SMTPServerDisc
 from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
 from pytest_mailu.wire.smtp.protocol import Protocol
 from pytest_mailu.wire.smtp.reply import expect_positive, keywords
-from pytest_mailu.wire.transport.connector import Door, dial
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector, dial
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import CLOSE_SECONDS
-from pytest_mailu.wire.transport.tls_context import client_context, handshake_ends
+from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
 
 CLIENT_NAME = "client.elsewhere.example"
@@ -25,7 +25,7 @@ MAX_REPLIES = 100
 
 
 class SmtpConnection:
-    """One connection. Replies are data; refusals raise `Stopped` except where a method says otherwise.
+    """One connection. Replies are data; refusals raise `NotServed` except where a method says otherwise.
 
     `greeting` is the server's first reply. `keywords` holds EHLO's answer for each phase asked so far, as
     `{"plain" | "tls" | "login": {keyword: parameters}}`; `offered` is the newest of them.
@@ -47,7 +47,7 @@ class SmtpConnection:
     @asynccontextmanager
     async def open(
         cls,
-        door: Door,
+        connector: Connector,
         host: str,
         port: int,
         *,
@@ -66,7 +66,7 @@ class SmtpConnection:
         """
         session = cls(transcript or Transcript(), timeout, name)
         context = context or client_context()
-        connection = await dial(door, host, port, vantage=vantage, transcript=session.transcript)
+        connection = await dial(connector, host, port, vantage=vantage, transcript=session.transcript)
         healthy = False
         try:
             await session._connect(connection, context if tls is Tls.IMPLICIT else None, sni or host)
@@ -82,7 +82,7 @@ class SmtpConnection:
                 await session.ehlo()
             yield session
             healthy = True
-        except (Stopped, Trouble) as end:
+        except (NotServed, CannotAsk) as end:
             session.transcript.note(str(end))
             raise
         finally:
@@ -109,7 +109,7 @@ class SmtpConnection:
         """
         try:
             await self._upgrade(None, None, behind=injected)
-        except Stopped as stopped:
+        except NotServed as stopped:
             if stopped.outcome is not Outcome.TLS_FAILED:
                 raise
             self._over = True
@@ -147,7 +147,7 @@ class SmtpConnection:
         while (reply := await self._protocol.read_reply()).code != "221":
             found.append(reply)
             if len(found) > MAX_REPLIES:
-                raise Trouble(f"more than {MAX_REPLIES} replies to QUIT")
+                raise CannotAsk(f"more than {MAX_REPLIES} replies to QUIT")
         return tuple(found)
 
     async def hung_up(self, seconds: float = CLOSE_SECONDS) -> bool:
@@ -161,22 +161,22 @@ class SmtpConnection:
 
     async def _upgrade(self, context: ssl.SSLContext | None, sni: str | None, behind: bytes = b"") -> None:
         if "STARTTLS" not in self.offered:
-            raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
         protocol, before = self._protocol, self._protocol.last
         protocol.stage, protocol.starting_tls, protocol.behind = Stage.TLS, True, behind
         for line in (b"STARTTLS", *behind.splitlines()):
             self.transcript.client(line)
         try:
-            with handshake_ends(self.timeout):
+            with handshake_errors(self.timeout):
                 await self._client.starttls(
                     tls_context=context or client_context(), server_hostname=sni, timeout=self.timeout
                 )
         except SMTPResponseException:
             expect_positive(protocol.last, Stage.TLS)
-            raise Trouble(f"an answer to STARTTLS that means nothing: {protocol.last.code}") from None
-        except Stopped as stopped:
+            raise CannotAsk(f"an answer to STARTTLS that means nothing: {protocol.last.code}") from None
+        except NotServed as stopped:
             if stopped.outcome is Outcome.TLS_FAILED and protocol.last is before:
-                raise Trouble("the server closed the connection before STARTTLS") from None
+                raise CannotAsk("the server closed the connection before STARTTLS") from None
             raise
         finally:
             protocol.starting_tls = False
@@ -187,7 +187,7 @@ class SmtpConnection:
 
     async def _connect(self, connection: socket.socket, context: ssl.SSLContext | None, sni: str) -> None:
         try:
-            with handshake_ends(self.timeout):
+            with handshake_errors(self.timeout):
                 transport, _ = await asyncio.get_running_loop().create_connection(
                     lambda: self._protocol,
                     sock=connection,
@@ -234,7 +234,7 @@ class SmtpConnection:
         self._protocol.seconds = CLOSE_SECONDS
         try:
             if polite and not self._over and not self._protocol.lost:
-                with suppress(Stopped, Trouble):
+                with suppress(NotServed, CannotAsk):
                     await self.quit()
         finally:
             if isinstance(self._protocol.transport, asyncio.Transport):

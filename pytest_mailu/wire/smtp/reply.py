@@ -6,7 +6,7 @@ import re
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show, show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import Inbox
 from pytest_mailu.wire.transport.transcript import Transcript
 
@@ -17,7 +17,7 @@ _NOT_THE_CREDENTIALS = {"500", "502", "503", "504", "530", "538"}
 
 
 async def read_reply(inbox: Inbox, transcript: Transcript) -> Reply:
-    """One reply, of one line or several; must be read inside `inbox.reply()`. Anything else is `Trouble`."""
+    """One reply, of one line or several; must be read inside `inbox.reply()`. Anything else is `CannotAsk`."""
     code = ""
     texts: list[bytes] = []
     while True:
@@ -25,7 +25,7 @@ async def read_reply(inbox: Inbox, transcript: Transcript) -> Reply:
         transcript.server(line)
         match = _LINE.fullmatch(line)
         if match is None or code not in ("", match[1].decode()):
-            raise Trouble(f"not an SMTP reply: {show_line(line, 80)!r}")
+            raise CannotAsk(f"not an SMTP reply: {show_line(line, 80)!r}")
         code = match[1].decode()
         texts.append(match[3] or b"")
         if match[2] != b"-":
@@ -38,10 +38,10 @@ def positive(reply: Reply) -> bool:
 
 
 def expect_positive(reply: Reply, stage: Stage) -> Reply:
-    """The reply itself when it means yes; otherwise raise `Stopped` with what the refusal amounts to."""
+    """The reply itself when it means yes; otherwise raise `NotServed` with what the refusal amounts to."""
     if positive(reply):
         return reply
-    raise Stopped(_refusal(reply, stage), stage, reply)
+    raise NotServed(_refusal(reply, stage), stage, reply)
 
 
 def keywords(reply: Reply) -> dict[str, str]:

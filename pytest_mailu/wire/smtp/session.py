@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.smtp.connection import SmtpConnection
 from pytest_mailu.wire.smtp.reply import expect_positive, positive
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.sasl import Mechanism, responses
 from pytest_mailu.wire.transport.transcript import MASK
 
@@ -23,7 +23,7 @@ class Sent:
 
 
 class SmtpSession(SmtpConnection):
-    """`SmtpConnection` with the verbs of a letter. Refusals raise `Stopped` except where a method says otherwise."""
+    """`SmtpConnection` with the verbs of a letter. Refusals raise `NotServed` except where a method says otherwise."""
 
     async def login(
         self,
@@ -34,13 +34,13 @@ class SmtpSession(SmtpConnection):
         initial_response: bool = True,
         force: bool = False,
     ) -> Reply:
-        """AUTH (RFC 4954). Not offered: `Stopped(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """AUTH (RFC 4954). Not offered: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
 
         A 4xx is DEFERRED, a 5xx AUTH_FAILED, or REFUSED where it is the command and not the password that will not do
         (500, 502, 503, 504, 530, 538).
         """
         if not force and mechanism not in self.offered.get("AUTH", "").upper().split():
-            raise Stopped(Outcome.NOT_OFFERED, Stage.AUTH)
+            raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         answers = responses(mechanism, user, password)
         self.transcript.hide(password, *(answer.decode() for answer in answers))
         initial = initial_response and len(answers[0]) > 0
@@ -54,7 +54,7 @@ class SmtpSession(SmtpConnection):
             reply = await self.command(answer, Stage.AUTH, shown=MASK)
         expect_positive(reply, Stage.AUTH)
         if reply.code == "334":
-            raise Trouble("the server went on asking after the last answer to AUTH")
+            raise CannotAsk("the server went on asking after the last answer to AUTH")
         self._phase = "login"
         return reply
 
@@ -82,7 +82,7 @@ class SmtpSession(SmtpConnection):
         """
         go_ahead = expect_positive(await self.command("DATA", Stage.DATA), Stage.DATA)
         if go_ahead.code != "354":
-            raise Trouble(f"an answer to DATA that means nothing: {go_ahead.code}")
+            raise CannotAsk(f"an answer to DATA that means nothing: {go_ahead.code}")
         return await self.payload(payload)
 
     async def bdat(self, chunk: bytes, *, last: bool = True) -> Reply:

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.tls.starttls import OPENINGS, Protocol, to_tls
-from pytest_mailu.wire.transport.connector import Door
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
-from pytest_mailu.wire.transport.tls_context import client_context, handshake_ends
+from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
 
 HTTP_PROBE = b"HEAD / HTTP/1.0\r\n\r\n"
@@ -55,7 +55,7 @@ class TlsFacts:
 
 
 async def handshake(
-    door: Door,
+    connector: Connector,
     host: str,
     port: int,
     *,
@@ -74,13 +74,15 @@ async def handshake(
     """Shake hands and tell what was agreed. `protocol` is needed for STARTTLS; None on an implicit port means HTTP.
 
     `sni` None sends no server name. With `resume`, connect once more with the session of the first time. Ends like
-    the sessions do: `Stopped(TLS_FAILED, TLS)` when the server will not, `Trouble` when this machine cannot.
+    the sessions do: `NotServed(TLS_FAILED, TLS)` when the server will not, `CannotAsk` when this machine cannot.
     """
     context = client_context(minimum=minimum, maximum=maximum, ciphers=ciphers, alpn=alpn)
     transcript = transcript or Transcript()
 
     async def once(session: ssl.SSLSession | None) -> ssl.SSLObject:
-        async with LineStream.open(door, host, port, vantage=vantage, transcript=transcript, timeout=timeout) as stream:
+        async with LineStream.open(
+            connector, host, port, vantage=vantage, transcript=transcript, timeout=timeout
+        ) as stream:
             if tls is Tls.STARTTLS:
                 if protocol is None:
                     raise ValueError("STARTTLS needs a protocol")
@@ -112,7 +114,7 @@ async def _shake(
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=sni, session=session)
     heard = False
-    with handshake_ends(stream.timeout):
+    with handshake_errors(stream.timeout):
         try:
             async with asyncio.timeout(stream.timeout):
                 while not _stepped(tls):
@@ -128,7 +130,7 @@ async def _shake(
             raise
         except TimeoutError:
             if heard:
-                raise Trouble(f"half a TLS handshake, then nothing more within {stream.timeout:g} s") from None
+                raise CannotAsk(f"half a TLS handshake, then nothing more within {stream.timeout:g} s") from None
             raise
     stream.transcript.note(f"TLS: {tls.version()} {_cipher(tls)}")
     if probe is not None:
@@ -156,11 +158,11 @@ async def _first_byte(stream: LineStream, tls: ssl.SSLObject, incoming: ssl.Memo
         except ssl.SSLWantReadError:
             data = await stream.some()
             if not data:
-                raise Trouble("the server closed the connection after the TLS handshake") from None
+                raise CannotAsk("the server closed the connection after the TLS handshake") from None
             incoming.write(data)
         except ssl.SSLError as error:
             # A refusal after the client's last word comes as an alert here (TLS 1.3).
-            raise Stopped(Outcome.TLS_FAILED, Stage.TLS, Reply(text=show_line(str(error.reason or error)))) from error
+            raise NotServed(Outcome.TLS_FAILED, Stage.TLS, Reply(text=show_line(str(error.reason or error)))) from error
         else:
             return
 
@@ -172,13 +174,13 @@ def _cipher(tls: ssl.SSLObject) -> str:
 def _facts(tls: ssl.SSLObject, resumed: bool | None) -> TlsFacts:
     der = tls.getpeercert(binary_form=True)
     if der is None:
-        raise Trouble("a TLS session without a certificate")
+        raise CannotAsk("a TLS session without a certificate")
     try:
         certificates = [x509.load_der_x509_certificate(one) for one in _chain(tls) or [der]]
         leaf = _certificate(certificates[0])
         chain = tuple(show_line(one.subject.rfc4514_string()) for one in certificates)
     except ValueError as error:
-        raise Trouble(f"a certificate that cannot be read: {error}") from error
+        raise CannotAsk(f"a certificate that cannot be read: {error}") from error
     cipher = _cipher(tls)
     return TlsFacts(
         version=tls.version() or "",

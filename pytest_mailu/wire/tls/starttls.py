@@ -7,7 +7,7 @@ from typing import Literal
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 
 Protocol = Literal["smtp", "imap", "pop3", "sieve"]
@@ -55,7 +55,7 @@ OPENINGS: dict[Protocol, Opening] = {
 async def to_tls(stream: LineStream, protocol: Protocol, injected: bytes = b"") -> None:
     """Read the greeting, ask what is offered, and send the command that begins TLS, with `injected` behind it.
 
-    The handshake itself is left to the caller. Not offered: `Stopped(NOT_OFFERED, TLS)`; refused: `REFUSED` or, with
+    The handshake itself is left to the caller. Not offered: `NotServed(NOT_OFFERED, TLS)`; refused: `REFUSED` or, with
     SMTP's 4xx, `DEFERRED`.
     """
     opening = OPENINGS[protocol]
@@ -70,7 +70,7 @@ async def to_tls(stream: LineStream, protocol: Protocol, injected: bytes = b"") 
         ends = opening.ends if protocol != "smtp" else ()
         offered = await _lines(stream, Stage.EHLO, ends, more=b"250-" if protocol == "smtp" else b"")
     if not any(opening.offer in line.upper() for line in offered):
-        raise Stopped(Outcome.NOT_OFFERED, Stage.TLS)
+        raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
     await stream.send(opening.start + injected)
     answer = (await _lines(stream, Stage.TLS, (), more=b"220-" if protocol == "smtp" else b""))[-1]
     if not answer.upper().startswith(tuple(good.upper() for good in opening.good)):
@@ -92,7 +92,7 @@ async def answers_injected(stream: LineStream, protocol: Protocol) -> bool:
     await to_tls(stream, protocol, injected)
     try:
         await stream.start_tls()
-    except Stopped as stopped:
+    except NotServed as stopped:
         if stopped.outcome is Outcome.TLS_FAILED:
             return False
         raise
@@ -109,7 +109,7 @@ async def _until_closed(stream: LineStream) -> list[bytes]:
         async with stream.reply(Stage.COMMAND):
             while True:
                 lines.append(await stream.line())
-    except Trouble:
+    except CannotAsk:
         if not lines:
             raise
     return lines
@@ -129,7 +129,7 @@ async def _lines(stream: LineStream, stage: Stage, ends: tuple[bytes, ...], more
             return lines
 
 
-def _refusal(line: bytes, stage: Stage) -> Stopped:
+def _refusal(line: bytes, stage: Stage) -> NotServed:
     code, _, text = show_line(line).partition(" ")
     outcome = Outcome.DEFERRED if len(code) == 3 and code.startswith("4") and code.isdecimal() else Outcome.REFUSED
-    return Stopped(outcome, stage, Reply(code, "", text))
+    return NotServed(outcome, stage, Reply(code, "", text))

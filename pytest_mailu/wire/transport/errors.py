@@ -5,10 +5,10 @@ from __future__ import annotations
 from pytest_mailu.core.model import Outcome, Reply, Stage
 
 
-class Stopped(Exception):
-    """The server ended the conversation: refused, deferred, did not offer, did not answer. That is an observation.
+class NotServed(Exception):
+    """The server did not serve the request: refused, deferred, not offered, no answer. That is an observation.
 
-    `reply` holds the server's words where it said any; for TLS failures and refused connections the reason.
+    `reply` holds the server's words where it said any; for failed TLS handshakes and refused connections the reason.
     """
 
     def __init__(self, outcome: Outcome, stage: Stage, reply: Reply | None = None) -> None:
@@ -22,10 +22,10 @@ class Stopped(Exception):
         return f"{self.outcome} at {self.stage}: {' '.join(filter(None, words))}".removesuffix(": ")
 
 
-class Trouble(Exception):
-    """The question could not be put: the environment, rubbish, half a reply, a connection closed where a reply was due.
+class CannotAsk(Exception):
+    """The question could not be put: a failure of the environment, or a reply that breaks the protocol.
 
-    `reason` is one line for people.
+    A connection that the server closes where a reply is due counts here too. `reason` is one line for people.
     """
 
     def __init__(self, reason: str) -> None:

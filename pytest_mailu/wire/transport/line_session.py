@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import ClassVar, Self
 
 from pytest_mailu.core.model import Tls, Vantage
-from pytest_mailu.wire.transport.connector import Door
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import Limits
 from pytest_mailu.wire.transport.stream import CLOSE_SECONDS, LIMITS, LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
@@ -32,7 +32,7 @@ class LineSession(ABC):
     @asynccontextmanager
     async def open(
         cls,
-        door: Door,
+        connector: Connector,
         host: str,
         port: int,
         *,
@@ -46,11 +46,11 @@ class LineSession(ABC):
         """Connect, read the greeting, learn what is offered, and begin TLS.
 
         `sni` is the TLS server name, `host` unless given; `timeout` are the seconds allowed for each reply. Raises
-        `Stopped` where the server does not let us get that far, `Trouble` where it does not speak the protocol.
+        `NotServed` where the server does not let us get that far, `CannotAsk` where it does not speak the protocol.
         """
         context = context or client_context()
         async with LineStream.open(
-            door,
+            connector,
             host,
             port,
             vantage=vantage,
@@ -90,5 +90,5 @@ class LineSession(ABC):
         """Goodbye, if there is still somebody to say it to; never raises and never hangs."""
         if not self._over:
             self.stream.timeout = min(self.stream.timeout, CLOSE_SECONDS)
-            with suppress(Stopped, Trouble):
+            with suppress(NotServed, CannotAsk):
                 await self._goodbye()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 CHUNK = 65536
 KIB = 1024
@@ -28,8 +28,8 @@ class Limits:
 class Inbox:
     """Bytes from an `asyncio.StreamReader`, taken as lines or blocks.
 
-    Reads happen inside `reply(stage, seconds)`, which tells silence (`Stopped(UNANSWERED, stage)`) from half a reply
-    (`Trouble`) when the seconds are over.
+    Reads happen inside `reply(stage, seconds)`, which tells silence (`NotServed(UNANSWERED, stage)`) from half a reply
+    (`CannotAsk`) when the seconds are over.
     """
 
     def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
@@ -48,8 +48,8 @@ class Inbox:
                 yield
         except TimeoutError:
             if self._pending or self._taken:
-                raise Trouble(f"half a reply, then nothing more within {seconds:g} s: {self._excerpt()}") from None
-            raise Stopped(Outcome.UNANSWERED, stage) from None
+                raise CannotAsk(f"half a reply, then nothing more within {seconds:g} s: {self._excerpt()}") from None
+            raise NotServed(Outcome.UNANSWERED, stage) from None
 
     async def line(self) -> bytes:
         """The next line, without its line end (LF alone is taken as one as well)."""
@@ -62,13 +62,13 @@ class Inbox:
         line = self._take(end + 1)
         self._lines += 1
         if self._lines > self._limits.lines:
-            raise Trouble(f"a reply of more than {self._limits.lines} lines")
+            raise CannotAsk(f"a reply of more than {self._limits.lines} lines")
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
     async def exactly(self, size: int) -> bytes:
         """The next `size` bytes."""
         if self._taken + size > self._limits.reply:
-            raise Trouble(f"a reply of more than {self._limits.reply} bytes")
+            raise CannotAsk(f"a reply of more than {self._limits.reply} bytes")
         while len(self._pending) < size:
             await self._more()
         return self._take(size)
@@ -97,23 +97,23 @@ class Inbox:
         try:
             data = await self._reader.read(CHUNK)
         except OSError as error:
-            raise Trouble(f"the connection broke where a reply was due: {error or type(error).__name__}") from error
+            raise CannotAsk(f"the connection broke where a reply was due: {error or type(error).__name__}") from error
         if not data:
             said = f" after half a reply: {self._excerpt()}" if self._pending or self._taken else ""
-            raise Trouble(f"the server closed the connection where a reply was due{said}")
+            raise CannotAsk(f"the server closed the connection where a reply was due{said}")
         self._pending += data
 
     def _take(self, size: int) -> bytes:
         self._taken += size
         if self._taken > self._limits.reply:
-            raise Trouble(f"a reply of more than {self._limits.reply} bytes")
+            raise CannotAsk(f"a reply of more than {self._limits.reply} bytes")
         taken = bytes(self._pending[:size])
         del self._pending[:size]
         return taken
 
     def _check_line(self, size: int) -> None:
         if size > self._limits.line:
-            raise Trouble(f"a line of more than {self._limits.line} bytes: {self._excerpt()}")
+            raise CannotAsk(f"a line of more than {self._limits.line} bytes: {self._excerpt()}")
 
     def _excerpt(self) -> str:
         return repr(show_line(bytes(self._pending[:KIB]), 60)) if self._pending else f"{self._taken} bytes"

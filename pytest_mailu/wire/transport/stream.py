@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from pytest_mailu.core.model import Stage, Vantage
-from pytest_mailu.wire.transport.connector import Door, dial
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.connector import Connector, dial
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import CHUNK, MIB, Inbox, Limits
-from pytest_mailu.wire.transport.tls_context import client_context, handshake_ends
+from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
 
 CLOSE_SECONDS = 2.0
@@ -37,7 +37,7 @@ class LineStream:
     @asynccontextmanager
     async def open(
         cls,
-        door: Door,
+        connector: Connector,
         host: str,
         port: int,
         *,
@@ -50,13 +50,13 @@ class LineStream:
     ) -> AsyncIterator[LineStream]:
         """Connect, with TLS from the start when a `context` is given; `sni` is the name to ask for, or none."""
         stream = cls(transcript or Transcript(), timeout, limits)
-        connection = await dial(door, host, port, vantage=vantage, transcript=stream.transcript)
+        connection = await dial(connector, host, port, vantage=vantage, transcript=stream.transcript)
         await stream._attach(connection)
         try:
             if context is not None:
                 await stream.start_tls(context, sni)
             yield stream
-        except (Stopped, Trouble, OSError) as error:
+        except (NotServed, CannotAsk, OSError) as error:
             stream.transcript.note(str(error))
             raise
         finally:
@@ -104,10 +104,10 @@ class LineStream:
         return await self._inbox.finished(seconds)
 
     async def start_tls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
-        """Begin TLS now. Ends like `handshake_ends`; whatever was read in plain text before is forgotten."""
+        """Begin TLS now. Ends like `handshake_errors`; whatever was read in plain text before is forgotten."""
         loop = asyncio.get_running_loop()
         reader, protocol = self._protocol()
-        with handshake_ends(self.timeout):
+        with handshake_errors(self.timeout):
             async with asyncio.timeout(self.timeout):
                 transport = await loop.start_tls(
                     self._writer.transport,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import Stopped, Trouble
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 _OUR_OWN = {"NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "NO_CIPHER_MATCH", "UNSUPPORTED_PROTOCOL_VERSION"}
 """Reasons that OpenSSL gives when it cannot even say hello: nothing about the server."""
@@ -25,7 +25,7 @@ def client_context(
     """A context that takes every certificate: what the certificate says is a fact, not a condition.
 
     `ciphers` is an OpenSSL cipher list for TLS 1.2 and older. With `maximum` below TLS 1.2 the security level is
-    lowered, without which OpenSSL 3 does not speak TLS 1.0 and 1.1. Raises `Trouble` when this machine's OpenSSL
+    lowered, without which OpenSSL 3 does not speak TLS 1.0 and 1.1. Raises `CannotAsk` when this machine's OpenSSL
     cannot do what is asked.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -43,29 +43,29 @@ def client_context(
             if maximum is not None:
                 context.maximum_version = maximum
     except (ssl.SSLError, ValueError) as error:
-        raise Trouble(f"this machine's OpenSSL cannot try that: {error}") from error
+        raise CannotAsk(f"this machine's OpenSSL cannot try that: {error}") from error
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
 
 
 @contextmanager
-def handshake_ends(seconds: float) -> Iterator[None]:
+def handshake_errors(seconds: float) -> Iterator[None]:
     """Turn the exceptions of a TLS handshake into ends.
 
-    An alert, a breach of the protocol and a closed connection are `Stopped(TLS_FAILED, TLS)` with the reason in
+    An alert, a breach of the protocol and a closed connection are `NotServed(TLS_FAILED, TLS)` with the reason in
     `reply.text`: Dovecot 2.3 hangs up without an alert when it has no version or cipher in common with the client.
-    Silence is `Stopped(UNANSWERED, TLS)`.
+    Silence is `NotServed(UNANSWERED, TLS)`.
     """
     try:
         yield
     except ssl.SSLError as error:
         if error.reason in _OUR_OWN:
-            raise Trouble(f"this machine's OpenSSL cannot try that: {error.reason}") from error
+            raise CannotAsk(f"this machine's OpenSSL cannot try that: {error.reason}") from error
         reason = str(error.reason or error).replace("_", " ").lower()
-        raise Stopped(Outcome.TLS_FAILED, Stage.TLS, Reply(text=show_line(reason))) from error
+        raise NotServed(Outcome.TLS_FAILED, Stage.TLS, Reply(text=show_line(reason))) from error
     except (TimeoutError, ConnectionAbortedError):
         # asyncio reports its own handshake deadline as ConnectionAbortedError
-        raise Stopped(Outcome.UNANSWERED, Stage.TLS, Reply(text=f"no TLS handshake within {seconds:g} s")) from None
+        raise NotServed(Outcome.UNANSWERED, Stage.TLS, Reply(text=f"no TLS handshake within {seconds:g} s")) from None
     except OSError as error:
-        raise Stopped(Outcome.TLS_FAILED, Stage.TLS, Reply(text="connection closed")) from error
+        raise NotServed(Outcome.TLS_FAILED, Stage.TLS, Reply(text="connection closed")) from error

@@ -21,11 +21,11 @@ def container(*networks: str, **host: Any) -> dict[str, Any]:
 
 
 def sealed() -> dict[str, dict[str, Any]]:
-    door = {"1080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+    published = {"1080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
     return {
         "admin": container("default", Binds=["p_data:/data:rw"], Mounts=[{"Type": "volume", "Source": "p_x"}]),
         "front": container("default", "edge-stranger"),
-        "world": container("default", "edge-stranger", "outside", PortBindings=door),
+        "world": container("default", "edge-stranger", "outside", PortBindings=published),
     }
 
 

@@ -102,7 +102,7 @@ class Postfix(InternalServices):
     """An inner Postfix that says what a test has it say to a command, and otherwise goes along."""
 
     def __init__(self, to: str, reply: bytes) -> None:
-        super().__init__(door=0)
+        super().__init__(proxy_port=0)
         object.__setattr__(self, "says", {"RCPT": b"250 ok", "": b"220 hi", "XCLI": b"220 hi", "DATA": b"354 go"})
         self.says[to] = reply
 
@@ -140,7 +140,7 @@ class Admin(InternalServices):
     answer: bytes | OSError
 
     def __init__(self, answer: bytes | OSError) -> None:
-        super().__init__(door=0)
+        super().__init__(proxy_port=0)
         object.__setattr__(self, "answer", answer)
         object.__setattr__(self, "asked", [])
 

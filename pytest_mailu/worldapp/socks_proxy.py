@@ -1,4 +1,4 @@
-"""The door that clients come in by: a SOCKS5 server (RFC 1928) whose user names (RFC 1929) are vantages.
+"""The SOCKS5 proxy (RFC 1928) that clients connect through; the user name (RFC 1929) is the vantage.
 
 A connection leaves from the world's own address in the vantage's network, and only to hosts of that network: whatever
 else is asked for is refused with reply 2. So nothing is ever forwarded to anywhere else.
@@ -17,7 +17,7 @@ from typing import Awaitable, Callable, Dict, Tuple
 
 from .plan import Place, Plan
 
-log = logging.getLogger("world.door")
+log = logging.getLogger("world.proxy")
 Control = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 CONTROL = "control"
@@ -42,8 +42,8 @@ class _No(Exception):
         self.reply = reply
 
 
-class Door:
-    """Lets clients in at the places of the plan, and hands those who ask for `control` to the control service."""
+class SocksProxy:
+    """Connects clients from the vantages of the plan, and hands those that ask for `control` to the control service."""
 
     def __init__(self, plan: Plan, control: Control) -> None:
         self._plan = plan
@@ -51,7 +51,7 @@ class Door:
 
     async def start(self) -> int:
         """Serve; the port that was bound."""
-        server = await asyncio.start_server(self._serve, self._plan.door_address, self._plan.door_port, backlog=1024)
+        server = await asyncio.start_server(self._serve, self._plan.proxy_address, self._plan.proxy_port, backlog=1024)
         port: int = server.sockets[0].getsockname()[1]
         return port
 
@@ -64,7 +64,7 @@ class Door:
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, ConnectionError):
             pass  # a port scan or a client that went away
         except Exception:
-            log.exception("trouble at the door")
+            log.exception("a SOCKS session failed")
         finally:
             writer.close()
 

@@ -13,7 +13,7 @@ from pytest_mailu.core.model import Vantage
 
 
 async def through(here: Any, vantage: str, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["door"], username=vantage, password="any", rdns=True)
+    proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username=vantage, password="any", rdns=True)
     return await asyncio.open_connection(sock=await proxy.connect(host, port, timeout=20))
 
 
@@ -65,7 +65,7 @@ def test_a_closed_port_is_refused_in_the_words_of_socks(here: Any, places: Any) 
     ],
 )
 def test_nothing_is_forwarded_to_anywhere_else(here: Any, vantage: str, host: str) -> None:
-    assert refusal(here, vantage, host, here.ports["door"]) == 2
+    assert refusal(here, vantage, host, here.ports["proxy"]) == 2
 
 
 def test_services_inside_are_reached_by_name_and_only_from_inside(here: Any, start: Any, plan: Any) -> None:
@@ -83,7 +83,7 @@ def test_services_inside_are_reached_by_name_and_only_from_inside(here: Any, sta
 
 
 def test_only_connect_is_done(here: Any) -> None:
-    with socket.create_connection(("127.0.0.1", here.ports["door"]), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
         sock.sendall(b"\x05\x01\x02" + b"\x01\x08stranger\x01x")
         assert sock.recv(2) == b"\x05\x02"
         assert sock.recv(2) == b"\x01\x00"
@@ -155,6 +155,6 @@ def test_many_connections_at_once(here: Any, places: Any) -> None:
 
 @pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.1\r\n\r\n", b"\x05", b"\x05\x01\x00", b"\xff" * 500, b""])
 def test_rubbish_at_the_door_is_survived(here: Any, rubbish: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", here.ports["door"]), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
         sock.sendall(rubbish)
     asyncio.run(here.world.ping())

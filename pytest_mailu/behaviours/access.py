@@ -14,9 +14,11 @@ from pytest_mailu.core.endpoints import (
     SMTP_25,
     SUBMISSION,
     SUBMISSIONS_465,
-    Way,
+    Endpoint,
+    Protocol,
+    Tls,
 )
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls, Vantage
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import (
     ALICE,
     DISABLED,
@@ -37,20 +39,22 @@ EVERYWHERE = (*SUBMISSION, *IMAP, *POP3, SIEVE_4190)
 SPECIAL = {"umlaut": UMLAUT, "reserved": RESERVED, "quotes": QUOTES, "long": LONG}
 
 
-async def log_in(probe: Probe, way: Way, user: str, password: str, vantage: Vantage = Vantage.STRANGER) -> Reply:
+async def log_in(
+    probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage = Vantage.STRANGER
+) -> Reply:
     """Log in on any port in the way that is usual there; raises NotServed where that fails."""
-    match way.port:
-        case 25 | 465 | 587:
-            async with probe.smtp(way, vantage) as smtp:
+    match endpoint.protocol:
+        case Protocol.SMTP | Protocol.SUBMISSION:
+            async with probe.smtp(endpoint, vantage) as smtp:
                 return await smtp.login(user, password)
-        case 143 | 993:
-            async with probe.imap(way, vantage) as imap:
+        case Protocol.IMAP:
+            async with probe.imap(endpoint, vantage) as imap:
                 return without_capabilities((await imap.login(user, password)).reply)
-        case 110 | 995:
-            async with probe.pop3(way, vantage) as pop3:
+        case Protocol.POP3:
+            async with probe.pop3(endpoint, vantage) as pop3:
                 return await pop3.login(user, password)
         case _:
-            async with probe.sieve(way, vantage) as sieve:
+            async with probe.sieve(endpoint, vantage) as sieve:
                 return await sieve.authenticate(user, password)
 
 
@@ -59,142 +63,153 @@ def without_capabilities(reply: Reply) -> Reply:
     return replace(reply, enhanced="") if reply.enhanced.startswith("CAPABILITY") else reply
 
 
-async def _logged_in(probe: Probe, way: Way, user: User) -> Observation:
-    reply = await log_in(probe, way, user.address, user.password)
+async def _logged_in(probe: Probe, endpoint: Endpoint, user: User) -> Observation:
+    reply = await log_in(probe, endpoint, user.address, user.password)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{way}/login", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"way": EVERYWHERE})
-async def login(probe: Probe, way: Way) -> Observation:
-    """A login with the right password on {way.words}
+@behaviour(
+    "access/{endpoint}/login", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": EVERYWHERE}
+)
+async def login(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with the right password on {endpoint.words}
 
-    Nobody whose program is set to {way.words} gets in.
+    Nobody whose program is set to {endpoint.words} gets in.
 
     RFC 4954; RFC 9051 section 6.2.3; RFC 1939 section 7; RFC 5804 section 2.1
     """
-    return await _logged_in(probe, way, ALICE)
+    return await _logged_in(probe, endpoint, ALICE)
 
 
 @behaviour(
-    "access/{way}/auth-{mechanism}",
+    "access/{endpoint}/auth-{mechanism}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": SUBMISSION, "mechanism": MECHANISMS},
+    each={"endpoint": SUBMISSION, "mechanism": MECHANISMS},
 )
-async def mechanism(probe: Probe, way: Way, mechanism: str) -> Observation:
-    """SMTP AUTH {mechanism} on {way.words}
+async def mechanism(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
+    """SMTP AUTH {mechanism} on {endpoint.words}
 
     Programs and devices that know only {mechanism} cannot send.
 
     RFC 4954 section 4; RFC 4616 for PLAIN
     """
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         reply = await smtp.login(ALICE.address, ALICE.password, mechanism)  # type: ignore[arg-type]
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/wrong-password",
+    "access/{endpoint}/wrong-password",
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
-    each={"way": EVERYWHERE},
+    each={"endpoint": EVERYWHERE},
 )
-async def wrong_password(probe: Probe, way: Way) -> Observation:
-    """A login with a wrong password on {way.words}, which must be refused for good
+async def wrong_password(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with a wrong password on {endpoint.words}, which must be refused for good
 
     Anybody gets into every mailbox; or, with a temporary reply, programs try again for ever instead of asking.
 
     RFC 4954 section 6: 535 5.7.8; RFC 5530: AUTHENTICATIONFAILED
     """
-    reply = await log_in(probe, way, ALICE.address, "wrong-password")
+    reply = await log_in(probe, endpoint, ALICE.address, "wrong-password")
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{way}/unknown-user", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"way": EVERYWHERE})
-async def unknown_user(probe: Probe, way: Way) -> Observation:
-    """A login as somebody who does not exist on {way.words}, which must be refused
+@behaviour(
+    "access/{endpoint}/unknown-user", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": EVERYWHERE}
+)
+async def unknown_user(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login as somebody who does not exist on {endpoint.words}, which must be refused
 
     Strangers get in, or can find out which addresses exist.
 
     RFC 4954 section 6
     """
-    reply = await log_in(probe, way, f"nobody@{DOMAIN}", "wrong-password")
+    reply = await log_in(probe, endpoint, f"nobody@{DOMAIN}", "wrong-password")
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/disabled-user", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"way": EVERYWHERE}
+    "access/{endpoint}/disabled-user",
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": EVERYWHERE},
 )
-async def disabled_user(probe: Probe, way: Way) -> Observation:
-    """A login of a disabled user on {way.words}, which must be refused
+async def disabled_user(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login of a disabled user on {endpoint.words}, which must be refused
 
     People whose account was closed still get in.
 
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/nginx.py
     """
-    return await _logged_in(probe, way, DISABLED)
+    return await _logged_in(probe, endpoint, DISABLED)
 
 
-@behaviour("access/{way}/imap-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"way": IMAP})
-async def imap_switched_off(probe: Probe, way: Way) -> Observation:
-    """A login on {way.words} of a user whose IMAP is switched off, which must be refused
+@behaviour(
+    "access/{endpoint}/imap-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": IMAP}
+)
+async def imap_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login on {endpoint.words} of a user whose IMAP is switched off, which must be refused
 
     The switch in the admin site has no effect.
 
     Mailu docs, "Web administration" (enable IMAP); core/admin/mailu/internal/nginx.py
     """
-    return await _logged_in(probe, way, NO_IMAP)
+    return await _logged_in(probe, endpoint, NO_IMAP)
 
 
-@behaviour("access/{way}/pop3-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"way": POP3})
-async def pop3_switched_off(probe: Probe, way: Way) -> Observation:
-    """A login on {way.words} of a user whose POP3 is switched off, which must be refused
+@behaviour(
+    "access/{endpoint}/pop3-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": POP3}
+)
+async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login on {endpoint.words} of a user whose POP3 is switched off, which must be refused
 
     The switch in the admin site has no effect.
 
     Mailu docs, "Web administration" (enable POP3); core/admin/mailu/internal/nginx.py
     """
-    return await _logged_in(probe, way, NO_POP3)
+    return await _logged_in(probe, endpoint, NO_POP3)
 
 
 @behaviour(
-    "access/{way}/password-{kind}",
+    "access/{endpoint}/password-{kind}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL},
+    each={"endpoint": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL},
 )
-async def special_password(probe: Probe, way: Way, kind: str) -> Observation:
-    """A login on {way.words} with a password of the kind "{kind}"
+async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
+    """A login on {endpoint.words} with a password of the kind "{kind}"
 
     Users with such a password are locked out.
 
     RFC 4616 section 2 (UTF-8 in PLAIN); RFC 9051 section 4.3 (quoted strings and literals)
     """
-    return await _logged_in(probe, way, SPECIAL[kind])
+    return await _logged_in(probe, endpoint, SPECIAL[kind])
 
 
 @behaviour(
-    "access/{way}/before-tls",
+    "access/{endpoint}/before-tls",
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
-    each={"way": tuple(way for way in EVERYWHERE if way.tls is Tls.STARTTLS)},
+    each={"endpoint": tuple(endpoint for endpoint in EVERYWHERE if endpoint.tls is Tls.STARTTLS)},
 )
-async def before_tls(probe: Probe, way: Way) -> Observation:
-    """A login in plain text, before STARTTLS, on {way.words}, which must be refused
+async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login in plain text, before STARTTLS, on {endpoint.words}, which must be refused
 
     Passwords cross the network in the clear.
 
     RFC 8314 section 4.1; RFC 9051 section 6.2.3 (LOGINDISABLED)
     """
-    plain = Way(way.port, Tls.NONE)
-    match way.port:
-        case 587:
+    plain = endpoint.in_plain_text
+    match endpoint.protocol:
+        case Protocol.SUBMISSION:
             async with probe.smtp(plain) as smtp:
                 reply = await smtp.login(ALICE.address, ALICE.password, force=True)
-        case 143:
+        case Protocol.IMAP:
             async with probe.imap(plain) as imap:
                 reply = (await imap.login(ALICE.address, ALICE.password, force=True)).reply
-        case 110:
+        case Protocol.POP3:
             async with probe.pop3(plain) as pop3:
                 reply = await pop3.login(ALICE.address, ALICE.password, force=True)
         case _:
@@ -203,7 +218,7 @@ async def before_tls(probe: Probe, way: Way) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/25-starttls/login", wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
+@behaviour("access/25-starttls/login", endpoint=SMTP_25, wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
 async def login_on_25(probe: Probe) -> Observation:
     """A login on port 25, which Mailu does not offer
 

@@ -14,7 +14,7 @@ from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.access_tokens import made
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
-from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, POOL
 from pytest_mailu.probe.admin_site import Site
@@ -52,10 +52,10 @@ async def _forget(probe: Probe) -> None:
         raise CannotAsk(f"the login limiter cannot be reset: {ran.errors.strip()}")
 
 
-async def attempt(probe: Probe, way: Way, user: str, password: str) -> str:
+async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str) -> str:
     """One login from here, as a fact: what became of it, and what was said."""
     try:
-        reply = await log_in(probe, way, user, password, HERE)
+        reply = await log_in(probe, endpoint, user, password, HERE)
     except NotServed as end:
         return f"{end.outcome}: {short(end.reply)}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED}: {short(reply)}"
@@ -75,35 +75,35 @@ def changes(answers: Sequence[str]) -> dict[str, str]:
     }
 
 
-async def _tries(probe: Probe, way: Way, logins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    await _served(probe, way)
-    return changes([await attempt(probe, way, *login) for login in logins])
+async def _tries(probe: Probe, endpoint: Endpoint, logins: Iterable[tuple[str, str]]) -> dict[str, str]:
+    await _served(probe, endpoint)
+    return changes([await attempt(probe, endpoint, *login) for login in logins])
 
 
-async def _served(probe: Probe, way: Way) -> None:
+async def _served(probe: Probe, endpoint: Endpoint) -> None:
     """A port that is not there makes all this no question: raises `NotServed(UNREACHABLE, CONNECT)`."""
-    connection = await probe.connector.connect(FRONT, way.port, HERE)
+    connection = await probe.connector.connect(FRONT, endpoint.port, HERE)
     connection.close()
 
 
-async def _at_once(probe: Probe, way: Way, logins: Sequence[tuple[str, str]]) -> dict[str, str]:
+async def _at_once(probe: Probe, endpoint: Endpoint, logins: Sequence[tuple[str, str]]) -> dict[str, str]:
     """All but the last side by side, since each may take seconds: what they are told does not depend on their order."""
-    await _served(probe, way)
-    first = await asyncio.gather(*(attempt(probe, way, *login) for login in logins[:-1]))
-    return changes([*sorted(first), await attempt(probe, way, *logins[-1])])
+    await _served(probe, endpoint)
+    first = await asyncio.gather(*(attempt(probe, endpoint, *login) for login in logins[:-1]))
+    return changes([*sorted(first), await attempt(probe, endpoint, *logins[-1])])
 
 
 @behaviour(
-    "access/limits/{way}/bad-logins",
+    "access/limits/{endpoint}/bad-logins",
     deep=True,
     severity=Severity.MAJOR,
-    each={"way": OTHER},
+    each={"endpoint": OTHER},
     alone=True,
     last=True,
     timeout=SECONDS,
 )
-async def many_bad_logins(probe: Probe, way: Way) -> Observation:
-    """Six logins as people who do not exist on {way.words}: the limit, its answer, and who is then locked out
+async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Six logins as people who do not exist on {endpoint.words}: the limit, its answer, and who is then locked out
 
     People behind the same address as somebody with a wrong password are locked out, or attackers are not.
 
@@ -111,45 +111,51 @@ async def many_bad_logins(probe: Probe, way: Way) -> Observation:
     """
     token = await made(probe, NEIGHBOUR)
     async with forgotten(probe):
-        answers = await _at_once(probe, way, STRANGERS)
+        answers = await _at_once(probe, endpoint, STRANGERS)
         # The first good login frees the address: the order matters.
         then = {
-            "right_password": await attempt(probe, way, VICTIM.address, VICTIM.password),
-            "another_user": await attempt(probe, way, NEIGHBOUR.address, NEIGHBOUR.password),
-            "another_port": await attempt(probe, OTHER[way], NEIGHBOUR.address, NEIGHBOUR.password),
-            "token": await attempt(probe, way, NEIGHBOUR.address, token),
+            "right_password": await attempt(probe, endpoint, VICTIM.address, VICTIM.password),
+            "another_user": await attempt(probe, endpoint, NEIGHBOUR.address, NEIGHBOUR.password),
+            "another_port": await attempt(probe, OTHER[endpoint], NEIGHBOUR.address, NEIGHBOUR.password),
+            "token": await attempt(probe, endpoint, NEIGHBOUR.address, token),
         }
     return probe.seen(outcome(then["right_password"]), Stage.AUTH, answers=answers, then=then)
 
 
 @behaviour(
-    "access/limits/{way}/one-wrong-password-again-and-again",
+    "access/limits/{endpoint}/one-wrong-password-again-and-again",
     wanted=Outcome.ACCEPTED,
     deep=True,
     severity=Severity.MAJOR,
-    each={"way": (IMAPS_993,)},
+    each={"endpoint": (IMAPS_993,)},
     alone=True,
     last=True,
     timeout=SECONDS,
 )
-async def same_password(probe: Probe, way: Way) -> Observation:
-    """The right password on {way.words} after a forgotten phone has tried the old one six times
+async def same_password(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The right password on {endpoint.words} after a forgotten phone has tried the old one six times
 
     A single device with an old password locks out its owner's other devices, and everybody behind the same address.
 
     core/admin/mailu/limiter.py: the same wrong password counts once since 2.0; core/admin/mailu/internal/views/auth.py
     """
     async with forgotten(probe):
-        answers = await _tries(probe, way, [(VICTIM.address, "old-password")] * TRIES)
+        answers = await _tries(probe, endpoint, [(VICTIM.address, "old-password")] * TRIES)
         try:
-            reply = await log_in(probe, way, VICTIM.address, VICTIM.password, HERE)
+            reply = await log_in(probe, endpoint, VICTIM.address, VICTIM.password, HERE)
         except NotServed as end:
             return probe.seen(end.outcome, end.stage, end.reply, answers=answers)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, answers=answers)
 
 
 @behaviour(
-    "access/limits/25-starttls/login-tries", deep=True, severity=Severity.MINOR, alone=True, last=True, timeout=SECONDS
+    "access/limits/25-starttls/login-tries",
+    endpoint=SMTP_25,
+    deep=True,
+    severity=Severity.MINOR,
+    alone=True,
+    last=True,
+    timeout=SECONDS,
 )
 async def tries_on_25(probe: Probe) -> Observation:
     """Six attempts to log in on port 25, where no login is offered, then a good one on 465
@@ -172,7 +178,13 @@ async def tries_on_25(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "access/limits/web/wrong-passwords", deep=True, severity=Severity.MAJOR, alone=True, last=True, timeout=SECONDS
+    "access/limits/web/wrong-passwords",
+    endpoint=HTTPS_443,
+    deep=True,
+    severity=Severity.MAJOR,
+    alone=True,
+    last=True,
+    timeout=SECONDS,
 )
 async def web_tries(probe: Probe) -> Observation:
     """Six wrong passwords in the web site's login, then the right one, there and in a mail program

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.access import MECHANISMS, without_capabilities
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import answer, short
-from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.probe.probe import Probe
@@ -19,84 +19,87 @@ BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
 
 
 @behaviour(
-    "access/{way}/sasl-{mechanism}",
+    "access/{endpoint}/sasl-{mechanism}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": SASL, "mechanism": MECHANISMS},
+    each={"endpoint": SASL, "mechanism": MECHANISMS},
 )
-async def sasl(probe: Probe, way: Way, mechanism: str) -> Observation:
-    """A login with the SASL mechanism {mechanism} on {way.words}
+async def sasl(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
+    """A login with the SASL mechanism {mechanism} on {endpoint.words}
 
     Programs that use AUTHENTICATE (or AUTH) with {mechanism} do not get in.
 
     RFC 9051 section 6.2.2; RFC 5034; RFC 5804 section 2.1
     """
-    match way.port:
-        case 993:
-            async with probe.imap(way) as imap:
+    match endpoint.protocol:
+        case Protocol.IMAP:
+            async with probe.imap(endpoint) as imap:
                 done = await imap.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
                 reply = without_capabilities(done.reply)
-        case 995:
-            async with probe.pop3(way) as pop3:
+        case Protocol.POP3:
+            async with probe.pop3(endpoint) as pop3:
                 reply = await pop3.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
         case _:
-            async with probe.sieve(way) as sieve:
+            async with probe.sieve(endpoint) as sieve:
                 reply = await sieve.authenticate(USER.address, USER.password, mechanism)  # type: ignore[arg-type]
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/sasl-initial-response", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"way": SASL[:2]}
+    "access/{endpoint}/sasl-initial-response",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MINOR,
+    each={"endpoint": SASL[:2]},
 )
-async def initial_response(probe: Probe, way: Way) -> Observation:
-    """A login with PLAIN in one line (an initial response) on {way.words}
+async def initial_response(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with PLAIN in one line (an initial response) on {endpoint.words}
 
     Programs that save a round trip do not get in.
 
     RFC 4959 (SASL-IR); RFC 5034 section 4
     """
-    if way.port == 993:
-        async with probe.imap(way) as imap:
+    if endpoint.protocol is Protocol.IMAP:
+        async with probe.imap(endpoint) as imap:
             done = await imap.authenticate(USER.address, USER.password, initial_response=True)
             reply = without_capabilities(done.reply)
     else:
-        async with probe.pop3(way) as pop3:
+        async with probe.pop3(endpoint) as pop3:
             reply = await pop3.authenticate(USER.address, USER.password, initial_response=True)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/auth-{mechanism}-in-steps",
+    "access/{endpoint}/auth-{mechanism}-in-steps",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": (SUBMISSIONS_465,), "mechanism": MECHANISMS},
+    each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS},
 )
-async def in_steps(probe: Probe, way: Way, mechanism: str) -> Observation:
-    """SMTP AUTH {mechanism} on {way.words}, without an initial response
+async def in_steps(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
+    """SMTP AUTH {mechanism} on {endpoint.words}, without an initial response
 
     Programs and devices that wait to be asked cannot send.
 
     RFC 4954 section 4
     """
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         reply = await smtp.login(USER.address, USER.password, mechanism, initial_response=False)  # type: ignore[arg-type]
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/auth-{mechanism}-{kind}",
+    "access/{endpoint}/auth-{mechanism}-{kind}",
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
-    each={"way": (SUBMISSIONS_465,), "mechanism": MECHANISMS, "kind": BROKEN},
+    each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS, "kind": BROKEN},
 )
-async def broken(probe: Probe, way: Way, mechanism: str, kind: str) -> Observation:
-    """SMTP AUTH {mechanism} on {way.words} with a response that is {kind}, which must be refused
+async def broken(probe: Probe, endpoint: Endpoint, mechanism: str, kind: str) -> Observation:
+    """SMTP AUTH {mechanism} on {endpoint.words} with a response that is {kind}, which must be refused
 
     Programs that change their mind, or get it wrong, hang or are hung up on; at worst they get in.
 
     RFC 4954 section 4: 501 for `*` and for what is not base64
     """
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         asked = await answer(smtp, f"AUTH {mechanism}")
         if not positive(asked):
             raise NotServed(Outcome.REFUSED, Stage.AUTH, asked)
@@ -108,15 +111,17 @@ async def broken(probe: Probe, way: Way, mechanism: str, kind: str) -> Observati
     return probe.seen(outcome, Stage.AUTH, reply, challenge=short(asked), still_there=positive(after))
 
 
-@behaviour("access/{way}/cancelled", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"way": (IMAPS_993,)})
-async def imap_cancelled(probe: Probe, way: Way) -> Observation:
-    """AUTHENTICATE PLAIN on {way.words} that the client gives up with `*`
+@behaviour(
+    "access/{endpoint}/cancelled", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)}
+)
+async def imap_cancelled(probe: Probe, endpoint: Endpoint) -> Observation:
+    """AUTHENTICATE PLAIN on {endpoint.words} that the client gives up with `*`
 
     Programs that change their mind hang, or are hung up on.
 
     RFC 9051 section 6.2.2
     """
-    async with probe.imap(way) as imap:
+    async with probe.imap(endpoint) as imap:
         await imap.stream.send(b"c AUTHENTICATE PLAIN\r\n")
         async with imap.stream.reply(Stage.AUTH):
             asked = await imap.stream.line()

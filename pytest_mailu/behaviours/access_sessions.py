@@ -8,34 +8,34 @@ from contextlib import AsyncExitStack
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
-from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL, User
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-WAYS = (IMAPS_993, SUBMISSIONS_465)
+ASKED = (IMAPS_993, SUBMISSIONS_465)
 ONE = POOL[37]
 MANY = POOL[26:40]
-EACH = {993: 14, 465: 3}
-"""Sessions of each of `MANY` by port: below the 20 that one user may have of IMAP, and below the 50 that Postfix takes
+EACH = {IMAPS_993: 14, SUBMISSIONS_465: 3}
+"""Sessions of each of `MANY`: below the 20 that one user may have of IMAP, and below the 50 that Postfix takes
 from one address (smtpd_client_connection_count_limit)."""
 AT_A_TIME = 16
 """How many logins are under way together; all sessions stay open until the last has been let in."""
 
 
-async def opened(probe: Probe, way: Way, users: Sequence[User], at_a_time: int = AT_A_TIME) -> list[str]:
+async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_time: int = AT_A_TIME) -> list[str]:
     """One session for each of `users`, all open at once; empty where it was let in, else what was said."""
     places = asyncio.Semaphore(at_a_time)
 
     async def one(stack: AsyncExitStack, user: User) -> str:
         async with places:
             try:
-                if way.port == 465:
-                    smtp = await stack.enter_async_context(probe.smtp(way))
+                if endpoint.protocol is Protocol.SUBMISSION:
+                    smtp = await stack.enter_async_context(probe.smtp(endpoint))
                     await smtp.login(user.address, user.password)
                 else:
-                    imap = await stack.enter_async_context(probe.imap(way))
+                    imap = await stack.enter_async_context(probe.imap(endpoint))
                     await imap.login(user.address, user.password)
                     # Where Mailu's proxy lets in first and asks the mailbox's own server then, this is its answer.
                     await imap.noop()
@@ -72,52 +72,57 @@ def _verdict(probe: Probe, answers: Sequence[str]) -> Observation:
 
 
 @behaviour(
-    "access/{way}/sessions-of-one-user",
+    "access/{endpoint}/sessions-of-one-user",
     wanted=Outcome.ACCEPTED,
     deep=True,
     severity=Severity.MAJOR,
-    each={"way": WAYS},
+    each={"endpoint": ASKED},
     alone=True,
     timeout=60.0,
 )
-async def one_user(probe: Probe, way: Way) -> Observation:
-    """Twelve sessions of one user at once on {way.words}
+async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Twelve sessions of one user at once on {endpoint.words}
 
     People with a phone, a tablet and two computers get errors: each program opens several sessions.
 
     core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
     """
-    return _verdict(probe, await opened(probe, way, [ONE] * 12))
+    return _verdict(probe, await opened(probe, endpoint, [ONE] * 12))
 
 
 @behaviour(
-    "access/{way}/sessions-too-many", deep=True, severity=Severity.MINOR, each={"way": WAYS}, alone=True, timeout=90.0
+    "access/{endpoint}/sessions-too-many",
+    deep=True,
+    severity=Severity.MINOR,
+    each={"endpoint": ASKED},
+    alone=True,
+    timeout=90.0,
 )
-async def too_many(probe: Probe, way: Way) -> Observation:
-    """Thirty sessions of one user at once on {way.words}: how many are let in
+async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Thirty sessions of one user at once on {endpoint.words}: how many are let in
 
     Programs that open many sessions, and offices where several people share a mailbox, get errors.
 
     core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
     """
     # One after the other, or more than the limit slip in while Dovecot is still counting.
-    return _verdict(probe, await opened(probe, way, [ONE] * 30, at_a_time=1))
+    return _verdict(probe, await opened(probe, endpoint, [ONE] * 30, at_a_time=1))
 
 
 @behaviour(
-    "access/{way}/sessions-of-many-users",
+    "access/{endpoint}/sessions-of-many-users",
     wanted=Outcome.ACCEPTED,
     deep=True,
     severity=Severity.CRITICAL,
-    each={"way": WAYS},
+    each={"endpoint": ASKED},
     alone=True,
     timeout=150.0,
 )
-async def many_users(probe: Probe, way: Way) -> Observation:
-    """Many sessions of 14 users from one address at once on {way.words}
+async def many_users(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Many sessions of 14 users from one address at once on {endpoint.words}
 
     In an office people cannot get in on a working day, although all is well at night.
 
     core/nginx/conf/nginx.conf (worker_connections), core/nginx/dovecot/proxy.conf (client_limit)
     """
-    return _verdict(probe, await opened(probe, way, [user for user in MANY for _ in range(EACH[way.port])]))
+    return _verdict(probe, await opened(probe, endpoint, [user for user in MANY for _ in range(EACH[endpoint])]))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSION_587, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import (
+    HTTPS_443,
+    IMAPS_993,
+    POP3S_995,
+    SIEVE_4190,
+    SUBMISSION_587,
+    SUBMISSIONS_465,
+    Endpoint,
+)
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import POOL, User
 from pytest_mailu.probe.admin_site import SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-WAYS = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
+ASKED = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)
 FREE, BOUND, STRANGE, REQUIRED = POOL[29:33]
 """The owners of tokens: bound to no address, to the client's own, to another one; and where tokens are required."""
@@ -50,96 +58,102 @@ async def _made(probe: Probe, user: User, address: str) -> str:
     return token
 
 
-async def _token_login(probe: Probe, way: Way, user: User, address: str = "") -> Observation:
-    reply = await log_in(probe, way, user.address, await made(probe, user, address))
+async def _token_login(probe: Probe, endpoint: Endpoint, user: User, address: str = "") -> Observation:
+    reply = await log_in(probe, endpoint, user.address, await made(probe, user, address))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{way}/token", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": WAYS}, timeout=SECONDS)
-async def token(probe: Probe, way: Way) -> Observation:
-    """A login with an authentication token on {way.words}
+@behaviour(
+    "access/{endpoint}/token",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"endpoint": ASKED},
+    timeout=SECONDS,
+)
+async def token(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with an authentication token on {endpoint.words}
 
     Programs and devices that were given a token of their own are locked out.
 
     Mailu docs, "Web administration" (authentication tokens); core/admin/mailu/internal/nginx.py, 1.9 to master
     """
-    return await _token_login(probe, way, FREE)
+    return await _token_login(probe, endpoint, FREE)
 
 
 @behaviour(
-    "access/{way}/token-bound-here",
+    "access/{endpoint}/token-bound-here",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     timeout=SECONDS,
 )
-async def token_bound_here(probe: Probe, way: Way) -> Observation:
-    """A login with a token that is bound to the client's own address, on {way.words}
+async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with a token that is bound to the client's own address, on {endpoint.words}
 
     Devices with a token bound to their address are locked out; often it means that Mailu sees another address.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master; ranges of addresses since 2024.06
     """
-    return await _token_login(probe, way, BOUND, probe.address(Vantage.STRANGER))
+    return await _token_login(probe, endpoint, BOUND, probe.address(Vantage.STRANGER))
 
 
 @behaviour(
-    "access/{way}/token-bound-elsewhere",
+    "access/{endpoint}/token-bound-elsewhere",
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     timeout=SECONDS,
 )
-async def token_bound_elsewhere(probe: Probe, way: Way) -> Observation:
-    """A login with a token that is bound to another address, on {way.words}, which must be refused
+async def token_bound_elsewhere(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with a token that is bound to another address, on {endpoint.words}, which must be refused
 
     A stolen token works from everywhere.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master
     """
-    return await _token_login(probe, way, STRANGE, NOBODYS)
+    return await _token_login(probe, endpoint, STRANGE, NOBODYS)
 
 
 @behaviour(
-    "access/{way}/token-of-another",
+    "access/{endpoint}/token-of-another",
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     timeout=SECONDS,
 )
-async def token_of_another(probe: Probe, way: Way) -> Observation:
-    """A login with another user's token on {way.words}, which must be refused
+async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with another user's token on {endpoint.words}, which must be refused
 
     Everybody gets into every mailbox.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master
     """
-    reply = await log_in(probe, way, BOUND.address, await made(probe, FREE))
+    reply = await log_in(probe, endpoint, BOUND.address, await made(probe, FREE))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/token-deleted",
+    "access/{endpoint}/token-deleted",
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     timeout=SECONDS,
 )
-async def token_deleted(probe: Probe, way: Way) -> Observation:
-    """A login with a token that was deleted, on {way.words}, which must be refused
+async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with a token that was deleted, on {endpoint.words}, which must be refused
 
     A token that was taken back because it was stolen still works.
 
     core/admin/mailu/ui/views/tokens.py, 1.9 to master
     """
-    user = LOSERS[way]
+    user = LOSERS[endpoint]
     gone = await made(probe, user)
     async with Site.open(probe) as site:
         await site.login(user.address, user.password)
         listed = await site.page("/token/list")
         for number in set(_numbers(listed.text)):
             await site.submit(f"/token/delete/{number}", {})
-    reply = await log_in(probe, way, user.address, gone)
+    reply = await log_in(probe, endpoint, user.address, gone)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
@@ -147,7 +161,7 @@ def _numbers(page: str) -> list[str]:
     return [part.partition('"')[0] for part in page.split("/token/delete/")[1:]]
 
 
-@behaviour("access/web/token", severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("access/web/token", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def token_in_the_web(probe: Probe) -> Observation:
     """A login to the web site with an authentication token
 
@@ -161,46 +175,47 @@ async def token_in_the_web(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "access/{way}/password-where-tokens-are-required",
+    "access/{endpoint}/password-where-tokens-are-required",
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.MAJOR,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     variant=TOKENS_REQUIRED,
     deep=True,
     timeout=SECONDS,
 )
-async def password_refused(probe: Probe, way: Way) -> Observation:
-    """A login with the password on {way.words} where AUTH_REQUIRE_TOKENS is set, which must be refused
+async def password_refused(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with the password on {endpoint.words} where AUTH_REQUIRE_TOKENS is set, which must be refused
 
     The setting that is to keep passwords out of mail programs has no effect.
 
     Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06; core/admin/mailu/internal/nginx.py
     """
-    reply = await log_in(probe, way, REQUIRED.address, REQUIRED.password)
+    reply = await log_in(probe, endpoint, REQUIRED.address, REQUIRED.password)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
-    "access/{way}/token-where-tokens-are-required",
+    "access/{endpoint}/token-where-tokens-are-required",
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
-    each={"way": TWO},
+    each={"endpoint": TWO},
     variant=TOKENS_REQUIRED,
     deep=True,
     timeout=SECONDS,
 )
-async def token_where_required(probe: Probe, way: Way) -> Observation:
-    """A login with a token on {way.words} where AUTH_REQUIRE_TOKENS is set
+async def token_where_required(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A login with a token on {endpoint.words} where AUTH_REQUIRE_TOKENS is set
 
     Nobody gets in: passwords are not taken, and tokens neither.
 
     Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06
     """
-    return await _token_login(probe, way, REQUIRED)
+    return await _token_login(probe, endpoint, REQUIRED)
 
 
 @behaviour(
     "access/web/password-where-tokens-are-required",
+    endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
     variant=TOKENS_REQUIRED,

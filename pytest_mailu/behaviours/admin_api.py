@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import HTTPS_443
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, BOB, DOMAIN, POOL
 from pytest_mailu.probe.admin_site import Api, said
@@ -74,7 +75,14 @@ def _by_the_interface(reply: HttpReply) -> bool:
     return isinstance(document, dict) and "code" in document
 
 
-@behaviour("admin/api/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"kind": THINGS}, timeout=90.0)
+@behaviour(
+    "admin/api/{kind}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"kind": THINGS},
+    timeout=90.0,
+)
 async def lifecycle(probe: Probe, kind: str) -> Observation:
     """Through the REST interface: create, list, read, change and delete one {kind}
 
@@ -135,6 +143,7 @@ def _changed(reply: HttpReply, change: Mapping[str, Any]) -> bool:
 
 @behaviour(
     "admin/api/{without}",
+    endpoint=HTTPS_443,
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
     each={"without": ("without-token", "wrong-token")},
@@ -178,7 +187,7 @@ def _questions(thing: Thing, word: str) -> dict[str, tuple[str, str, Any]]:
     }
 
 
-@behaviour("admin/api/document", severity=Severity.MINOR, timeout=90.0)
+@behaviour("admin/api/document", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=90.0)
 async def document(probe: Probe) -> Observation:
     """What the REST interface says that it can do (its OpenAPI document)
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form
@@ -34,7 +34,12 @@ FORMS = {
 
 
 @behaviour(
-    "admin/site/page-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": PAGES}, timeout=SECONDS
+    "admin/site/page-{name}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"name": PAGES},
+    timeout=SECONDS,
 )
 async def page(probe: Probe, name: str) -> Observation:
     """The administration's page "{name}", for an administrator
@@ -51,7 +56,12 @@ async def page(probe: Probe, name: str) -> Observation:
 
 
 @behaviour(
-    "admin/site/form-{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": FORMS}, timeout=SECONDS
+    "admin/site/form-{name}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"name": FORMS},
+    timeout=SECONDS,
 )
 async def fields(probe: Probe, name: str) -> Observation:
     """What the form for a new {name} asks for, and proposes
@@ -70,7 +80,9 @@ async def fields(probe: Probe, name: str) -> Observation:
     )
 
 
-@behaviour("admin/site/create-user", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
+@behaviour(
+    "admin/site/create-user", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+)
 async def create_user(probe: Probe) -> Observation:
     """A user made in the administration can log in with a mail program
 
@@ -84,7 +96,9 @@ async def create_user(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("admin/site/create-alias", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "admin/site/create-alias", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS
+)
 async def create_alias(probe: Probe) -> Observation:
     """An alias made in the administration takes mail at once
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias
 
+from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Observation, Outcome, Question, Severity
 
@@ -56,6 +57,7 @@ def behaviour(
     *,
     severity: Severity,
     wanted: Outcome | None = None,
+    endpoint: Endpoint | None = None,
     each: Mapping[str, Iterable[Any]] | None = None,
     variant: str = BASE_VARIANT,
     alone: bool = False,
@@ -70,6 +72,7 @@ def behaviour(
 
     `id` and the docstring may name parameters in braces. The docstring's first paragraph is the title, its last the
     source (an RFC section, a page or file of Mailu), and what lies between says what somebody loses when it breaks.
+    `endpoint` is where it is asked; a parameter of `each` that is an `Endpoint` says so for each member.
     Raises UsageError where a docstring lacks one of the three.
     """
 
@@ -82,7 +85,7 @@ def behaviour(
             given = dict(zip(names, values, strict=True))
             declared.append(
                 Behaviour(
-                    question=_question(function, id, given, wanted, severity),
+                    question=_question(function, id, given, wanted=wanted, severity=severity, endpoint=endpoint),
                     ask=_bound(function, given),
                     variant=variant,
                     alone=alone,
@@ -106,12 +109,19 @@ def _bound(function: Callable[..., Awaitable[Observation]], given: Mapping[str, 
     return ask
 
 
+def _endpoint(given: Mapping[str, Any]) -> Endpoint | None:
+    found = [value for value in given.values() if isinstance(value, Endpoint)]
+    return found[0] if len(found) == 1 else None
+
+
 def _question(
     function: Callable[..., Any],
     id: str,
     given: Mapping[str, Any],
+    *,
     wanted: Outcome | None,
     severity: Severity,
+    endpoint: Endpoint | None,
 ) -> Question:
     try:
         text = inspect.cleandoc(function.__doc__ or "").format(**given)
@@ -128,7 +138,9 @@ def _question(
             "Write a docstring of three paragraphs: the title, what breaks for whom, and what that rests on.",
         )
     title, *breaks, source = paragraphs
-    return Question(id_, title, " ".join(breaks), source, wanted, severity)
+    where = endpoint or _endpoint(given)
+    operation = id_.partition("/")[2] if where is None else where.operation(id_)
+    return Question(id_, title, " ".join(breaks), source, wanted, severity, where, operation)
 
 
 class Matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_PLAIN, Way
+from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import (
     ALICE,
@@ -32,12 +32,12 @@ TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
 
 
 @behaviour(
-    "inbound/{way}/{kind}",
+    "inbound/{endpoint}/{kind}",
     wanted=Outcome.DELIVERED,
     severity=Severity.CRITICAL,
-    each={"way": (SMTP_25,), "kind": ADDRESSES},
+    each={"endpoint": (SMTP_25,), "kind": ADDRESSES},
 )
-async def delivered(probe: Probe, way: Way, kind: str) -> Observation:
+async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     """A letter from the world to an address of the kind "{kind}"
 
     Mail from outside to such addresses does not arrive.
@@ -46,11 +46,11 @@ async def delivered(probe: Probe, way: Way, kind: str) -> Observation:
     """
     address, user = ADDRESSES[kind]
     sent = probe.letter(to=address)
-    reply = await probe.deliver(sent, way)
+    reply = await probe.deliver(sent, endpoint)
     return await probe.in_mailbox(sent, user, reply, headers=kind in TOLD_WITH_HEADERS)
 
 
-@behaviour("inbound/25-plain/mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("inbound/25-plain/mailbox", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def without_tls(probe: Probe) -> Observation:
     """A letter from a server of the world that does not use TLS
 
@@ -63,7 +63,7 @@ async def without_tls(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, ALICE, reply)
 
 
-@behaviour("inbound/25/unknown-user", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour("inbound/25/unknown-user", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def unknown_user(probe: Probe) -> Observation:
     """A letter from the world to nobody at our domain, which must be refused at once
 
@@ -76,7 +76,9 @@ async def unknown_user(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, ALICE, reply)
 
 
-@behaviour("inbound/25/unknown-domain", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
+@behaviour(
+    "inbound/25/unknown-domain", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.CRITICAL
+)
 async def unknown_domain(probe: Probe) -> Observation:
     """A letter from the world to a domain that is not here, which must be refused
 
@@ -89,7 +91,9 @@ async def unknown_domain(probe: Probe) -> Observation:
     return await probe.at_world(sent, reply)
 
 
-@behaviour("inbound/25/our-own-domain", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
+@behaviour(
+    "inbound/25/our-own-domain", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.CRITICAL
+)
 async def our_own_domain(probe: Probe) -> Observation:
     """A letter from a stranger in the name of one of our own users, which must be refused
 
@@ -102,7 +106,7 @@ async def our_own_domain(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, ALICE, reply)
 
 
-@behaviour("inbound/25/forged", severity=Severity.MAJOR)
+@behaviour("inbound/25/forged", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def forged(probe: Probe) -> Observation:
     """A letter from a stranger in the name of a domain that forbids it by SPF and DMARC
 
@@ -115,7 +119,7 @@ async def forged(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, ALICE, reply)
 
 
-@behaviour("inbound/25/without-signature", severity=Severity.MAJOR)
+@behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def without_signature(probe: Probe) -> Observation:
     """A letter from a well-kept domain without a DKIM signature
 

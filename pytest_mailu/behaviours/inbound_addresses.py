@@ -26,7 +26,9 @@ READER = POOL[20]
 HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}
 
 
-@behaviour("inbound/25/alias-with-detail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/alias-with-detail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+)
 async def alias_detail(probe: Probe) -> Observation:
     """A letter to an alias with a detail (`sales+fair@`)
 
@@ -40,6 +42,7 @@ async def alias_detail(probe: Probe) -> Observation:
 
 @behaviour(
     "inbound/25/alias-of-two-{user}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     severity=Severity.CRITICAL,
     each={"user": ("alice", "bob")},
@@ -55,7 +58,12 @@ async def alias_of_two(probe: Probe, user: str) -> Observation:
     return await probe.in_mailbox(sent, {"alice": ALICE, "bob": BOB}[user], await probe.deliver(sent))
 
 
-@behaviour("inbound/25/unknown-user-alternative", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/unknown-user-alternative",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+)
 async def unknown_at_alternative(probe: Probe) -> Observation:
     """A letter from the world to nobody at the alternative domain, which must be refused at once
 
@@ -67,7 +75,7 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=1.0)
 
 
-@behaviour("inbound/25/postmaster", severity=Severity.MINOR)
+@behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def postmaster(probe: Probe) -> Observation:
     """A letter to postmaster, an address that every mail domain has to have
 
@@ -79,7 +87,7 @@ async def postmaster(probe: Probe) -> Observation:
     return await probe.at_world(sent, await probe.deliver(sent), wait=1.0)
 
 
-@behaviour("inbound/25/disabled-user", severity=Severity.MAJOR)
+@behaviour("inbound/25/disabled-user", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def disabled(probe: Probe) -> Observation:
     """A letter to a user whose account is disabled
 
@@ -91,7 +99,7 @@ async def disabled(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, DISABLED, await probe.deliver(sent))
 
 
-@behaviour("inbound/25/full-mailbox", severity=Severity.MAJOR, timeout=60.0)
+@behaviour("inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR, timeout=60.0)
 async def full(probe: Probe) -> Observation:
     """A letter to a user whose mailbox is full: refused, kept for later, or returned with a reason
 
@@ -108,7 +116,7 @@ async def full(probe: Probe) -> Observation:
     return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
 
 
-@behaviour("inbound/25/some-of-many", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("inbound/25/some-of-many", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def some_of_many(probe: Probe) -> Observation:
     """A letter to three addresses, one of which does not exist: the two others get it
 
@@ -126,7 +134,7 @@ async def some_of_many(probe: Probe) -> Observation:
     return probe.with_facts(seen, recipients=codes)
 
 
-@behaviour("inbound/25/twice", wanted=Outcome.DELIVERED, severity=Severity.MINOR)
+@behaviour("inbound/25/twice", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MINOR)
 async def twice(probe: Probe) -> Observation:
     """The same letter sent twice, as a mail server does that lost our answer
 
@@ -142,7 +150,9 @@ async def twice(probe: Probe) -> Observation:
     return probe.seen(Outcome.DELIVERED if found else Outcome.LOST, Stage.DELIVERY, reply, copies=len(found))
 
 
-@behaviour("inbound/25/null-sender", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour(
+    "inbound/25/null-sender", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
+)
 async def null_sender(probe: Probe) -> Observation:
     """A bounce from the world (an empty envelope sender) to a mailbox
 
@@ -154,7 +164,12 @@ async def null_sender(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
-@behaviour("inbound/25/from-another-network", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour(
+    "inbound/25/from-another-network",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+)
 async def another_network(probe: Probe) -> Observation:
     """A letter from a server in another network, that the login limiter does not spare
 
@@ -166,7 +181,7 @@ async def another_network(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent, vantage=Vantage.OTHER_STRANGER))
 
 
-@behaviour("inbound/25/helo-{kind}", severity=Severity.MINOR, each={"kind": HELO})
+@behaviour("inbound/25/helo-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"kind": HELO})
 async def helo(probe: Probe, kind: str) -> Observation:
     """A letter from a server that calls itself by a name of the kind "{kind}"
 

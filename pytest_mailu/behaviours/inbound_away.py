@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import AWAY, AWAY_ONCE, ELSEWHERE, User
 from pytest_mailu.probe.messages import Letter
@@ -36,7 +37,13 @@ MACHINES = MappingProxyType(
 )
 
 
-@behaviour("inbound/away/reply", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, timeout=60.0)
+@behaviour(
+    "inbound/away/reply",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    timeout=60.0,
+)
 async def reply(probe: Probe) -> Observation:
     """The automatic reply to a person who writes
 
@@ -62,7 +69,13 @@ async def reply(probe: Probe) -> Observation:
     return probe.seen(Outcome.DELIVERED, Stage.DELIVERY, **facts)
 
 
-@behaviour("inbound/away/once", wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR, timeout=60.0)
+@behaviour(
+    "inbound/away/once",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.NOT_OFFERED,
+    severity=Severity.MAJOR,
+    timeout=60.0,
+)
 async def once(probe: Probe) -> Observation:
     """The second letter of a person who has had the automatic reply already: no reply
 
@@ -83,6 +96,7 @@ async def once(probe: Probe) -> Observation:
 
 @behaviour(
     "inbound/away/none-to-{machine}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
     deep=True,
     wanted=Outcome.NOT_OFFERED,
     severity=Severity.MINOR,

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
 from pytest_mailu.probe.probe import Probe
@@ -26,7 +27,12 @@ POLICIES = {
 OURS = {"bob": BOB.address, "nobody": f"nobody@{DOMAIN}", "alternative-domain": f"bob@{ALTERNATIVE}"}
 
 
-@behaviour("inbound/25/sender-with-{policy}", severity=Severity.MAJOR, each={"policy": POLICIES})
+@behaviour(
+    "inbound/25/sender-with-{policy}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    severity=Severity.MAJOR,
+    each={"policy": POLICIES},
+)
 async def sender_with(probe: Probe, policy: str) -> Observation:
     """A letter in the name of a domain with the policy "{policy}", from a host that the domain does not name
 
@@ -41,7 +47,7 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
-@behaviour("inbound/25/broken-signature", severity=Severity.MAJOR)
+@behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def broken_signature(probe: Probe) -> Observation:
     """A letter whose DKIM signature does not fit any more, from a host that its domain names
 
@@ -54,7 +60,7 @@ async def broken_signature(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
-@behaviour("inbound/25/authentication-results", severity=Severity.MINOR)
+@behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def authentication_results(probe: Probe) -> Observation:
     """What a good letter's Authentication-Results say in the mailbox
 
@@ -75,7 +81,13 @@ async def authentication_results(probe: Probe) -> Observation:
     return probe.seen(Outcome.DELIVERED, seen.stage, reply, server=text.partition(";")[0], results=results)
 
 
-@behaviour("inbound/25/claims-to-be-{whose}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"whose": OURS})
+@behaviour(
+    "inbound/25/claims-to-be-{whose}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"whose": OURS},
+)
 async def claims(probe: Probe, whose: str) -> Observation:
     """A stranger's own envelope, and in the header From one of our addresses ({whose}), which must be refused
 
@@ -87,7 +99,7 @@ async def claims(probe: Probe, whose: str) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=6.0)
 
 
-@behaviour("inbound/25/brings-spam-headers", severity=Severity.MINOR)
+@behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def brings_headers(probe: Probe) -> Observation:
     """A good letter that brings along headers saying it is spam
 
@@ -100,7 +112,7 @@ async def brings_headers(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent), headers=True)
 
 
-@behaviour("inbound/25/list-mail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def list_mail(probe: Probe) -> Observation:
     """A letter that a mailing list passes on, in the name of its author
 

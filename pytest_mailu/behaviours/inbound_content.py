@@ -46,7 +46,13 @@ FORBIDDEN = {
 }
 
 
-@behaviour("inbound/25/body-{kind}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"kind": BODIES})
+@behaviour(
+    "inbound/25/body-{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"kind": BODIES},
+)
 async def body_kept(probe: Probe, kind: str) -> Observation:
     """The text of a letter from the world, of the kind "{kind}", arrives byte for byte
 
@@ -57,7 +63,7 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     return await _body(probe, BODIES[kind])
 
 
-@behaviour("inbound/25/body-{kind}", severity=Severity.MINOR, each={"kind": ODD})
+@behaviour("inbound/25/body-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"kind": ODD})
 async def body_odd(probe: Probe, kind: str) -> Observation:
     """The text of a letter from the world, of the kind "{kind}", which no server should send and some do
 
@@ -80,7 +86,14 @@ def _signed(letter: Letter) -> Letter:
     return replace(letter, content=sign(letter.content, ELSEWHERE))
 
 
-@behaviour("inbound/25/large", deep=True, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, timeout=90.0)
+@behaviour(
+    "inbound/25/large",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    deep=True,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    timeout=90.0,
+)
 async def large(probe: Probe) -> Observation:
     """A letter of 12 MB from the world
 
@@ -92,7 +105,12 @@ async def large(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, POOL[22], await probe.deliver(sent), wait=40.0)
 
 
-@behaviour("inbound/25/size-announced-too-large", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+@behaviour(
+    "inbound/25/size-announced-too-large",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MINOR,
+)
 async def announced(probe: Probe) -> Observation:
     """A letter announced as larger than the server takes, which must be refused before it is sent
 
@@ -111,6 +129,7 @@ async def announced(probe: Probe) -> Observation:
 
 @behaviour(
     "inbound/25/size-sent-too-large",
+    endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
     variant="small-letters",
@@ -128,7 +147,13 @@ async def sent_too_large(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=5.0)
 
 
-@behaviour("inbound/25/attachment-{kind}", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"kind": WELCOME})
+@behaviour(
+    "inbound/25/attachment-{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"kind": WELCOME},
+)
 async def attachment(probe: Probe, kind: str) -> Observation:
     """A letter from the world with an attachment ({kind})
 
@@ -139,7 +164,13 @@ async def attachment(probe: Probe, kind: str) -> Observation:
     return await _attached(probe, *WELCOME[kind])
 
 
-@behaviour("inbound/25/attachment-{kind}", wanted=Outcome.REFUSED, severity=Severity.MAJOR, each={"kind": FORBIDDEN})
+@behaviour(
+    "inbound/25/attachment-{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+    each={"kind": FORBIDDEN},
+)
 async def forbidden_attachment(probe: Probe, kind: str) -> Observation:
     """A letter from the world with an attachment that Mailu forbids ({kind})
 
@@ -163,7 +194,7 @@ async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
 
 
-@behaviour("inbound/25/gtube", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour("inbound/25/gtube", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def gtube(probe: Probe) -> Observation:
     """The test string for spam filters, in a letter from the world
 
@@ -175,7 +206,7 @@ async def gtube(probe: Probe) -> Observation:
     return await _body(probe, text)
 
 
-@behaviour("inbound/25/smtputf8", severity=Severity.MINOR)
+@behaviour("inbound/25/smtputf8", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
     """A letter from an address with an umlaut in its local part
 
@@ -193,7 +224,7 @@ async def smtputf8(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, done.reply)
 
 
-@behaviour("inbound/25/chunking", severity=Severity.MINOR)
+@behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def chunking(probe: Probe) -> Observation:
     """A letter from the world handed over by BDAT, where the server offers it
 
@@ -211,7 +242,7 @@ async def chunking(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, reply)
 
 
-@behaviour("inbound/25/pipelining", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("inbound/25/pipelining", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def pipelining(probe: Probe) -> Observation:
     """MAIL, RCPT and DATA in one piece
 
@@ -231,7 +262,7 @@ async def pipelining(probe: Probe) -> Observation:
     return probe.with_facts(await probe.in_mailbox(sent, READER, done), offered=offered)
 
 
-@behaviour("inbound/25/two-letters", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("inbound/25/two-letters", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def two_letters(probe: Probe) -> Observation:
     """Two letters one after the other on one connection
 
@@ -247,7 +278,13 @@ async def two_letters(probe: Probe) -> Observation:
     return seen if seen.outcome is not Outcome.DELIVERED else await probe.in_mailbox(second, READER, reply)
 
 
-@behaviour("inbound/25/smuggling-{end}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"end": ENDS})
+@behaviour(
+    "inbound/25/smuggling-{end}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"end": ENDS},
+)
 async def smuggling(probe: Probe, end: str) -> Observation:
     """A second letter hidden behind {end} in a stranger's letter, which must not be taken for one
 
@@ -261,7 +298,9 @@ async def smuggling(probe: Probe, end: str) -> Observation:
         return await smuggle(probe, smtp, outer, inner, ENDS[end])
 
 
-@behaviour("inbound/25/line-end-{end}", severity=Severity.MINOR, each={"end": ("lf", "cr")})
+@behaviour(
+    "inbound/25/line-end-{end}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"end": ("lf", "cr")}
+)
 async def line_end(probe: Probe, end: str) -> Observation:
     """A letter from the world whose lines end in {end} alone
 

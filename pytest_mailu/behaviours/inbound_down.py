@@ -25,6 +25,7 @@ SERVICES = ("imap", "admin", "antispam")
 
 @behaviour(
     "inbound/down/{service}-held-still",
+    endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
     severity=Severity.MAJOR,
@@ -43,7 +44,13 @@ async def held_still(probe: Probe, service: str) -> Observation:
 
 
 @behaviour(
-    "inbound/down/imap-gone", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR, alone=True, timeout=150.0
+    "inbound/down/imap-gone",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
+    alone=True,
+    timeout=150.0,
 )
 async def gone(probe: Probe) -> Observation:
     """A letter from the world while the container of the service imap is stopped, and its name with it

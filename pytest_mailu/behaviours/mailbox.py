@@ -81,7 +81,7 @@ def code_name(reply: ImapReply) -> str:
     return reply.code.partition(" ")[0].upper()
 
 
-@behaviour("mailbox/993/folders", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/folders", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def folders(probe: Probe) -> Observation:
     """The folders of a new mailbox, with their special uses, and which of them are subscribed
 
@@ -100,7 +100,11 @@ async def folders(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "mailbox/993/create-rename-delete/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"kind": KINDS}
+    "mailbox/993/create-rename-delete/{kind}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"kind": KINDS},
 )
 async def create_rename_delete(probe: Probe, kind: str) -> Observation:
     """A folder is created, subscribed, renamed and deleted (name: {kind})
@@ -143,7 +147,13 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/refuses-{what}", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"what": REFUSALS})
+@behaviour(
+    "mailbox/993/refuses-{what}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MINOR,
+    each={"what": REFUSALS},
+)
 async def refuses(probe: Probe, what: str) -> Observation:
     """What cannot be done with folders is refused, with a reason: {what}
 
@@ -158,7 +168,7 @@ async def refuses(probe: Probe, what: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)
 
 
-@behaviour("mailbox/993/quota", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/quota", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def quota(probe: Probe) -> Observation:
     """The quota that IMAP shows, and that it counts what is put in
 
@@ -178,7 +188,7 @@ async def quota(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if grown else Outcome.NOT_OFFERED, Stage.COMMAND, limits=limits, counts=grown)
 
 
-@behaviour("mailbox/993/append-over-quota", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/append-over-quota", endpoint=IMAPS_993, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def append_over_quota(probe: Probe) -> Observation:
     """A message that does not fit into the mailbox any more is refused
 

@@ -58,6 +58,7 @@ async def exactly_once(probe: Probe) -> Observation:
 
 @behaviour(
     "mailbox/993/teaches-{lesson}",
+    endpoint=IMAPS_993,
     deep=True,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -84,7 +85,9 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY, **facts)
 
 
-@behaviour("mailbox/993/append-to-junk", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=60.0)
+@behaviour(
+    "mailbox/993/append-to-junk", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=60.0
+)
 async def append_to_junk(probe: Probe) -> Observation:
     """A message that a program puts into Junk itself teaches the spam filter
 
@@ -100,7 +103,9 @@ async def append_to_junk(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY)
 
 
-@behaviour("mailbox/993/junk-to-trash", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=90.0)
+@behaviour(
+    "mailbox/993/junk-to-trash", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=90.0
+)
 async def junk_to_trash(probe: Probe) -> Observation:
     """Spam that is moved from Junk to Trash is not taken for good mail
 

@@ -29,7 +29,11 @@ SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
 @behaviour(
-    "mailbox/993/append-fetch/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"kind": CONTENTS}
+    "mailbox/993/append-fetch/{kind}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"kind": CONTENTS},
 )
 async def append_fetch(probe: Probe, kind: str) -> Observation:
     """A message put into a folder comes back byte for byte ({kind})
@@ -53,7 +57,7 @@ async def append_fetch(probe: Probe, kind: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/append-date", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/append-date", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def append_date(probe: Probe) -> Observation:
     """A message put into a folder keeps the date it is given
 
@@ -70,7 +74,7 @@ async def append_date(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if dates == [SENT_AT] else Outcome.ALTERED, Stage.COMMAND)
 
 
-@behaviour("mailbox/993/flags", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/flags", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def flags(probe: Probe) -> Observation:
     """Flags and keywords set on a message are there in the next session
 
@@ -91,7 +95,7 @@ async def flags(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if kept else Outcome.LOST, Stage.COMMAND, flags=found, possible=possible)
 
 
-@behaviour("mailbox/993/seen-when-read", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/seen-when-read", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def seen_when_read(probe: Probe) -> Observation:
     """Reading a message marks it as seen, and peeking does not
 
@@ -109,7 +113,13 @@ async def seen_when_read(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if found == [[], ["\\Seen"]] else Outcome.ALTERED, Stage.COMMAND, flags=found)
 
 
-@behaviour("mailbox/993/{verb}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"verb": ("copy", "move")})
+@behaviour(
+    "mailbox/993/{verb}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"verb": ("copy", "move")},
+)
 async def copy_or_move(probe: Probe, verb: str) -> Observation:
     """A message gets into another folder with its flags ({verb}), and the server tells under which number
 
@@ -136,7 +146,7 @@ async def copy_or_move(probe: Probe, verb: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/expunge", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/expunge", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def expunge(probe: Probe) -> Observation:
     """Of two deleted messages, the one that is named goes and the other stays until all go
 

@@ -40,7 +40,7 @@ async def _number(pop3: Pop3Session, letter: Letter) -> int | None:
     return None
 
 
-@behaviour("mailbox/995/uidl-stable", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+@behaviour("mailbox/995/uidl-stable", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def uidl_stable(probe: Probe) -> Observation:
     """POP3's unique ids are the same in the next session
 
@@ -59,7 +59,7 @@ async def uidl_stable(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, length=len(seen[0] or ""))
 
 
-@behaviour("mailbox/995/fetch", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+@behaviour("mailbox/995/fetch", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def fetch(probe: Probe) -> Observation:
     """A letter comes whole over POP3, and its header alone with TOP
 
@@ -85,7 +85,7 @@ async def fetch(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/995/delete", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/995/delete", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def delete(probe: Probe) -> Observation:
     """A message deleted over POP3 is gone in the next session, and one whose deletion was taken back is not
 
@@ -107,7 +107,7 @@ async def delete(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if there == [True, True, False] else Outcome.LOST, Stage.COMMAND, there=there)
 
 
-@behaviour("mailbox/995/deleted-without-quit", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/995/deleted-without-quit", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def without_quit(probe: Probe) -> Observation:
     """A message deleted in a session that breaks off stays
 
@@ -131,7 +131,7 @@ class _BrokenOff(Exception):
     """Leaves a session without QUIT."""
 
 
-@behaviour("mailbox/995/beside-imap", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/995/beside-imap", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def beside_imap(probe: Probe) -> Observation:
     """A letter read over IMAP is still there over POP3, and one fetched over POP3 is marked as read over IMAP
 
@@ -161,7 +161,7 @@ async def _flags(probe: Probe, letter: Letter) -> list[str]:
     return [flag for message in found for flag in message.flags if flag != "\\Recent"]
 
 
-@behaviour("mailbox/995/refuses-missing", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+@behaviour("mailbox/995/refuses-missing", endpoint=POP3S_995, wanted=Outcome.REFUSED, severity=Severity.MINOR)
 async def refuses_missing(probe: Probe) -> Observation:
     """A message that is not there is refused over POP3
 

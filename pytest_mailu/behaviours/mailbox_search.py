@@ -137,7 +137,9 @@ async def _search(probe: Probe, criteria: Criteria) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, found=len(found), of=len(of_all))
 
 
-@behaviour("mailbox/993/search/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"by": WORDS})
+@behaviour(
+    "mailbox/993/search/{by}", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"by": WORDS}
+)
 async def search(probe: Probe, by: str) -> Observation:
     """SEARCH for a word finds the one message that has it ({by})
 
@@ -148,7 +150,7 @@ async def search(probe: Probe, by: str) -> Observation:
     return await _search(probe, WORDS[by])
 
 
-@behaviour("mailbox/993/search/{by}", severity=Severity.MINOR, each={"by": EXACTLY})
+@behaviour("mailbox/993/search/{by}", endpoint=IMAPS_993, severity=Severity.MINOR, each={"by": EXACTLY})
 async def search_exactly(probe: Probe, by: str) -> Observation:
     """SEARCH by {by}, which a full-text index need not answer as the standard has it
 
@@ -160,7 +162,7 @@ async def search_exactly(probe: Probe, by: str) -> Observation:
     return await _search(probe, EXACTLY[by])
 
 
-@behaviour("mailbox/993/search/state", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/search/state", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def search_state(probe: Probe) -> Observation:
     """SEARCH by flags, date and size finds what it should
 
@@ -206,7 +208,7 @@ async def search_delivered(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if len(found) == 1 else Outcome.LOST, Stage.COMMAND, found=len(found))
 
 
-@behaviour("mailbox/993/sort", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/sort", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def sort(probe: Probe) -> Observation:
     """SORT puts messages in order, by subject, sender, date and size
 
@@ -232,7 +234,11 @@ async def sort(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "mailbox/993/thread/{by}", wanted=Outcome.ACCEPTED, severity=Severity.MINOR, each={"by": ("references", "refs")}
+    "mailbox/993/thread/{by}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MINOR,
+    each={"by": ("references", "refs")},
 )
 async def thread(probe: Probe, by: str) -> Observation:
     """THREAD finds together what belongs together (by {by})
@@ -254,7 +260,7 @@ async def thread(probe: Probe, by: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, threads=len(threads))
 
 
-@behaviour("mailbox/993/envelope", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/envelope", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def envelope(probe: Probe) -> Observation:
     """The envelope of a known message
 
@@ -267,7 +273,7 @@ async def envelope(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if seen == ENVELOPE else Outcome.ALTERED, Stage.COMMAND, envelope=seen)
 
 
-@behaviour("mailbox/993/bodystructure", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/bodystructure", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def bodystructure(probe: Probe) -> Observation:
     """The structure of a known message: alternatives, and an attachment with a name outside ASCII
 
@@ -281,7 +287,7 @@ async def bodystructure(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/parts", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/parts", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def parts(probe: Probe) -> Observation:
     """Single parts of a known message, fetched for themselves
 

@@ -17,7 +17,7 @@ SYNCER = POOL[3]
 IDLER = POOL[5]
 
 
-@behaviour("mailbox/993/uids-stay", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+@behaviour("mailbox/993/uids-stay", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def uids_stay(probe: Probe) -> Observation:
     """Messages have the same UIDs in the next session, and new ones get higher ones
 
@@ -38,7 +38,7 @@ async def uids_stay(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND)
 
 
-@behaviour("mailbox/993/condstore", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/condstore", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def condstore(probe: Probe) -> Observation:
     """The server counts changes, and does not let an old view overwrite a newer flag
 
@@ -59,7 +59,7 @@ async def condstore(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.NOT_OFFERED, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/qresync", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/qresync", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def qresync(probe: Probe) -> Observation:
     """A program that comes back is told what is gone since it last looked
 
@@ -83,7 +83,7 @@ async def qresync(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, told=len(told))
 
 
-@behaviour("mailbox/993/two-sessions", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/two-sessions", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def two_sessions(probe: Probe) -> Observation:
     """What one program does to a folder, another one that has it open is told
 
@@ -109,7 +109,7 @@ async def two_sessions(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, told=[" ".join(one) for one in told])
 
 
-@behaviour("mailbox/993/idle", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/idle", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def idle(probe: Probe) -> Observation:
     """IDLE tells of a new letter, and of what another program does
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALICE, ELSEWHERE, KEEPS, OUTSIDE, PASSES, RELAYED
 from pytest_mailu.probe.probe import Probe, queue_id
@@ -13,6 +13,7 @@ STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
 
 @behaviour(
     "relay/25/{vantage}-to-elsewhere",
+    endpoint=SMTP_25_PLAIN,
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
     each={"vantage": STRANGERS},
@@ -37,7 +38,9 @@ async def stranger(probe: Probe, vantage: Vantage) -> Observation:
     return probe.with_facts(await probe.at_world(sent, done), client=seen_as)
 
 
-@behaviour("relay/25/relaynet-to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour(
+    "relay/25/relaynet-to-elsewhere", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
+)
 async def relaynet(probe: Probe) -> Observation:
     """A letter from a host in RELAYNETS to another domain on port 25, without a login
 
@@ -48,7 +51,7 @@ async def relaynet(probe: Probe) -> Observation:
     return await _through_25(probe, Vantage.RELAYNET)
 
 
-@behaviour("relay/25/inside-to-elsewhere", severity=Severity.MAJOR)
+@behaviour("relay/25/inside-to-elsewhere", endpoint=SMTP_25_PLAIN, severity=Severity.MAJOR)
 async def inside(probe: Probe) -> Observation:
     """A letter from a host in SUBNET to another domain on port 25, without a login
 
@@ -65,7 +68,9 @@ async def _through_25(probe: Probe, vantage: Vantage) -> Observation:
     return await probe.at_world(sent, reply)
 
 
-@behaviour("relay/25/client-never-logs-in", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour(
+    "relay/25/client-never-logs-in", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR
+)
 async def never_logs_in(probe: Probe) -> Observation:
     """A mail program on port 25 that never logs in, to another domain: refused
 
@@ -76,7 +81,12 @@ async def never_logs_in(probe: Probe) -> Observation:
     return await _client_on_25(probe, insist=False)
 
 
-@behaviour("relay/25/client-insists-on-login", wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
+@behaviour(
+    "relay/25/client-insists-on-login",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.NOT_OFFERED,
+    severity=Severity.MAJOR,
+)
 async def insists_on_login(probe: Probe) -> Observation:
     """A mail program on port 25 that insists on logging in: there is no login to be had
 
@@ -175,7 +185,7 @@ async def by_mx(probe: Probe) -> Observation:
     return await _submitted(probe, SUBMISSIONS_465)
 
 
-async def _submitted(probe: Probe, way: Way) -> Observation:
+async def _submitted(probe: Probe, endpoint: Endpoint) -> Observation:
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.submit(sent, way, ALICE)
+    reply = await probe.submit(sent, endpoint, ALICE)
     return await probe.at_world(sent, reply)

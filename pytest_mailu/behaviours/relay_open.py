@@ -24,7 +24,11 @@ SPELLINGS = {
 
 
 @behaviour(
-    "relay/25/spelling-{spelling}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"spelling": SPELLINGS}
+    "relay/25/spelling-{spelling}",
+    endpoint=SMTP_25_PLAIN,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"spelling": SPELLINGS},
 )
 async def spelling(probe: Probe, spelling: str) -> Observation:
     """A stranger's letter to another domain under the spelling "{spelling}", which must be refused
@@ -37,7 +41,12 @@ async def spelling(probe: Probe, spelling: str) -> Observation:
     return await probe.at_world(sent, await probe.deliver(sent), wait=6.0)
 
 
-@behaviour("relay/25/client-logs-in-if-offered", wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour(
+    "relay/25/client-logs-in-if-offered",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+)
 async def logs_in_if_offered(probe: Probe) -> Observation:
     """A mail program on port 25 that logs in where a login is offered, to another domain: goes on as a stranger
 
@@ -54,7 +63,11 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "relay/25/{vantage}-to-mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"vantage": TRUSTED}
+    "relay/25/{vantage}-to-mailbox",
+    endpoint=SMTP_25_PLAIN,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"vantage": TRUSTED},
 )
 async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     """A letter in a user's name from a trusted host ({vantage}) to a mailbox on this server, without a login
@@ -67,7 +80,7 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     return await probe.in_mailbox(sent, READER, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
-@behaviour("relay/25/{vantage}-as-outsider", severity=Severity.MINOR, each={"vantage": TRUSTED})
+@behaviour("relay/25/{vantage}-as-outsider", endpoint=SMTP_25_PLAIN, severity=Severity.MINOR, each={"vantage": TRUSTED})
 async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
     """A letter in an outsider's name from a trusted host ({vantage}) to another domain: which envelope sender goes out
 
@@ -79,7 +92,7 @@ async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
     return await probe.at_world(sent, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
-@behaviour("relay/25/relaynet-to-nobody", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+@behaviour("relay/25/relaynet-to-nobody", endpoint=SMTP_25_PLAIN, wanted=Outcome.REFUSED, severity=Severity.MINOR)
 async def trusted_to_nobody(probe: Probe) -> Observation:
     """A letter from a host in RELAYNETS to nobody at our own domain, which must be refused at once
 

@@ -33,7 +33,7 @@ async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
         await sieve.command(f'DELETESCRIPT "{name}"')
 
 
-@behaviour("sieve/4190/upload", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("sieve/4190/upload", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def upload(probe: Probe) -> Observation:
     """A script is checked, uploaded, listed, and comes back as it was
 
@@ -51,7 +51,7 @@ async def upload(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, same=same, listed=name in listed)
 
 
-@behaviour("sieve/4190/activate", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("sieve/4190/activate", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def activate(probe: Probe) -> Observation:
     """A script is made the active one, cannot be deleted while it is, and is put out of force again
 
@@ -73,7 +73,7 @@ async def activate(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, refusal, states=states)
 
 
-@behaviour("sieve/4190/rename", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("sieve/4190/rename", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def rename(probe: Probe) -> Observation:
     """A script is renamed, to a name outside ASCII, and deleted
 
@@ -95,6 +95,7 @@ async def rename(probe: Probe) -> Observation:
 
 @behaviour(
     "sieve/4190/refuses-{what}",
+    endpoint=SIEVE_4190,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MINOR,
     each={"what": ("broken-check", "broken-upload", "unknown-extension", "missing", "taken-name")},
@@ -127,7 +128,7 @@ async def refuses(probe: Probe, what: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, answer.reply, kept=kept)
 
 
-@behaviour("sieve/4190/space", wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("sieve/4190/space", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def space(probe: Probe) -> Observation:
     """The server says whether there is room for a script, and takes one of 64 KB
 

@@ -3,79 +3,94 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SUBMISSION, Way
+from pytest_mailu.core.endpoints import SUBMISSION, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ALICE, BOB, ELSEWHERE, SALES, User
 from pytest_mailu.probe.probe import Probe
 
 
-@behaviour("submission/{way}/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
-async def local(probe: Probe, way: Way) -> Observation:
-    """Mail to a mailbox on this server, sent with a login through {way.words}
+@behaviour(
+    "submission/{endpoint}/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"endpoint": SUBMISSION}
+)
+async def local(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail to a mailbox on this server, sent with a login through {endpoint.words}
 
-    Mail programs set to {way.words} cannot write to colleagues.
+    Mail programs set to {endpoint.words} cannot write to colleagues.
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
     sent = probe.letter(to=BOB.address, sender=ALICE.address)
-    reply = await probe.submit(sent, way, ALICE)
+    reply = await probe.submit(sent, endpoint, ALICE)
     return await probe.in_mailbox(sent, BOB, reply, headers=True)
 
 
-@behaviour("submission/{way}/external", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
-async def external(probe: Probe, way: Way) -> Observation:
-    """Mail to another domain, sent with a login through {way.words}
+@behaviour(
+    "submission/{endpoint}/external",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
+)
+async def external(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail to another domain, sent with a login through {endpoint.words}
 
-    Mail programs set to {way.words} cannot write to anybody outside.
+    Mail programs set to {endpoint.words} cannot write to anybody outside.
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.submit(sent, way, ALICE)
+    reply = await probe.submit(sent, endpoint, ALICE)
     return await probe.at_world(sent, reply)
 
 
 @behaviour(
-    "submission/{way}/without-login", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+    "submission/{endpoint}/without-login",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
 )
-async def without_login(probe: Probe, way: Way) -> Observation:
-    """Mail without a login on {way.words}, which must be refused
+async def without_login(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail without a login on {endpoint.words}, which must be refused
 
     Anybody on the internet can send through this server in its users' names.
 
     RFC 6409 section 4.3
     """
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         await smtp.mail(ALICE.address)
         reply = await smtp.rcpt(f"someone@{ELSEWHERE}")
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
 
 @behaviour(
-    "submission/{way}/others-sender", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+    "submission/{endpoint}/others-sender",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
 )
-async def others_sender(probe: Probe, way: Way) -> Observation:
-    """Mail in the name of another user, after a login on {way.words}, which must be refused
+async def others_sender(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail in the name of another user, after a login on {endpoint.words}, which must be refused
 
     Every user can write in the name of every other.
 
     RFC 6409 section 6.1; Mailu 2.0 core/postfix/conf/main.cf (smtpd_sender_login_maps)
     """
-    return await _sent_as(probe, way, BOB.address)
+    return await _sent_as(probe, endpoint, BOB.address)
 
 
-@behaviour("submission/{way}/own-alias", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"way": SUBMISSION})
-async def own_alias(probe: Probe, way: Way) -> Observation:
-    """Mail in the name of one's own alias, after a login on {way.words}
+@behaviour(
+    "submission/{endpoint}/own-alias", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"endpoint": SUBMISSION}
+)
+async def own_alias(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail in the name of one's own alias, after a login on {endpoint.words}
 
     People who write as sales@ or info@ cannot send.
 
     Mailu docs, "Web administration": an alias may be used as sender by those it leads to
     """
-    return await _sent_as(probe, way, SALES.address)
+    return await _sent_as(probe, endpoint, SALES.address)
 
 
-async def _sent_as(probe: Probe, way: Way, sender: str, user: User = ALICE) -> Observation:
+async def _sent_as(probe: Probe, endpoint: Endpoint, sender: str, user: User = ALICE) -> Observation:
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.submit(sent, way, user)
+    reply = await probe.submit(sent, endpoint, user)
     return await probe.at_world(sent, reply)

@@ -37,7 +37,13 @@ def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Letter:
     return probe.letter(to=to, sender=WRITER.address).with_body(body)
 
 
-@behaviour("submission/465-tls/body-{kind}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"kind": KEPT})
+@behaviour(
+    "submission/465-tls/body-{kind}",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"kind": KEPT},
+)
 async def body_kept(probe: Probe, kind: str) -> Observation:
     """The text of a letter of the kind "{kind}" arrives at another server, byte for byte
 
@@ -48,7 +54,7 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     return await _body(probe, kind)
 
 
-@behaviour("submission/465-tls/body-{kind}", severity=Severity.MINOR, each={"kind": ODD})
+@behaviour("submission/465-tls/body-{kind}", endpoint=SUBMISSIONS_465, severity=Severity.MINOR, each={"kind": ODD})
 async def body_odd(probe: Probe, kind: str) -> Observation:
     """The text of a letter of the kind "{kind}", which no program should send and some do
 
@@ -71,7 +77,9 @@ async def _body(probe: Probe, kind: str) -> Observation:
     return replace(seen, outcome=Outcome.ALTERED)
 
 
-@behaviour("submission/465-tls/8bit-to-mailbox", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/8bit-to-mailbox", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+)
 async def eight_bits_here(probe: Probe) -> Observation:
     """A letter in 8 bits from one user to another
 
@@ -86,7 +94,7 @@ async def eight_bits_here(probe: Probe) -> Observation:
     return await probe.in_mailbox(sent, READER, sending.reply)
 
 
-@behaviour("submission/465-tls/smtputf8", severity=Severity.MINOR)
+@behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
     """A letter to an address with an umlaut in its local part
 
@@ -108,6 +116,7 @@ async def smtputf8(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/chunking-in-{pieces}",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
     each={"pieces": (1, 3)},
@@ -132,7 +141,7 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
     return await probe.at_world(sent, reply)
 
 
-@behaviour("submission/465-tls/pipelining", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("submission/465-tls/pipelining", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def pipelining(probe: Probe) -> Observation:
     """MAIL, RCPT and DATA in one piece
 
@@ -152,7 +161,7 @@ async def pipelining(probe: Probe) -> Observation:
     return probe.with_facts(seen, offered=offered)
 
 
-@behaviour("submission/465-tls/dsn-passed-on", severity=Severity.MINOR)
+@behaviour("submission/465-tls/dsn-passed-on", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def dsn_passed_on(probe: Probe) -> Observation:
     """The wish for a delivery receipt, passed on to the next server
 
@@ -178,7 +187,7 @@ async def dsn_passed_on(probe: Probe) -> Observation:
     return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
 
 
-@behaviour("submission/465-tls/dsn-success", severity=Severity.MINOR, timeout=60.0)
+@behaviour("submission/465-tls/dsn-success", endpoint=SUBMISSIONS_465, severity=Severity.MINOR, timeout=60.0)
 async def dsn_success(probe: Probe) -> Observation:
     """A delivery receipt for a letter to a mailbox on this server
 
@@ -195,7 +204,13 @@ async def dsn_success(probe: Probe) -> Observation:
     return probe.seen(Outcome.LOST if note is None else Outcome.DELIVERED, Stage.DELIVERY, sending.reply, **facts)
 
 
-@behaviour("submission/465-tls/smuggling-{end}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"end": ENDS})
+@behaviour(
+    "submission/465-tls/smuggling-{end}",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"end": ENDS},
+)
 async def smuggling(probe: Probe, end: str) -> Observation:
     """A second letter hidden behind {end} in a user's letter, which must not be taken for one
 
@@ -212,6 +227,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 
 @behaviour(
     "submission/465-tls/line-end-{end}",
+    endpoint=SUBMISSIONS_465,
     severity=Severity.MINOR,
     each={"end": ("lf", "cr")},
 )
@@ -241,7 +257,7 @@ def _refusal(reply: Reply) -> Outcome:
     return Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED
 
 
-@behaviour("submission/465-tls/gtube", severity=Severity.MINOR)
+@behaviour("submission/465-tls/gtube", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def gtube(probe: Probe) -> Observation:
     """The test string for spam filters in a user's own letter to another domain
 

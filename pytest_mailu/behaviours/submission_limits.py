@@ -23,6 +23,7 @@ MOST = 400
 
 @behaviour(
     "submission/465-tls/large",
+    endpoint=SUBMISSIONS_465,
     deep=True,
     wanted=Outcome.DELIVERED,
     severity=Severity.CRITICAL,
@@ -41,7 +42,12 @@ async def large(probe: Probe) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=40.0)
 
 
-@behaviour("submission/465-tls/size-announced-too-large", wanted=Outcome.REFUSED, severity=Severity.MINOR)
+@behaviour(
+    "submission/465-tls/size-announced-too-large",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MINOR,
+)
 async def announced(probe: Probe) -> Observation:
     """A letter announced as larger than the server takes, which must be refused before it is sent
 
@@ -61,6 +67,7 @@ async def announced(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/size-just-below-the-limit",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
     variant="small-letters",
@@ -80,6 +87,7 @@ async def just_below(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/size-sent-too-large",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
     variant="small-letters",
@@ -107,6 +115,7 @@ async def _limit(probe: Probe) -> int:
 
 @behaviour(
     "submission/465-tls/rate-limit",
+    endpoint=SUBMISSIONS_465,
     deep=True,
     wanted=Outcome.DEFERRED,
     severity=Severity.MAJOR,

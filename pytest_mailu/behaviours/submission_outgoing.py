@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
 from pytest_mailu.probe.dsn import notice_facts
@@ -23,24 +23,32 @@ REVEALING = {
 ABSENT_HEADERS = {"date": "Date", "message-id": "Message-ID"}
 
 
-@behaviour("submission/{way}/to-alias", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
-async def to_alias(probe: Probe, way: Way) -> Observation:
-    """Mail to an alias on this server, sent with a login through {way.words}
+@behaviour(
+    "submission/{endpoint}/to-alias",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
+)
+async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail to an alias on this server, sent with a login through {endpoint.words}
 
     Colleagues cannot be reached by sales@ or info@.
 
     Mailu docs, "Web administration" (aliases)
     """
     sent = probe.letter(to=SALES.address, sender=WRITER.address)
-    reply = await probe.submit(sent, way, WRITER)
+    reply = await probe.submit(sent, endpoint, WRITER)
     return await probe.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour(
-    "submission/{way}/many-recipients", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+    "submission/{endpoint}/many-recipients",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
 )
-async def many_recipients(probe: Probe, way: Way) -> Observation:
-    """One letter to a mailbox, an alias of two and three addresses at another domain, through {way.words}
+async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
+    """One letter to a mailbox, an alias of two and three addresses at another domain, through {endpoint.words}
 
     Some of those a letter goes to do not get it.
 
@@ -48,7 +56,7 @@ async def many_recipients(probe: Probe, way: Way) -> Observation:
     """
     outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
     sent = probe.letter(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
-    reply = await probe.submit(sent, way, WRITER)
+    reply = await probe.submit(sent, endpoint, WRITER)
     here = [await probe.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
     reached: set[str] = set()
 
@@ -62,7 +70,9 @@ async def many_recipients(probe: Probe, way: Way) -> Observation:
     return probe.seen(Outcome.DELIVERED if whole else Outcome.LOST, Stage.DELIVERY, reply, **facts)
 
 
-@behaviour("submission/465-tls/two-letters", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/two-letters", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+)
 async def two_letters(probe: Probe) -> Observation:
     """Two letters one after the other on one connection
 
@@ -81,6 +91,7 @@ async def two_letters(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/hides-{header}",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MINOR,
     each={"header": REVEALING},
@@ -102,7 +113,9 @@ async def hides(probe: Probe, header: str) -> Observation:
     return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, hidden=hidden)
 
 
-@behaviour("submission/465-tls/hides-address", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/hides-address", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+)
 async def hides_address(probe: Probe) -> Observation:
     """The address that a user writes from, which must not stand in what goes out
 
@@ -125,6 +138,7 @@ async def hides_address(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/without-{header}",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
     each={"header": ABSENT_HEADERS},
@@ -140,7 +154,7 @@ async def without_header(probe: Probe, header: str) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/unknown-recipient", severity=Severity.MAJOR, timeout=60.0)
+@behaviour("submission/465-tls/unknown-recipient", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR, timeout=60.0)
 async def unknown_recipient(probe: Probe) -> Observation:
     """Mail to nobody at our own domain, after a login: refused at once, or returned
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Way
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, POOL, SPOOFER
 from pytest_mailu.probe.probe import Probe
@@ -16,25 +16,25 @@ ANYBODY = {"colleague": BOB.address, "stranger": f"president@{ELSEWHERE}"}
 
 
 @behaviour(
-    "submission/{way}/without-login-{vantage}",
+    "submission/{endpoint}/without-login-{vantage}",
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
-    each={"way": SUBMISSION, "vantage": OTHERS},
+    each={"endpoint": SUBMISSION, "vantage": OTHERS},
 )
-async def without_login_from(probe: Probe, way: Way, vantage: Vantage) -> Observation:
-    """Mail without a login on {way.words} from the vantage {vantage}, which must be refused
+async def without_login_from(probe: Probe, endpoint: Endpoint, vantage: Vantage) -> Observation:
+    """Mail without a login on {endpoint.words} from the vantage {vantage}, which must be refused
 
     Whoever stands there can send in every user's name.
 
     RFC 6409 section 4.3; no network is trusted on a submission port (Mailu core/postfix/conf/master.cf, 10025)
     """
-    async with probe.smtp(way, vantage) as smtp:
+    async with probe.smtp(endpoint, vantage) as smtp:
         await smtp.mail(WRITER.address)
         reply = await smtp.rcpt(f"someone@{ELSEWHERE}")
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
 
-@behaviour("submission/465-tls/own-detail", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("submission/465-tls/own-detail", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def own_detail(probe: Probe) -> Observation:
     """Mail from one's own address with a detail (`name+shop@`), after a login
 
@@ -46,7 +46,12 @@ async def own_detail(probe: Probe) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/own-alternative-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/own-alternative-domain",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+)
 async def own_alternative(probe: Probe) -> Observation:
     """Mail from one's own address at the alternative domain
 
@@ -59,21 +64,25 @@ async def own_alternative(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "submission/{way}/strangers-sender", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": SUBMISSION}
+    "submission/{endpoint}/strangers-sender",
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
 )
-async def strangers_sender(probe: Probe, way: Way) -> Observation:
-    """Mail in the name of somebody at another domain, after a login on {way.words}, which must be refused
+async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Mail in the name of somebody at another domain, after a login on {endpoint.words}, which must be refused
 
     One stolen password is enough to write in the name of every bank.
 
     RFC 6409 section 6.1; Mailu core/postfix/conf/master.cf (reject_authenticated_sender_login_mismatch)
     """
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ANYBODY["stranger"], signed=False)
-    return await probe.at_world(sent, await probe.submit(sent, way, WRITER))
+    return await probe.at_world(sent, await probe.submit(sent, endpoint, WRITER))
 
 
 @behaviour(
     "submission/465-tls/no-such-sender",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
     # 550 "User unknown" or 553 "not owned by user": two stacks of one release (1.9.50, 2.0.43) have said either.
@@ -92,6 +101,7 @@ async def no_such_sender(probe: Probe) -> Observation:
 
 @behaviour(
     "submission/465-tls/as-anybody-{whose}",
+    endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
     each={"whose": ANYBODY},
@@ -107,7 +117,7 @@ async def as_anybody(probe: Probe, whose: str) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, SPOOFER))
 
 
-@behaviour("submission/465-tls/others-header-from", severity=Severity.MAJOR)
+@behaviour("submission/465-tls/others-header-from", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR)
 async def others_header_from(probe: Probe) -> Observation:
     """Mail from one's own address whose header From names a colleague
 
@@ -119,7 +129,7 @@ async def others_header_from(probe: Probe) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/null-sender", severity=Severity.MINOR)
+@behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def null_sender(probe: Probe) -> Observation:
     """Mail with an empty envelope sender, after a login
 
@@ -131,18 +141,25 @@ async def null_sender(probe: Probe) -> Observation:
     return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/{way}/dkim", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"way": SUBMISSION})
-async def dkim(probe: Probe, way: Way) -> Observation:
-    """The DKIM signature on mail that goes out through {way.words} verifies
+@behaviour(
+    "submission/{endpoint}/dkim", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"endpoint": SUBMISSION}
+)
+async def dkim(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The DKIM signature on mail that goes out through {endpoint.words} verifies
 
     Other servers put our mail into the spam folder, or turn it away by our own DMARC record.
 
     RFC 6376; Mailu core/rspamd/conf/dkim_signing.conf
     """
-    return await _signed(probe, way, WRITER.address)
+    return await _signed(probe, endpoint, WRITER.address)
 
 
-@behaviour("submission/465-tls/dkim-alternative-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/dkim-alternative-domain",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+)
 async def dkim_alternative(probe: Probe) -> Observation:
     """The DKIM signature on mail from the alternative domain verifies
 
@@ -153,9 +170,9 @@ async def dkim_alternative(probe: Probe) -> Observation:
     return await _signed(probe, SUBMISSIONS_465, f"{WRITER.name}@{ALTERNATIVE}")
 
 
-async def _signed(probe: Probe, way: Way, sender: str) -> Observation:
+async def _signed(probe: Probe, endpoint: Endpoint, sender: str) -> Observation:
     sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.submit(sent, way, WRITER)
+    reply = await probe.submit(sent, endpoint, WRITER)
     seen = await probe.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen

@@ -6,18 +6,18 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import (
+    ENDPOINTS,
     IMAP,
     POP3,
-    PORTS,
     SIEVE_4190,
     SMTP_25,
     SMTP_25_PLAIN,
     SUBMISSION,
     SUBMISSION_587,
     SUBMISSIONS_465,
-    Way,
+    Endpoint,
 )
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Tls, Vantage
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALICE, ELSEWHERE
 from pytest_mailu.probe.probe import FRONT, Probe
 from pytest_mailu.wire.transport.errors import NotServed
@@ -25,90 +25,93 @@ from pytest_mailu.wire.transport.errors import NotServed
 SMTP = (SMTP_25, *SUBMISSION)
 
 
-@behaviour("surface/{port}/served", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"port": PORTS})
-async def served(probe: Probe, port: int) -> Observation:
-    """Port {port} takes connections
+@behaviour(
+    "surface/{endpoint.port}/served", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"endpoint": ENDPOINTS}
+)
+async def served(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Port {endpoint.port} takes connections
 
-    Programs that are set to port {port} find nobody there.
+    Programs that are set to port {endpoint.port} find nobody there.
 
     Mailu docs, "Configuration reference" (PORTS); the EXPOSE line of core/nginx/Dockerfile, 1.9 to master
     """
-    connection = await probe.connector.connect(FRONT, port, Vantage.STRANGER)
+    connection = await probe.connector.connect(FRONT, endpoint.port, Vantage.STRANGER)
     connection.close()
     return probe.seen(Outcome.ACCEPTED, Stage.CONNECT)
 
 
-@behaviour("surface/{way}/smtp", severity=Severity.MINOR, each={"way": SMTP})
-async def smtp(probe: Probe, way: Way) -> Observation:
-    """What SMTP on {way.words} says of itself: greeting, keywords, login mechanisms
+@behaviour("surface/{endpoint}/smtp", severity=Severity.MINOR, each={"endpoint": SMTP})
+async def smtp(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What SMTP on {endpoint.words} says of itself: greeting, keywords, login mechanisms
 
     Programs that depend on a keyword (PIPELINING, DSN, SMTPUTF8 …) behave differently.
 
     RFC 5321 section 4.1.1.1; RFC 6409 section 7
     """
-    async with probe.smtp(way) as session:
+    async with probe.smtp(endpoint) as session:
         facts = {"greeting": session.greeting.text, "keywords": dict(session.offered)}
         return probe.seen(Outcome.ACCEPTED, Stage.EHLO, session.greeting, **facts)
 
 
-@behaviour("surface/{way}/smtp-after-login", severity=Severity.MINOR, each={"way": SUBMISSION})
-async def smtp_after_login(probe: Probe, way: Way) -> Observation:
-    """The SMTP keywords after a login on {way.words}
+@behaviour("surface/{endpoint}/smtp-after-login", severity=Severity.MINOR, each={"endpoint": SUBMISSION})
+async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The SMTP keywords after a login on {endpoint.words}
 
     Programs that depend on a keyword (SIZE, SMTPUTF8, DSN …) behave differently.
 
     RFC 4954 section 4: a client may ask EHLO again after AUTH
     """
-    async with probe.smtp(way) as session:
+    async with probe.smtp(endpoint) as session:
         await session.login(ALICE.address, ALICE.password)
         return probe.seen(Outcome.ACCEPTED, Stage.EHLO, keywords=await session.ehlo())
 
 
-@behaviour("surface/{way}/imap", severity=Severity.MINOR, each={"way": IMAP})
-async def imap(probe: Probe, way: Way) -> Observation:
-    """What IMAP on {way.words} says of itself, before and after the login
+@behaviour("surface/{endpoint}/imap", severity=Severity.MINOR, each={"endpoint": IMAP})
+async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What IMAP on {endpoint.words} says of itself, before and after the login
 
     Programs that depend on a capability (IDLE, MOVE, SORT …) behave differently.
 
     RFC 9051 section 6.1.1
     """
-    async with probe.imap(way) as session:
+    async with probe.imap(endpoint) as session:
         facts: dict[str, Any] = {"greeting": session.greeting.text, "before_login": sorted(session.offered)}
         await session.login(ALICE.address, ALICE.password)
         facts["after_login"] = sorted(await session.capability())
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
 
 
-@behaviour("surface/{way}/pop3", severity=Severity.MINOR, each={"way": POP3})
-async def pop3(probe: Probe, way: Way) -> Observation:
-    """What POP3 on {way.words} says of itself, before and after the login
+@behaviour("surface/{endpoint}/pop3", severity=Severity.MINOR, each={"endpoint": POP3})
+async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What POP3 on {endpoint.words} says of itself, before and after the login
 
     Programs that depend on a capability (UIDL, TOP …) behave differently.
 
     RFC 2449 section 5
     """
-    async with probe.pop3(way) as session:
+    async with probe.pop3(endpoint) as session:
         facts: dict[str, Any] = {"greeting": session.greeting.text, "before_login": dict(session.offered)}
         await session.login(ALICE.address, ALICE.password)
         facts["after_login"] = await session.capa()
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
 
 
-@behaviour("surface/{way}/managesieve", severity=Severity.MINOR, each={"way": (SIEVE_4190,)})
-async def managesieve(probe: Probe, way: Way) -> Observation:
-    """What ManageSieve on {way.words} says of itself, before and after TLS
+@behaviour("surface/{endpoint}/managesieve", severity=Severity.MINOR, each={"endpoint": (SIEVE_4190,)})
+async def managesieve(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What ManageSieve on {endpoint.words} says of itself, before and after TLS
 
     Filter editors that depend on an extension behave differently.
 
     RFC 5804 section 1.7
     """
-    async with probe.sieve(way) as session:
+    async with probe.sieve(endpoint) as session:
         greeting = session.greeting.text
         return probe.seen(Outcome.ACCEPTED, Stage.TLS, greeting=greeting, capabilities=session.capabilities)
 
 
 @behaviour(
     "surface/25-plain/verb-{verb}",
+    endpoint=SMTP_25_PLAIN,
     severity=Severity.MINOR,
     each={"verb": ("VRFY", "EXPN", "ETRN", "NOOP", "RSET", "HELP", "BOGUS")},
 )
@@ -134,18 +137,18 @@ async def client_setup(probe: Probe) -> Observation:
     RFC 6186 section 4; the automatic set-up of common mail programs
     """
     tried = {}
-    for way in (SUBMISSION_587, SUBMISSIONS_465, SMTP_25):
+    for endpoint in (SUBMISSION_587, SUBMISSIONS_465, SMTP_25):
         sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
         try:
-            async with probe.smtp(way) as smtp:
+            async with probe.smtp(endpoint) as smtp:
                 if "AUTH" in smtp.offered:
                     await smtp.login(ALICE.address, ALICE.password)
                 done = await smtp.send(sent.sender, sent.recipients, sent.content)
         except NotServed as end:
-            tried[str(way)] = f"{end.outcome} at {end.stage}"
+            tried[str(endpoint)] = f"{end.outcome} at {end.stage}"
             continue
         seen = await probe.at_world(sent, done.reply)
-        tried[str(way)] = str(seen.outcome)
+        tried[str(endpoint)] = str(seen.outcome)
         return probe.seen(Outcome.DELIVERED, seen.stage, done.reply, tried=tried)
     return probe.seen(Outcome.REFUSED, Stage.RCPT, tried=tried)
 
@@ -167,6 +170,6 @@ async def fallback_to_25(probe: Probe) -> Observation:
     except NotServed as end:
         if end.stage is not Stage.CONNECT:
             raise
-    async with probe.smtp(Way(25, Tls.STARTTLS)) as smtp:
+    async with probe.smtp(SMTP_25) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
     return await probe.at_world(sent, done.reply)

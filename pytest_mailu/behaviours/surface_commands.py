@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25, SMTP_25_PLAIN, SUBMISSIONS_465, Way
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.endpoints import (
+    IMAP_143,
+    IMAPS_993,
+    POP3_110,
+    SIEVE_4190,
+    SMTP_25,
+    SMTP_25_PLAIN,
+    SUBMISSION_587,
+    SUBMISSIONS_465,
+    Endpoint,
+    Protocol,
+)
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, POOL
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
@@ -48,7 +59,7 @@ def short(reply: Reply) -> str:
     return " ".join(filter(None, (reply.code, reply.enhanced, reply.text)))
 
 
-@behaviour("surface/25-plain/helo", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("surface/25-plain/helo", endpoint=SMTP_25_PLAIN, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def helo(probe: Probe) -> Observation:
     """A client on port 25 that says HELO instead of EHLO
 
@@ -64,7 +75,7 @@ async def helo(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
 
-@behaviour("surface/25-plain/hello-{kind}", severity=Severity.MINOR, each={"kind": HELLOS})
+@behaviour("surface/25-plain/hello-{kind}", endpoint=SMTP_25_PLAIN, severity=Severity.MINOR, each={"kind": HELLOS})
 async def hello(probe: Probe, kind: str) -> Observation:
     """A client on port 25 whose greeting is of the kind "{kind}"
 
@@ -85,15 +96,15 @@ async def hello(probe: Probe, kind: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.RCPT, answers=said)
 
 
-@behaviour("surface/{way}/order-{kind}", severity=Severity.MINOR, each={"way": (SMTP_25,), "kind": ORDERS})
-async def order(probe: Probe, way: Way, kind: str) -> Observation:
-    """Commands out of order on {way.words}: {kind}
+@behaviour("surface/{endpoint}/order-{kind}", severity=Severity.MINOR, each={"endpoint": (SMTP_25,), "kind": ORDERS})
+async def order(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
+    """Commands out of order on {endpoint.words}: {kind}
 
     Monitoring and careless scripts get another answer, or are hung up on.
 
     RFC 5321 section 4.1.4 (503), section 4.5.3.1.4 (512 octets a line); RFC 3207 section 4
     """
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         replies = []
         for line in ORDERS[kind]:
             replies.append(await answer(smtp, line))
@@ -105,36 +116,36 @@ async def order(probe: Probe, way: Way, kind: str) -> Observation:
 
 
 @behaviour(
-    "surface/{way}/verb-{verb}",
+    "surface/{endpoint}/verb-{verb}",
     severity=Severity.MINOR,
-    each={"way": (SUBMISSIONS_465,), "verb": ("VRFY", "NOOP", "RSET", "HELP", "BOGUS")},
+    each={"endpoint": (SUBMISSIONS_465,), "verb": ("VRFY", "NOOP", "RSET", "HELP", "BOGUS")},
 )
-async def verb_before_login(probe: Probe, way: Way, verb: str) -> Observation:
-    """What {way.words} answers to {verb} before a login
+async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Observation:
+    """What {endpoint.words} answers to {verb} before a login
 
     Monitoring that uses {verb} gets another answer; VRFY can give addresses away.
 
     RFC 5321 section 4.1.1; section 7.3 for VRFY
     """
     argument = f" {BOB.address}" if verb == "VRFY" else ""
-    async with probe.smtp(way) as smtp:
+    async with probe.smtp(endpoint) as smtp:
         reply = await answer(smtp, verb + argument)
     return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.COMMAND, reply)
 
 
-@behaviour("surface/{way}/imap-id", severity=Severity.INFO, each={"way": (IMAPS_993,)})
-async def imap_id(probe: Probe, way: Way) -> Observation:
-    """What IMAP on {way.words} says it is (ID), before and after the login
+@behaviour("surface/{endpoint}/imap-id", severity=Severity.INFO, each={"endpoint": (IMAPS_993,)})
+async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What IMAP on {endpoint.words} says it is (ID), before and after the login
 
     Programs that ask ID before the login (iOS, Outlook) may be turned away.
 
     RFC 2971
     """
     facts = {}
-    async with probe.imap(way) as session:
+    async with probe.imap(endpoint) as session:
         reply = await session.command('ID ("name" "pytest-mailu")')
         facts["before_login"] = reply.status
-    async with probe.imap(way) as session:
+    async with probe.imap(endpoint) as session:
         await session.login(POOL[26].address, POOL[26].password)
         after = await session.command('ID ("name" "pytest-mailu")')
         facts["after_login"] = after.status
@@ -142,54 +153,54 @@ async def imap_id(probe: Probe, way: Way) -> Observation:
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply, **facts)
 
 
-@behaviour("surface/{way}/imap-namespace", severity=Severity.MINOR, each={"way": (IMAPS_993,)})
-async def imap_namespace(probe: Probe, way: Way) -> Observation:
-    """The namespaces and the separator of folders that IMAP on {way.words} tells
+@behaviour("surface/{endpoint}/imap-namespace", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
+async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The namespaces and the separator of folders that IMAP on {endpoint.words} tells
 
     Mail programs look for folders under another name, and show none.
 
     RFC 2342
     """
-    async with probe.imap(way) as session:
+    async with probe.imap(endpoint) as session:
         await session.login(POOL[26].address, POOL[26].password)
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, namespaces=await session.namespace())
 
 
-@behaviour("surface/{way}/imap-enable", severity=Severity.MINOR, each={"way": (IMAPS_993,)})
-async def imap_enable(probe: Probe, way: Way) -> Observation:
-    """What IMAP on {way.words} lets a program enable
+@behaviour("surface/{endpoint}/imap-enable", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
+async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What IMAP on {endpoint.words} lets a program enable
 
     Programs that synchronise with CONDSTORE or QRESYNC fetch everything anew each time.
 
     RFC 5161; RFC 7162; RFC 6855
     """
-    async with probe.imap(way) as session:
+    async with probe.imap(endpoint) as session:
         await session.login(POOL[26].address, POOL[26].password)
         enabled = await session.enable("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, enabled=list(enabled))
 
 
 @behaviour(
-    "surface/{way}/before-tls",
+    "surface/{endpoint}/before-tls",
     severity=Severity.MINOR,
-    each={"way": tuple(Way(port, Tls.STARTTLS) for port in (25, 587, 143, 110, 4190))},
+    each={"endpoint": (SMTP_25, SUBMISSION_587, IMAP_143, POP3_110, SIEVE_4190)},
 )
-async def before_tls(probe: Probe, way: Way) -> Observation:
-    """What {way.words} offers before TLS
+async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
+    """What {endpoint.words} offers before TLS
 
     Programs that see a login offered in the clear may use it; those that see no STARTTLS may give up.
 
     RFC 3207 section 4; RFC 9051 section 6.2.1; RFC 2595 section 4; RFC 5804 section 1.7
     """
-    plain = Way(way.port, Tls.NONE)
-    match way.port:
-        case 143:
+    plain = endpoint.in_plain_text
+    match endpoint.protocol:
+        case Protocol.IMAP:
             async with probe.imap(plain) as imap:
                 return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=sorted(imap.offered))
-        case 110:
+        case Protocol.POP3:
             async with probe.pop3(plain) as pop3:
                 return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=dict(pop3.offered))
-        case 4190:
+        case Protocol.MANAGESIEVE:
             async with probe.sieve(plain) as sieve:
                 return probe.seen(Outcome.ACCEPTED, Stage.EHLO, offered=dict(sieve.offered))
         case _:

@@ -10,8 +10,8 @@ from xml.parsers.expat import ExpatError
 
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import IMAP_143, IMAPS_993, POP3_110, POP3S_995, Way
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.endpoints import HTTPS_443, IMAP_143, IMAPS_993, POP3_110, POP3S_995, Endpoint, Protocol, Tls
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, HOSTNAME
 from pytest_mailu.probe.admin_site import browser
 from pytest_mailu.probe.probe import Probe
@@ -19,6 +19,7 @@ from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READING = {"imap": (IMAP_143, IMAPS_993), "pop3": (POP3_110, POP3S_995)}
+PROTOCOLS = {"imap": Protocol.IMAP, "pop3": Protocol.POP3, "smtp": Protocol.SUBMISSION}
 OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 OUTLOOK_REQUEST = (
     '<?xml version="1.0" encoding="utf-8"?>'
@@ -126,7 +127,11 @@ async def document(probe: Probe, name: str) -> HttpReply:
 
 
 @behaviour(
-    "surface/autoconfig/{name}/document", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": DOCUMENTS}
+    "surface/autoconfig/{name}/document",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"name": DOCUMENTS},
 )
 async def autoconfig(probe: Probe, name: str) -> Observation:
     """The document with which a mail program sets itself up: {name}
@@ -168,8 +173,11 @@ async def autoconfig_works(probe: Probe, name: str) -> Observation:
 async def _tried(probe: Probe, server: Server) -> str:
     if server.host != HOSTNAME:
         return f"not this host: {server.host}"
+    if server.protocol not in PROTOCOLS:
+        return f"not for mail: {server.protocol}"
+    endpoint = Endpoint(PROTOCOLS[server.protocol], server.port, server.tls)
     try:
-        await log_in(probe, Way(server.port, server.tls), ALICE.address, ALICE.password)
+        await log_in(probe, endpoint, ALICE.address, ALICE.password)
     except NotServed as end:
         return f"{end.outcome} at {end.stage}"
     return Outcome.ACCEPTED
@@ -189,13 +197,13 @@ async def reading(probe: Probe, protocol: str) -> Observation:
     RFC 6186 section 4; RFC 8314 section 4
     """
     tried = {}
-    for way in READING[protocol]:
+    for endpoint in READING[protocol]:
         try:
-            reply = await log_in(probe, way, ALICE.address, ALICE.password)
+            reply = await log_in(probe, endpoint, ALICE.address, ALICE.password)
         except NotServed as end:
-            tried[str(way)] = f"{end.outcome} at {end.stage}"
+            tried[str(endpoint)] = f"{end.outcome} at {end.stage}"
             continue
-        tried[str(way)] = str(Outcome.ACCEPTED)
+        tried[str(endpoint)] = str(Outcome.ACCEPTED)
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, tried=tried)
     return probe.seen(Outcome.UNREACHABLE, Stage.CONNECT, tried=tried)
 

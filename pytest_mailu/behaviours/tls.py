@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import (
+    HTTPS_443,
     IMAP_143,
     IMAPS_993,
     POP3_110,
@@ -15,31 +16,32 @@ from pytest_mailu.core.endpoints import (
     SMTP_25,
     SUBMISSION_587,
     SUBMISSIONS_465,
-    Way,
+    Endpoint,
+    Protocol,
+    Tls,
 )
-from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage, Tls
+from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
 from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
 from pytest_mailu.wire.tls.handshake import handshake as shake
-from pytest_mailu.wire.tls.starttls import Protocol, answers_injected
+from pytest_mailu.wire.tls.starttls import answers_injected
 from pytest_mailu.wire.transport.errors import NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 
-HTTPS_443 = Way(443, Tls.IMPLICIT)
-PROTOCOLS: dict[Way, Protocol | None] = {
-    SMTP_25: "smtp",
-    SUBMISSION_587: "smtp",
-    SUBMISSIONS_465: "smtp",
-    IMAP_143: "imap",
-    IMAPS_993: "imap",
-    POP3_110: "pop3",
-    POP3S_995: "pop3",
-    SIEVE_4190: "sieve",
-    HTTPS_443: None,
-}
-"""Every way with TLS; None is HTTP."""
-UPGRADED = {way: protocol for way, protocol in PROTOCOLS.items() if way.tls is Tls.STARTTLS}
+ENCRYPTED = (
+    SMTP_25,
+    SUBMISSION_587,
+    SUBMISSIONS_465,
+    IMAP_143,
+    IMAPS_993,
+    POP3_110,
+    POP3S_995,
+    SIEVE_4190,
+    HTTPS_443,
+)
+"""Every endpoint with TLS."""
+UPGRADED = tuple(endpoint for endpoint in ENCRYPTED if endpoint.tls is Tls.STARTTLS)
 MAIN = (SMTP_25, SUBMISSIONS_465, IMAPS_993, HTTPS_443)
 """One way of each kind; between them they meet every TLS library and configuration that `front` has."""
 PEOPLE = (SUBMISSIONS_465, IMAPS_993, HTTPS_443)
@@ -65,14 +67,14 @@ RESUMPTIONS = 8
 """How many sessions in a row have to be taken up again."""
 
 
-async def shaken(probe: Probe, way: Way, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:
+async def shaken(probe: Probe, endpoint: Endpoint, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:
     """A handshake on this way; ends as `wire.tls.handshake` does."""
     return await shake(
         probe.connector,
         FRONT,
-        way.port,
-        tls=way.tls,
-        protocol=PROTOCOLS[way],
+        endpoint.port,
+        tls=endpoint.tls,
+        protocol=endpoint.protocol,
         sni=sni,
         transcript=probe.transcript,
         timeout=REPLY_SECONDS,
@@ -80,10 +82,10 @@ async def shaken(probe: Probe, way: Way, *, sni: str | None = HOSTNAME, **how: A
     )
 
 
-async def takes(probe: Probe, way: Way, **how: Any) -> bool:
+async def takes(probe: Probe, endpoint: Endpoint, **how: Any) -> bool:
     """Whether a handshake with these limits succeeds; a port that is not there still raises `NotServed`."""
     try:
-        await shaken(probe, way, **how)
+        await shaken(probe, endpoint, **how)
     except NotServed as end:
         if end.outcome is not Outcome.TLS_FAILED:
             raise
@@ -106,15 +108,17 @@ def is_for(host: str, certificate: Certificate) -> bool:
     return not {host, f"*.{host.partition('.')[2]}"}.isdisjoint(certificate.names)
 
 
-@behaviour("tls/{way}/handshake", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"way": PROTOCOLS})
-async def handshake(probe: Probe, way: Way) -> Observation:
-    """A TLS handshake as today's programs do it, on {way.words}
+@behaviour(
+    "tls/{endpoint}/handshake", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": ENCRYPTED}
+)
+async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A TLS handshake as today's programs do it, on {endpoint.words}
 
-    Nobody reaches {way.words} any more, or gets a certificate that programs warn of.
+    Nobody reaches {endpoint.words} any more, or gets a certificate that programs warn of.
 
     RFC 8446; RFC 8314 section 3; core/nginx/conf/tls.conf, and core/nginx/dovecot/proxy.conf since 2024.06
     """
-    seen = await shaken(probe, way, alpn=("h2", "http/1.1") if PROTOCOLS[way] is None else ())
+    seen = await shaken(probe, endpoint, alpn=("h2", "http/1.1") if endpoint.protocol is Protocol.HTTP else ())
     fits = is_for(HOSTNAME, seen.certificate)
     return probe.seen(
         Outcome.ACCEPTED if fits else Outcome.TLS_FAILED,
@@ -128,89 +132,90 @@ async def handshake(probe: Probe, way: Way) -> Observation:
     )
 
 
-@behaviour("tls/{way}/versions", severity=Severity.MINOR, each={"way": PROTOCOLS})
-async def versions(probe: Probe, way: Way) -> Observation:
-    """The TLS versions that {way.words} takes
+@behaviour("tls/{endpoint}/versions", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
+async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The TLS versions that {endpoint.words} takes
 
     Old devices cannot connect, or weak connections are possible.
 
     RFC 8996 (1.0 and 1.1 are deprecated); core/nginx/conf/nginx.conf (TLS_PERMISSIVE on 25, since 2.0)
     """
     taken = {
-        f"TLS {name}": await takes(probe, way, minimum=version, maximum=version) for name, version in VERSIONS.items()
+        f"TLS {name}": await takes(probe, endpoint, minimum=version, maximum=version)
+        for name, version in VERSIONS.items()
     }
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, versions=taken)
 
 
-@behaviour("tls/{way}/ciphers", severity=Severity.MINOR, each={"way": PROTOCOLS})
-async def ciphers(probe: Probe, way: Way) -> Observation:
-    """The cipher families of TLS 1.2 that {way.words} takes
+@behaviour("tls/{endpoint}/ciphers", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
+async def ciphers(probe: Probe, endpoint: Endpoint) -> Observation:
+    """The cipher families of TLS 1.2 that {endpoint.words} takes
 
     Old devices and old mail servers cannot connect, or weak connections are possible.
 
     RFC 9325 section 4.2; core/nginx/conf/tls.conf (ssl_ciphers), core/nginx/dovecot/proxy.conf since 2024.06
     """
     taken = {
-        family: await takes(probe, way, maximum=ssl.TLSVersion.TLSv1_2, ciphers=names)
+        family: await takes(probe, endpoint, maximum=ssl.TLSVersion.TLSv1_2, ciphers=names)
         for family, names in FAMILIES.items()
     }
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, families=taken)
 
 
 @behaviour(
-    "tls/{way}/tls-{version}",
+    "tls/{endpoint}/tls-{version}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": MAIN, "version": ("1.2", "1.3")},
+    each={"endpoint": MAIN, "version": ("1.2", "1.3")},
 )
-async def current_version(probe: Probe, way: Way, version: str) -> Observation:
-    """TLS {version} on {way.words}
+async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Observation:
+    """TLS {version} on {endpoint.words}
 
     Programs and servers that know no other version cannot connect.
 
     RFC 9325 section 3.1.1
     """
-    seen = await shaken(probe, way, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await shaken(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
 @behaviour(
-    "tls/{way}/tls-{version}",
+    "tls/{endpoint}/tls-{version}",
     wanted=Outcome.TLS_FAILED,
     severity=Severity.MAJOR,
-    each={"way": PEOPLE, "version": ("1.0", "1.1")},
+    each={"endpoint": PEOPLE, "version": ("1.0", "1.1")},
 )
-async def old_version(probe: Probe, way: Way, version: str) -> Observation:
-    """TLS {version} on {way.words}, which must be refused
+async def old_version(probe: Probe, endpoint: Endpoint, version: str) -> Observation:
+    """TLS {version} on {endpoint.words}, which must be refused
 
     Passwords travel over connections that can be broken.
 
     RFC 8996; core/nginx/conf/tls.conf (ssl_protocols), core/nginx/dovecot/proxy.conf (ssl_min_protocol)
     """
-    seen = await shaken(probe, way, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await shaken(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
 @behaviour(
-    "tls/{way}/sni-{kind}",
+    "tls/{endpoint}/sni-{kind}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"way": MAIN, "kind": ("none", "unknown")},
+    each={"endpoint": MAIN, "kind": ("none", "unknown")},
 )
-async def server_name(probe: Probe, way: Way, kind: str) -> Observation:
-    """A client on {way.words} that asks for another server name, or none ({kind})
+async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
+    """A client on {endpoint.words} that asks for another server name, or none ({kind})
 
     Old programs, and those that were given an address or another name, cannot connect.
 
     RFC 6066 section 3
     """
-    seen = await shaken(probe, way, sni=None if kind == "none" else "unknown.example")
+    seen = await shaken(probe, endpoint, sni=None if kind == "none" else "unknown.example")
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, certificate=certificate_facts(seen.certificate))
 
 
-@behaviour("tls/{way}/resumption", severity=Severity.INFO, each={"way": MAIN})
-async def resumption(probe: Probe, way: Way) -> Observation:
-    """Whether a TLS session on {way.words} can be taken up again, every time
+@behaviour("tls/{endpoint}/resumption", severity=Severity.INFO, each={"endpoint": MAIN})
+async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Whether a TLS session on {endpoint.words} can be taken up again, every time
 
     Connections cost a full handshake each, which phones feel.
 
@@ -218,21 +223,21 @@ async def resumption(probe: Probe, way: Way) -> Observation:
     """
     # Where each process of a server knows its own sessions only, one try shows nothing but which process was met.
     for _ in range(RESUMPTIONS):
-        if not (await shaken(probe, way, resume=True)).resumed:
+        if not (await shaken(probe, endpoint, resume=True)).resumed:
             return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=False)
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=True)
 
 
-@behaviour("tls/{way}/injection", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"way": UPGRADED})
-async def injection(probe: Probe, way: Way) -> Observation:
-    """A command sent in plain text behind STARTTLS on {way.words}, which must not be carried out
+@behaviour("tls/{endpoint}/injection", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"endpoint": UPGRADED})
+async def injection(probe: Probe, endpoint: Endpoint) -> Observation:
+    """A command sent in plain text behind STARTTLS on {endpoint.words}, which must not be carried out
 
     Whoever sits on the line can put commands into other people's encrypted sessions.
 
     RFC 3207 section 6; CVE-2011-0411, CVE-2021-33515
     """
     async with LineStream.open(
-        probe.connector, FRONT, way.port, transcript=probe.transcript, timeout=REPLY_SECONDS
+        probe.connector, FRONT, endpoint.port, transcript=probe.transcript, timeout=REPLY_SECONDS
     ) as stream:
-        answered = await answers_injected(stream, UPGRADED[way] or "smtp")
+        answered = await answers_injected(stream, endpoint.protocol)
     return probe.seen(Outcome.ACCEPTED if answered else Outcome.REFUSED, Stage.TLS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.tls import PROTOCOLS, shaken
-from pytest_mailu.core.endpoints import Way
+from pytest_mailu.behaviours.tls import ENCRYPTED, shaken
+from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import FRONT, Probe, until
@@ -38,26 +38,26 @@ async def renewed(probe: Probe) -> Observation:
     """
     before = [await _read(probe, path) for path in FILES]
     new = authority().issue(HOSTNAME, RENEWED)
-    ways = [way for way in PROTOCOLS if await _names(probe, way) is not None]
+    endpoints = [endpoint for endpoint in ENCRYPTED if await _names(probe, endpoint) is not None]
     try:
         await _write(probe, new.key, new.certificate)
-        late = await _waited(probe, ways, present=True)
+        late = await _waited(probe, endpoints, present=True)
     finally:
         await _write(probe, *before)
-        left = await _waited(probe, ways, present=False)
+        left = await _waited(probe, endpoints, present=False)
     if left:
         raise CannotAsk(f"the old certificate did not come back on {', '.join(map(str, left))}")
-    served = {str(way): way not in late for way in ways}
+    served = {str(endpoint): endpoint not in late for endpoint in endpoints}
     return probe.seen(Outcome.REFUSED if late else Outcome.ACCEPTED, Stage.TLS, served=served)
 
 
-async def _waited(probe: Probe, ways: Iterable[Way], *, present: bool) -> list[Way]:
+async def _waited(probe: Probe, endpoints: Iterable[Endpoint], *, present: bool) -> list[Endpoint]:
     """Wait until every way serves the new certificate (or none does); gives those that do not."""
-    left = list(ways)
+    left = list(endpoints)
 
     async def settled() -> bool | None:
-        seen = {way: await _names(probe, way) for way in left}
-        left[:] = [way for way, names in seen.items() if names is None or (RENEWED in names) != present]
+        seen = {endpoint: await _names(probe, endpoint) for endpoint in left}
+        left[:] = [endpoint for endpoint, names in seen.items() if names is None or (RENEWED in names) != present]
         return True if not left else None
 
     try:
@@ -67,10 +67,10 @@ async def _waited(probe: Probe, ways: Iterable[Way], *, present: bool) -> list[W
     return []
 
 
-async def _names(probe: Probe, way: Way) -> tuple[str, ...] | None:
+async def _names(probe: Probe, endpoint: Endpoint) -> tuple[str, ...] | None:
     """The names in the certificate that is served; None where nothing is. During a reload that may be a moment."""
     try:
-        return (await shaken(probe, way)).certificate.names
+        return (await shaken(probe, endpoint)).certificate.names
     except (NotServed, CannotAsk):
         return None
 

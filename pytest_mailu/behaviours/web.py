@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.endpoints import HTTP_80, HTTPS_443
 from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.probe.admin_site import HTTP, SECONDS, browser, local
+from pytest_mailu.probe.admin_site import SECONDS, browser, local
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
 
@@ -58,7 +59,14 @@ def page_outcome(reply: HttpReply) -> Outcome:
     return Outcome.REFUSED if reply.status >= 400 else Outcome.ACCEPTED
 
 
-@behaviour("web/page/{name}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"name": NEEDED}, timeout=SECONDS)
+@behaviour(
+    "web/page/{name}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"name": NEEDED},
+    timeout=SECONDS,
+)
 async def needed(probe: Probe, name: str) -> Observation:
     """The web site's page "{name}", for somebody who is not logged in
 
@@ -71,7 +79,7 @@ async def needed(probe: Probe, name: str) -> Observation:
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
 
 
-@behaviour("web/page/{name}", severity=Severity.MINOR, each={"name": OTHERS}, timeout=SECONDS)
+@behaviour("web/page/{name}", endpoint=HTTPS_443, severity=Severity.MINOR, each={"name": OTHERS}, timeout=SECONDS)
 async def other(probe: Probe, name: str) -> Observation:
     """The web site's path "{name}", for somebody who is not logged in
 
@@ -87,7 +95,12 @@ async def other(probe: Probe, name: str) -> Observation:
 
 
 @behaviour(
-    "web/page/{name}", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"name": PRIVATE}, timeout=SECONDS
+    "web/page/{name}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"name": PRIVATE},
+    timeout=SECONDS,
 )
 async def private(probe: Probe, name: str) -> Observation:
     """What Mailu's services tell each other ("{name}") must not be had from outside
@@ -104,7 +117,7 @@ async def private(probe: Probe, name: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
 
 
-@behaviour("web/http/redirect", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour("web/http/redirect", endpoint=HTTP_80, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def redirect(probe: Probe) -> Observation:
     """The web site without TLS sends browsers to the same page with TLS
 
@@ -112,7 +125,7 @@ async def redirect(probe: Probe) -> Observation:
 
     core/nginx/conf/nginx.conf (`return 301 https://`), 1.9 to master
     """
-    async with browser(probe, HTTP) as http:
+    async with browser(probe, HTTP_80) as http:
         reply = await http.get("/admin?x=1", follow=False)
     location = reply.header("location")
     good = reply.status in (301, 302, 307, 308) and location.startswith(f"https://{HOSTNAME}/admin")
@@ -121,7 +134,7 @@ async def redirect(probe: Probe) -> Observation:
     )
 
 
-@behaviour("web/http/health", severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/http/health", endpoint=HTTP_80, severity=Severity.MINOR, timeout=SECONDS)
 async def health_over_http(probe: Probe) -> Observation:
     """The health path without TLS
 
@@ -129,7 +142,7 @@ async def health_over_http(probe: Probe) -> Observation:
 
     core/nginx/conf/nginx.conf, since 2024.06 also on port 80
     """
-    async with browser(probe, HTTP) as http:
+    async with browser(probe, HTTP_80) as http:
         reply = await http.get("/health", follow=False)
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
 

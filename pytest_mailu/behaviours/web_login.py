@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pytest_mailu.behaviours.access import SPECIAL
 from pytest_mailu.behaviours.access import log_in as mail_login
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import IMAPS_993
+from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, POOL, User
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form, local
@@ -40,10 +40,10 @@ def _at_login(reply: HttpReply) -> bool:
 
 def _guarded(probe: Probe, reply: HttpReply) -> Observation:
     """Whether a page was shown, or kept from whoever asked."""
-    way = [f"{hop.status} {urlsplit(hop.location).path}" for hop in reply.chain]
+    endpoint = [f"{hop.status} {urlsplit(hop.location).path}" for hop in reply.chain]
     if reply.status == 200 and not _at_login(reply):
-        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply("200"), way=way)
-    return probe.seen(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)), way=way)
+        return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply("200"), endpoint=endpoint)
+    return probe.seen(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)), endpoint=endpoint)
 
 
 async def _login(probe: Probe, user: User, name: str = "") -> Observation:
@@ -55,7 +55,9 @@ async def _login(probe: Probe, user: User, name: str = "") -> Observation:
     return probe.seen(Outcome.ACCEPTED if inside else Outcome.REFUSED, Stage.AUTH, Reply(str(reply.status)), **facts)
 
 
-@behaviour("web/login/password", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
+@behaviour(
+    "web/login/password", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+)
 async def login(probe: Probe) -> Observation:
     """A login to the web site with the right password
 
@@ -66,7 +68,7 @@ async def login(probe: Probe) -> Observation:
     return await _login(probe, USER)
 
 
-@behaviour("web/login/name-upper-case", severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/login/name-upper-case", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def upper_case(probe: Probe) -> Observation:
     """A login to the web site with the address in upper case
 
@@ -79,6 +81,7 @@ async def upper_case(probe: Probe) -> Observation:
 
 @behaviour(
     "web/login/password-{kind}",
+    endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"kind": SPECIAL},
@@ -95,7 +98,12 @@ async def special(probe: Probe, kind: str) -> Observation:
 
 
 @behaviour(
-    "web/login/{kind}", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"kind": BAD}, timeout=SECONDS
+    "web/login/{kind}",
+    endpoint=HTTPS_443,
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"kind": BAD},
+    timeout=SECONDS,
 )
 async def bad(probe: Probe, kind: str) -> Observation:
     """A login to the web site that is wrong ({kind}), which must be refused
@@ -109,7 +117,9 @@ async def bad(probe: Probe, kind: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, Reply(str(reply.status)))
 
 
-@behaviour("web/login/leads-elsewhere", wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "web/login/leads-elsewhere", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
+)
 async def leads_elsewhere(probe: Probe) -> Observation:
     """A link to the login page that would lead to another site afterwards, which must not be followed
 
@@ -126,7 +136,7 @@ async def leads_elsewhere(probe: Probe) -> Observation:
     )
 
 
-@behaviour("web/login/returns-to-page", severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/login/returns-to-page", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def returns(probe: Probe) -> Observation:
     """A login to the web site from a page that needs one: where it leads afterwards
 
@@ -139,7 +149,7 @@ async def returns(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", local(reply.header("location"))))
 
 
-@behaviour("web/login/logout", wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour("web/login/logout", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
 async def logout(probe: Probe) -> Observation:
     """After a logout the browser's session must be over
 
@@ -153,7 +163,7 @@ async def logout(probe: Probe) -> Observation:
         return _guarded(probe, await site.page(SETTINGS))
 
 
-@behaviour("web/login/without", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, timeout=SECONDS)
+@behaviour("web/login/without", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.CRITICAL, timeout=SECONDS)
 async def without(probe: Probe) -> Observation:
     """A page of the administration without a login, which must be refused
 
@@ -167,6 +177,7 @@ async def without(probe: Probe) -> Observation:
 
 @behaviour(
     "web/user/no-{name}",
+    endpoint=HTTPS_443,
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
     each={"name": NOT_FOR_USERS},
@@ -184,7 +195,9 @@ async def not_for_users(probe: Probe, name: str) -> Observation:
         return _guarded(probe, await site.page(NOT_FOR_USERS[name]))
 
 
-@behaviour("web/user/without-csrf-token", wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "web/user/without-csrf-token", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
+)
 async def without_csrf(probe: Probe) -> Observation:
     """A form of the web site sent without its token, which must be refused
 
@@ -201,7 +214,7 @@ async def without_csrf(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if taken else Outcome.REFUSED, Stage.COMMAND)
 
 
-@behaviour("web/user/settings", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour("web/user/settings", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def settings(probe: Probe) -> Observation:
     """A user sends the own settings unchanged
 
@@ -222,7 +235,9 @@ async def settings(probe: Probe) -> Observation:
     )
 
 
-@behaviour("web/user/password-change", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS)
+@behaviour(
+    "web/user/password-change", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+)
 async def password_change(probe: Probe) -> Observation:
     """A user changes the own password, and it holds for mail programs at once
 

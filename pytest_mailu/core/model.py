@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from pytest_mailu.core.endpoints import Endpoint
+
 Facts: TypeAlias = Mapping[str, Any]
 """What was seen, as JSON can carry it: strings, numbers, booleans, None, lists and objects with string keys."""
 
@@ -133,16 +135,6 @@ class Vantage(StrEnum):
     RELAYNET = "relaynet"
 
 
-class Tls(StrEnum):
-    """How a connection comes by TLS (RFC 8314 section 3)."""
-
-    NONE = "plain"
-    STARTTLS = "starttls"
-    IMPLICIT = "tls"
-    OPPORTUNISTIC = "opportunistic"
-    """STARTTLS where it is offered, as mail servers do among themselves (RFC 7435)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply of a server.
@@ -216,7 +208,8 @@ class Question:
     """What a behaviour is, without the code that asks: what reports and recordings need to know of it.
 
     `wanted` is the outcome that serves people, or None where there is none and only facts are recorded.
-    `breaks` says who loses what when it goes; `source` what that rests on.
+    `breaks` says who loses what when it goes; `source` what that rests on. `endpoint` is where it is asked, or None
+    where that is no endpoint of the mail server, or several; `operation` is the rest of the id.
     """
 
     id: str
@@ -225,6 +218,8 @@ class Question:
     source: str
     wanted: Outcome | None
     severity: Severity
+    endpoint: Endpoint | None = None
+    operation: str = ""
 
     @property
     def family(self) -> str:
@@ -338,6 +333,8 @@ class Finding:
     advice: tuple[Advice, ...] = ()
     waiver: Waiver | None = None
     reproduce: str = ""
+    endpoint: Endpoint | None = None
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ def finding(
         why=comparison.why,
         advice=() if uncertain else advise(comparison),
         reproduce=reproduce(comparison),
+        endpoint=question.endpoint,
+        operation=question.operation,
     )
     return replace(bare, waiver=waive(bare))
 

@@ -1,7 +1,7 @@
 """One line that asks a behaviour's question by hand: swaks, openssl or curl, with placeholders and without secrets.
 
-The line follows what was said on the wire where a transcript tells it, and the id where there is none. It is as close
-as these tools come: malformed or pipelined commands are not theirs to send. All three ask for the password themselves.
+The line follows what was said on the wire where a transcript tells it, and the question where there is none. It is as
+close as these tools come: they send no malformed or pipelined commands. All three ask for the password themselves.
 """
 
 from __future__ import annotations
@@ -9,22 +9,27 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pytest_mailu.core.model import Comparison, Tls
-from pytest_mailu.core.places import IMPLICIT, Place, place
+from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls, by_port
+from pytest_mailu.core.model import Comparison, Question
 from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE
 
 HOST = "mail.example.org"
 YOU = "you@example.org"
 SOMEONE = f"someone@{ELSEWHERE}"
 
-SMTP = frozenset({25, 465, 587})
-OPENSSL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 4190: "sieve"}
-"""What `openssl s_client -starttls` calls the protocol of a port (openssl-s_client(1))."""
-CURL = {110: "pop3", 143: "imap", 993: "imaps", 995: "pop3s"}
-"""Port → scheme of the addresses curl takes."""
-USUAL = {"inbound": 25, "web": 443, "api": 443}
-"""Where families ask when neither an id nor a transcript names the port."""
+SMTP = frozenset({Protocol.SMTP, Protocol.SUBMISSION})
+OPENSSL = {
+    Protocol.SMTP: "smtp",
+    Protocol.SUBMISSION: "smtp",
+    Protocol.POP3: "pop3",
+    Protocol.IMAP: "imap",
+    Protocol.MANAGESIEVE: "sieve",
+}
+"""What `openssl s_client -starttls` calls a protocol (openssl-s_client(1))."""
+CURL = {Protocol.POP3: "pop3", Protocol.IMAP: "imap"}
+"""The schemes of the addresses that curl takes, without the `s` for TLS from the start."""
 
 _CONNECTED = re.compile(r"-- connecting to \S+:(\d+) as ")
 _STARTTLS = re.compile(r"C: (?:\S+ )?(?:STARTTLS|STLS)$", re.IGNORECASE)
@@ -38,44 +43,46 @@ _REQUEST = re.compile(r"C: (GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
 def reproduce(comparison: Comparison) -> str:
     """The line for a comparison, or "" where no mail or web client could ask (what testinfra sees, for one)."""
     talks = [attempt.transcript for attempt in (*comparison.old, *comparison.new)]
-    return by_hand(comparison.question.id, max(talks, key=len, default=()))
+    return by_hand(comparison.question, max(talks, key=len, default=()))
 
 
-def by_hand(behaviour: str, talk: Sequence[str] = ()) -> str:
-    """The line for a behaviour id and what was said (`C: …`, `S: …`)."""
-    family = behaviour.partition("/")[0]
-    port, tls = _way(place(behaviour), family, talk)
-    commands = [line for line in talk if line.startswith("C: ")]
-    if family == "tls" and tls != Tls.NONE and port:
-        return _openssl(port, tls)
-    if port in (80, 443):
-        return _web(port, commands)
-    if port in SMTP:
-        return _swaks(port, tls, family, commands)
-    if port in CURL and (any(map(_LOGIN.match, commands)) or (not commands and family != "surface")):
-        return _curl(port, tls)
-    if port == 0:
+def by_hand(question: Question, talk: Sequence[str] = ()) -> str:
+    """The line for a question and what was said (`C: …`, `S: …`)."""
+    endpoint = question.endpoint or _connected(talk)
+    if endpoint is None:
         return ""
-    return _openssl(port, tls) if tls in (Tls.STARTTLS, Tls.IMPLICIT) else f"curl -v telnet://{HOST}:{port}"
+    family = question.family
+    if endpoint.tls is Tls.OPPORTUNISTIC:
+        endpoint = replace(endpoint, tls=Tls.STARTTLS if any(map(_STARTTLS.match, talk)) else Tls.NONE)
+    commands = [line for line in talk if line.startswith("C: ")]
+    if family == "tls":
+        return _openssl(endpoint)
+    if endpoint.protocol is Protocol.HTTP:
+        return _web(endpoint, commands)
+    if endpoint.protocol in SMTP:
+        return _swaks(endpoint, family, commands)
+    if endpoint.protocol in CURL and (any(map(_LOGIN.match, commands)) or (not commands and family != "surface")):
+        return _curl(endpoint)
+    return _openssl(endpoint) if endpoint.tls is not Tls.NONE else f"curl -v telnet://{HOST}:{endpoint.port}"
 
 
-def _way(asked: Place, family: str, talk: Sequence[str]) -> tuple[int, str]:
-    """The port and the kind of TLS, from the id, else from what was done, else what is usual."""
-    connected = next(iter(_all(_CONNECTED, talk)), "0")
-    port = asked.port or int(connected) or USUAL.get(family, 0)
-    if asked.tls:
-        return port, asked.tls
-    if port in IMPLICIT:
-        return port, Tls.IMPLICIT
+def _connected(talk: Sequence[str]) -> Endpoint | None:
+    """Where a transcript says that the first connection went."""
+    port = next(iter(_all(_CONNECTED, talk)), "")
+    try:
+        endpoint = by_port(int(port))
+    except (ValueError, LookupError):
+        return None
     # ManageSieve takes no login before STARTTLS (RFC 5804 section 2.1).
-    return port, Tls.STARTTLS if port == 4190 or any(map(_STARTTLS.match, talk)) else ""
+    certain = endpoint.tls is not Tls.STARTTLS or endpoint.protocol is Protocol.MANAGESIEVE
+    return endpoint if certain else replace(endpoint, tls=Tls.OPPORTUNISTIC)
 
 
-def _swaks(port: int, tls: str, family: str, commands: Sequence[str]) -> str:
-    words = ["swaks", "--server", HOST, "--port", str(port)]
-    if tls == Tls.STARTTLS:
+def _swaks(endpoint: Endpoint, family: str, commands: Sequence[str]) -> str:
+    words = ["swaks", "--server", HOST, "--port", str(endpoint.port)]
+    if endpoint.tls is Tls.STARTTLS:
         words.append("--tls")
-    elif tls == Tls.IMPLICIT:
+    elif endpoint.tls is Tls.IMPLICIT:
         words.append("--tls-on-connect")
     mechanisms = _all(_SMTP_AUTH, commands)
     if not commands and family in ("submission", "access"):
@@ -104,17 +111,19 @@ def _public(address: str) -> str:
     return YOU if address == ALICE.address else address.replace(f"@{DOMAIN}", "@example.org")
 
 
-def _openssl(port: int, tls: str) -> str:
-    starttls = ["-starttls", OPENSSL[port]] if tls == Tls.STARTTLS and port in OPENSSL else []
-    return shlex.join(["openssl", "s_client", "-crlf", "-connect", f"{HOST}:{port}", "-servername", HOST, *starttls])
+def _openssl(endpoint: Endpoint) -> str:
+    address = f"{HOST}:{endpoint.port}"
+    starttls = ["-starttls", OPENSSL[endpoint.protocol]] if endpoint.tls is Tls.STARTTLS else []
+    return shlex.join(["openssl", "s_client", "-crlf", "-connect", address, "-servername", HOST, *starttls])
 
 
-def _curl(port: int, tls: str) -> str:
-    required = ["--ssl-reqd"] if tls == Tls.STARTTLS else []
-    return shlex.join(["curl", "-v", *required, "--user", YOU, f"{CURL[port]}://{HOST}:{port}/"])
+def _curl(endpoint: Endpoint) -> str:
+    required = ["--ssl-reqd"] if endpoint.tls is Tls.STARTTLS else []
+    scheme = CURL[endpoint.protocol] + ("s" if endpoint.tls is Tls.IMPLICIT else "")
+    return shlex.join(["curl", "-v", *required, "--user", YOU, f"{scheme}://{HOST}:{endpoint.port}/"])
 
 
-def _web(port: int, commands: Sequence[str]) -> str:
+def _web(endpoint: Endpoint, commands: Sequence[str]) -> str:
     found = next((match for command in commands if (match := _REQUEST.match(command))), None)
     method, target = (found[1], found[2]) if found else ("GET", "/")
     path = re.sub(r"^https?://[^/]*", "", target) or "/"
@@ -123,6 +132,6 @@ def _web(port: int, commands: Sequence[str]) -> str:
         words.append("--head")
     elif method != "GET":
         words += ["--request", method]
-    line = shlex.join([*words, f"{'https' if port == 443 else 'http'}://{HOST}{path}"])
+    line = shlex.join([*words, f"{'http' if endpoint.tls is Tls.NONE else 'https'}://{HOST}{path}"])
     # The shell puts the token in; it never stands in a report.
     return f'{line} --header "Authorization: Bearer $API_TOKEN"' if path.startswith("/api/") else line

@@ -9,14 +9,13 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
-from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import HTTPS_443, Endpoint
+from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-HTTPS = 443
-HTTP = 80
 LOGIN = "/sso/login"
 SECONDS = 90.0
 """What a behaviour of the web site may take: `admin` has two threads, and `flask mailu` makes it wait."""
@@ -34,7 +33,7 @@ class Site:
     async def open(cls, probe: Probe, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[Site]:
         """A browser with no cookies, on HTTPS."""
         admin = setting(probe, "WEB_ADMIN", "/admin")
-        async with browser(probe, HTTPS, vantage) as http:
+        async with browser(probe, HTTPS_443, vantage) as http:
             yield cls(http, admin)
 
     async def login(self, user: str, password: str, query: str = "") -> HttpReply:
@@ -67,13 +66,20 @@ class Site:
 
 
 @asynccontextmanager
-async def browser(probe: Probe, port: int = HTTPS, vantage: Vantage = Vantage.STRANGER) -> AsyncIterator[HttpSession]:
+async def browser(
+    probe: Probe, endpoint: Endpoint = HTTPS_443, vantage: Vantage = Vantage.STRANGER
+) -> AsyncIterator[HttpSession]:
     """A browser's session with the web server, under Mailu's own host name."""
-    tls = Tls.NONE if port == HTTP else Tls.IMPLICIT
     async with HttpSession.open(
-        probe.connector, FRONT, port, tls=tls, vantage=vantage, transcript=probe.transcript, timeout=REPLY_SECONDS,
+        probe.connector,
+        FRONT,
+        endpoint.port,
+        tls=endpoint.tls,
+        vantage=vantage,
+        transcript=probe.transcript,
+        timeout=REPLY_SECONDS,
         name=HOSTNAME,
-    ) as http:  # fmt: skip
+    ) as http:
         yield http
 
 
@@ -119,7 +125,7 @@ def setting(probe: Probe, name: str, default: str) -> str:
 
 def local(location: str) -> str:
     """Where a redirect leads, without the server's own name: whether that is written out makes no difference."""
-    return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS})?(?=/)", "", location)
+    return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS_443.port})?(?=/)", "", location)
 
 
 def said(reply: HttpReply) -> str:

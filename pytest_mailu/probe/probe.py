@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from testinfra.host import Host
 
-from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, Way
-from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, Endpoint, Tls
+from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.population import ELSEWHERE, HOSTNAME, User
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.messages import Letter, header_names, letter
@@ -127,28 +127,28 @@ class Probe:
     # Sessions ----------------------------------------------------------------------------------------------------
 
     def smtp(
-        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+        self, endpoint: Endpoint, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[SmtpSession]:
         """An SMTP session that has said EHLO and, where `way` has it, begun TLS."""
-        return SmtpSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
+        return SmtpSession.open(self.connector, host, endpoint.port, **{**self._common(endpoint, vantage), **more})
 
     def imap(
-        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+        self, endpoint: Endpoint, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[ImapSession]:
         """An IMAP session before its login."""
-        return ImapSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
+        return ImapSession.open(self.connector, host, endpoint.port, **{**self._common(endpoint, vantage), **more})
 
     def pop3(
-        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+        self, endpoint: Endpoint, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[Pop3Session]:
         """A POP3 session before its login."""
-        return Pop3Session.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
+        return Pop3Session.open(self.connector, host, endpoint.port, **{**self._common(endpoint, vantage), **more})
 
     def sieve(
-        self, way: Way, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
+        self, endpoint: Endpoint, vantage: Vantage = Vantage.STRANGER, *, host: str = FRONT, **more: Any
     ) -> AbstractAsyncContextManager[SieveSession]:
         """A ManageSieve session before its login."""
-        return SieveSession.open(self.connector, host, way.port, **{**self._common(way, vantage), **more})
+        return SieveSession.open(self.connector, host, endpoint.port, **{**self._common(endpoint, vantage), **more})
 
     @asynccontextmanager
     async def mailbox(self, user: User) -> AsyncIterator[ImapSession]:
@@ -180,8 +180,8 @@ class Probe:
     def _own(transcript: Transcript) -> dict[str, Any]:
         return {"tls": Tls.NONE, "vantage": Vantage.INSIDE, "transcript": transcript, "timeout": REPLY_SECONDS}
 
-    def _common(self, way: Way, vantage: Vantage) -> dict[str, Any]:
-        common = {"tls": way.tls, "vantage": vantage, "transcript": self.transcript, "timeout": REPLY_SECONDS}
+    def _common(self, endpoint: Endpoint, vantage: Vantage) -> dict[str, Any]:
+        common = {"tls": endpoint.tls, "vantage": vantage, "transcript": self.transcript, "timeout": REPLY_SECONDS}
         return common | {"sni": HOSTNAME}
 
     # Letters -----------------------------------------------------------------------------------------------------
@@ -201,17 +201,17 @@ class Probe:
         self._tokens.append(word)
         return word
 
-    async def submit(self, sent: Letter, way: Way, user: User) -> Reply:
+    async def submit(self, sent: Letter, endpoint: Endpoint, user: User) -> Reply:
         """Log in as `user` and send, as a mail program does; the reply to DATA. Raises NotServed where that fails."""
-        async with self.smtp(way) as smtp:
+        async with self.smtp(endpoint) as smtp:
             await smtp.login(user.address, user.password)
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
 
     async def deliver(
-        self, sent: Letter, way: Way = SMTP_25_OPPORTUNISTIC, vantage: Vantage = Vantage.STRANGER
+        self, sent: Letter, endpoint: Endpoint = SMTP_25_OPPORTUNISTIC, vantage: Vantage = Vantage.STRANGER
     ) -> Reply:
         """Send without a login, as another mail server does; the reply to DATA. Raises NotServed where that fails."""
-        async with self.smtp(way, vantage) as smtp:
+        async with self.smtp(endpoint, vantage) as smtp:
             return (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
 
     async def at_world(self, sent: Letter, reply: Reply | None, *, wait: float = ARRIVAL_SECONDS) -> Observation:

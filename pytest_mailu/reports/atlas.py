@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
+from pytest_mailu.core.endpoints import SERVICE_NAMES, Endpoint, Tls
 from pytest_mailu.core.model import Comparison, Finding, Observation, Outcome, SideName, Stage, Verdict, Why
-from pytest_mailu.core.places import SERVICES, place
 from pytest_mailu.reports import words
 
-Way: TypeAlias = tuple[int, str]
-"""A port and how TLS comes about there."""
-
-MODES = {"": "", "plain": "no TLS", "starttls": "STARTTLS", "tls": "TLS"}
+MODES = {Tls.NONE: "no TLS", Tls.OPPORTUNISTIC: "STARTTLS if offered", Tls.STARTTLS: "STARTTLS", Tls.IMPLICIT: "TLS"}
 
 
 class State(StrEnum):
@@ -53,6 +49,8 @@ class Spot:
     """As much of a comparison or finding as the map needs."""
 
     behaviour: str
+    endpoint: Endpoint | None
+    operation: str
     title: str
     verdict: Verdict
     old: Observation | None
@@ -82,7 +80,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One operation: a cell, with any number of behaviours, for each way of its sheet."""
+    """One operation: a cell, with any number of behaviours, for each endpoint of its sheet."""
 
     operation: str
     cells: tuple[tuple[Spot, ...], ...]
@@ -90,10 +88,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One family: its ways across, its operations down."""
+    """One family: its endpoints across (None where there is none), its operations down."""
 
     family: str
-    ways: tuple[Way, ...]
+    endpoints: tuple[Endpoint | None, ...]
     rows: tuple[Row, ...]
 
 
@@ -113,7 +111,8 @@ def spots(comparisons: Sequence[Comparison], findings: Iterable[Finding]) -> tup
     found = {finding.behaviour: finding for finding in findings}
     if not comparisons:
         return tuple(
-            Spot(f.behaviour, f.title, f.verdict, f.old, f.new, f.why, f.waiver is not None) for f in found.values()
+            Spot(f.behaviour, f.endpoint, f.operation, f.title, f.verdict, f.old, f.new, f.why, f.waiver is not None)
+            for f in found.values()
         )
     made = []
     for comparison in comparisons:
@@ -121,7 +120,8 @@ def spots(comparisons: Sequence[Comparison], findings: Iterable[Finding]) -> tup
         finding = found.get(question.id)
         old, new = (attempts[-1] if attempts else None for attempts in (comparison.old, comparison.new))
         waived = finding is not None and finding.waiver is not None
-        made.append(Spot(question.id, question.title, comparison.verdict, old, new, comparison.why, waived))
+        where = question.endpoint, question.operation
+        made.append(Spot(question.id, *where, question.title, comparison.verdict, old, new, comparison.why, waived))
     return tuple(made)
 
 
@@ -134,31 +134,31 @@ def sheets(asked: Iterable[Spot]) -> tuple[Sheet, ...]:
 
 
 def _sheet(family: str, members: Sequence[Spot]) -> Sheet:
-    cells: dict[str, dict[Way, list[Spot]]] = {}
+    cells: dict[str, dict[Endpoint | None, list[Spot]]] = {}
     for spot in members:
-        where = place(spot.behaviour)
-        row = cells.setdefault(where.operation or "is served", {})
-        row.setdefault((where.port, where.tls), []).append(spot)
-    ways = tuple(sorted({way for row in cells.values() for way in row}, key=_order))
-    rows = tuple(Row(name, tuple(tuple(row.get(way, ())) for way in ways)) for name, row in cells.items())
-    return Sheet(family, ways, rows)
+        cells.setdefault(spot.operation or "is served", {}).setdefault(spot.endpoint, []).append(spot)
+    endpoints = tuple(sorted({endpoint for row in cells.values() for endpoint in row}, key=_order))
+    rows = tuple(
+        Row(name, tuple(tuple(row.get(endpoint, ())) for endpoint in endpoints)) for name, row in cells.items()
+    )
+    return Sheet(family, endpoints, rows)
 
 
 def gates(asked: Iterable[Spot]) -> tuple[Gate, ...]:
     """Every port that anything was asked on."""
     found: dict[int, list[Spot]] = {}
     for spot in asked:
-        if port := place(spot.behaviour).port:
-            found.setdefault(port, []).append(spot)
+        if spot.endpoint is not None:
+            found.setdefault(spot.endpoint.port, []).append(spot)
     return tuple(_gate(port, members) for port, members in sorted(found.items()))
 
 
 def _gate(port: int, members: Sequence[Spot]) -> Gate:
-    ways = sorted({(port, place(spot.behaviour).tls) for spot in members}, key=_order)
+    endpoints = sorted({spot.endpoint for spot in members if spot.endpoint is not None}, key=_order)
     numbers = [(verdict, sum(spot.verdict is verdict for spot in members)) for verdict in words.VERDICTS]
     return Gate(
         port,
-        ", ".join(MODES.get(tls, tls) for _, tls in ways if tls),
+        ", ".join(MODES[endpoint.tls] for endpoint in endpoints),
         _served(spot.old for spot in members),
         _served(spot.new for spot in members),
         tuple((verdict, number) for verdict, number in numbers if number),
@@ -167,12 +167,11 @@ def _gate(port: int, members: Sequence[Spot]) -> Gate:
 
 def service(port: int) -> str:
     """What people call a port."""
-    return SERVICES.get(port, "")
+    return SERVICE_NAMES.get(port, "")
 
 
-def _order(way: Way) -> tuple[int, int]:
-    port, tls = way
-    return port, list(MODES).index(tls) if tls in MODES else len(MODES)
+def _order(endpoint: Endpoint | None) -> tuple[int, int]:
+    return (0, 0) if endpoint is None else (endpoint.port, list(MODES).index(endpoint.tls))
 
 
 def _closed(observation: Observation) -> bool:

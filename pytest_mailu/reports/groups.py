@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import Advice, CauseKind, Finding, Observation, Outcome, Severity, Stage, Verdict
-from pytest_mailu.core.places import ports
 from pytest_mailu.core.text import safe
 from pytest_mailu.reports import words
 
@@ -87,7 +86,8 @@ class Group:
         return text
 
     def _places(self) -> str:
-        found = ports(finding.behaviour for finding in self.findings if finding.verdict is self.verdict)
+        worst = (finding.endpoint for finding in self.findings if finding.verdict is self.verdict)
+        found = sorted({endpoint.port for endpoint in worst if endpoint is not None})
         if not found:
             return ""
         return f"port{'s' if len(found) > 1 else ''} {words.listing(found)}"

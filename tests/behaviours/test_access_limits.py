@@ -29,7 +29,7 @@ def test_a_fact_of_an_attempt_tells_its_outcome() -> None:
 def test_the_last_login_comes_when_the_others_have_been_counted(monkeypatch) -> None:
     counted: list[str] = []
 
-    async def attempt(probe, way, user: str, password: str) -> str:
+    async def attempt(probe, endpoint, user: str, password: str) -> str:
         limited = len(counted) >= TRIES - 1
         # Whoever asks first is answered last: the order among the first ones must not matter.
         await asyncio.sleep(0.01 * (TRIES - len(counted)))

@@ -11,11 +11,11 @@ import pytest
 
 from pytest_mailu.behaviours import Matrix, behaviour, built_in, declared_in
 from pytest_mailu.behaviours.declaration import BASE_VARIANT, DECLARED, Behaviour
-from pytest_mailu.core.endpoints import Way
+from pytest_mailu.core.endpoints import SUBMISSION_587, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Tls
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 
-WAYS = (Way(587, Tls.STARTTLS), Way(465, Tls.IMPLICIT))
+ASKED = (SUBMISSION_587, SUBMISSIONS_465)
 
 
 def declared(function: Any) -> tuple[Behaviour, ...]:
@@ -24,10 +24,13 @@ def declared(function: Any) -> tuple[Behaviour, ...]:
 
 
 @behaviour(
-    "shop/{way}/{kind}", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"way": WAYS, "kind": ("a", "b")}
+    "shop/{endpoint}/{kind}",
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"endpoint": ASKED, "kind": ("a", "b")},
 )
-async def shop(probe: Any, way: Way, kind: str) -> Observation:
-    """Orders of kind {kind} through {way.words}
+async def shop(probe: Any, endpoint: Endpoint, kind: str) -> Observation:
+    """Orders of kind {kind} through {endpoint.words}
 
     Orders stay
     unread.
@@ -36,7 +39,7 @@ async def shop(probe: Any, way: Way, kind: str) -> Observation:
 
     The shop's own manual
     """
-    return Observation(Outcome.ACCEPTED, Stage.COMMAND, facts={"probe": probe, "way": str(way), "kind": kind})
+    return Observation(Outcome.ACCEPTED, Stage.COMMAND, facts={"probe": probe, "way": str(endpoint), "kind": kind})
 
 
 @behaviour(
@@ -96,14 +99,14 @@ def test_a_docstring_that_lacks_a_paragraph_is_a_usage_error(text: str | None) -
         behaviour("shop/25/bare", severity=Severity.INFO)(ask)
 
 
-@pytest.mark.parametrize("text", ["{nothing}", "{0}", "{way.nothing}", "{", "}"])
+@pytest.mark.parametrize("text", ["{nothing}", "{0}", "{endpoint.nothing}", "{", "}"])
 def test_a_brace_that_stands_for_nothing_is_a_usage_error(text: str) -> None:
-    async def ask(probe: Any, way: Way) -> Observation:
+    async def ask(probe: Any, endpoint: Endpoint) -> Observation:
         return Observation(Outcome.ACCEPTED, Stage.COMMAND)
 
     ask.__doc__ = f"Title {text}\n\nBreaks.\n\nSource"
     with pytest.raises(UsageError, match="in braces"):
-        behaviour("shop/{way}/x", severity=Severity.INFO, each={"way": WAYS})(ask)
+        behaviour("shop/{endpoint}/x", severity=Severity.INFO, each={"endpoint": ASKED})(ask)
 
 
 def test_decorating_twice_declares_both() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from pytest_mailu.behaviours.mailbox_pop3 import _BrokenOff, _number
-from pytest_mailu.core.model import Tls
+from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.probe.messages import letter
 from pytest_mailu.wire.pop3.session import Pop3Session
 from tests.wire.direct import DirectConnector

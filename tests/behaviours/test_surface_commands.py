@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from pytest_mailu.behaviours.surface_commands import HUNG_UP, answer, helo, order, short
-from pytest_mailu.core.endpoints import SMTP_25, Way
-from pytest_mailu.core.model import Outcome, Reply, Tls
+from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_PLAIN
+from pytest_mailu.core.model import Outcome, Reply
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.ground import local_probe
 from tests.wire.peer import expect, hang_up, peer, say, start_tls
@@ -21,7 +21,7 @@ def test_hanging_up_is_an_answer_to_what_nobody_should_say() -> None:
     async def run() -> Reply:
         async with asyncio.timeout(20), peer(say("220 hi"), expect("EHLO"), say("250 hi"), expect(), hang_up) as served:
             probe = local_probe({25: served.port})
-            async with probe.smtp(Way(25, Tls.NONE)) as smtp:
+            async with probe.smtp(SMTP_25_PLAIN) as smtp:
                 return await answer(smtp, "BOGUS")
 
     assert asyncio.run(run()) is HUNG_UP

@@ -5,7 +5,7 @@ import plistlib
 import pytest
 
 from pytest_mailu.behaviours.surface_setup import Server, apple, outlook, thunderbird
-from pytest_mailu.core.model import Tls
+from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.wire.transport.errors import CannotAsk
 
 HOST = "mail.post.example"

@@ -9,7 +9,7 @@ import pytest
 from pytest_mailu.behaviours import tls, tls_replaced
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Outcome, Tls
+from pytest_mailu.core.model import Outcome
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.stack.world.certificates import Certificate, authority
 from pytest_mailu.wire.transport.errors import NotServed
@@ -33,10 +33,6 @@ def test_a_closed_port_takes_no_version_and_refuses_none() -> None:
     with pytest.raises(NotServed) as stopped:
         asyncio.run(tls.takes(local_probe({}), IMAPS_993))
     assert stopped.value.outcome is Outcome.UNREACHABLE
-
-
-def test_every_way_with_starttls_has_a_protocol() -> None:
-    assert all(protocol for way, protocol in tls.PROTOCOLS.items() if way.tls is Tls.STARTTLS)
 
 
 @pytest.mark.parametrize("now_and_then", [True, False])

@@ -5,10 +5,10 @@ import shlex
 import pytest
 
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, Stage, Verdict
-from pytest_mailu.core.places import place
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Stage, Verdict
 from pytest_mailu.core.population import USERS
 from pytest_mailu.judging.reproduce import by_hand, reproduce
+from tests.questions import asked
 
 LOGIN = ("S: 220 x", "C: EHLO x", "C: AUTH PLAIN ****", "S: 235 OK")
 LETTER = (*LOGIN, "C: MAIL FROM:<alice@post.example> SIZE=9", "C: RCPT TO:<someone@elsewhere.example>", "C: DATA")
@@ -94,46 +94,48 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
     ],
 )
 def test_the_line_asks_the_same_question(behaviour: str, talk: tuple[str, ...], expected: str) -> None:
-    assert by_hand(behaviour, talk) == expected
+    assert by_hand(asked(behaviour), talk) == expected
 
 
 @pytest.mark.parametrize("port", ["587-starttls", "465-tls", "587-plain"])
 def test_a_submission_without_a_transcript_is_taken_to_log_in(port: str) -> None:
-    words = shlex.split(by_hand(f"submission/{port}/external"))
+    words = shlex.split(by_hand(asked(f"submission/{port}/external")))
     assert {"--auth", "--auth-user", "you@example.org", "someone@elsewhere.example"} <= set(words)
 
 
 def test_mail_from_outside_goes_to_the_reader() -> None:
-    words = shlex.split(by_hand("inbound/25-plain/mailbox"))
+    words = shlex.split(by_hand(asked("inbound/25-plain/mailbox")))
     assert words[words.index("--to") + 1] == "you@example.org"
     assert "--auth" not in words
 
 
 def test_the_longer_of_both_conversations_is_followed() -> None:
-    asked = Question("submission/587-starttls/external", "t", "b", "s", Outcome.DELIVERED, Severity.MAJOR)
+    question = asked("submission/587-starttls/external")
     old = Observation(Outcome.DELIVERED, Stage.DELIVERY, transcript=LETTER)
     new = Observation(Outcome.UNREACHABLE, Stage.CONNECT, transcript=("-- connection refused",))
-    assert "--auth PLAIN" in reproduce(Comparison(asked, Verdict.REGRESSED, (old,), (new,)))
-    assert reproduce(Comparison(asked, Verdict.INCONCLUSIVE, (), ())).startswith("swaks ")
+    assert "--auth PLAIN" in reproduce(Comparison(question, Verdict.REGRESSED, (old,), (new,)))
+    assert reproduce(Comparison(question, Verdict.INCONCLUSIVE, (), ())).startswith("swaks ")
 
 
 def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
     talk = tuple(f"C: MAIL FROM:<{user.address}>" for user in USERS)
     for port in ("25-plain", "465-tls", "587-starttls", "143-starttls", "993-tls", "4190-starttls", "443-tls"):
-        line = by_hand(f"access/{port}/login", talk)
+        line = by_hand(asked(f"access/{port}/login"), talk)
         assert "post.example" not in line
         assert not any(user.password in line for user in USERS)
 
 
 def test_what_a_client_said_is_quoted_for_the_shell() -> None:
-    line = by_hand("submission/587-starttls/x", ("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA"))
+    line = by_hand(
+        asked("submission/587-starttls/x"), ("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA")
+    )
     assert {"$(reboot)@x", "a`b`;c@x"} <= set(shlex.split(line))
-    web = by_hand("web/443-tls/x", ("C: GET /?a=$(reboot);b",))
+    web = by_hand(asked("web/443-tls/x"), ("C: GET /?a=$(reboot);b",))
     assert shlex.split(web)[-1] == "https://mail.example.org/?a=$(reboot);b"
     assert "'" in web
 
 
 def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line() -> None:
-    ids = [behaviour.id for behaviour in built_in()]
-    without = {id_.partition("/")[0] for id_ in ids if place(id_).port and not by_hand(id_)}
+    questions = [behaviour.question for behaviour in built_in()]
+    without = {question.id for question in questions if question.endpoint and not by_hand(question)}
     assert without == set()

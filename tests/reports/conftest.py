@@ -26,6 +26,7 @@ from pytest_mailu.core.model import (
 from pytest_mailu.core.serialization import SCHEMA, plain, structured
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import decide, judge
+from tests.questions import asked
 
 OLD = SideInfo(
     release="2.0.43",
@@ -74,7 +75,7 @@ def question(
     severity: Severity = Severity.MAJOR,
     breaks: str = "Mail programs set to this port stop working.",
 ) -> Question:
-    return Question(behaviour, title, breaks, "RFC 6409 section 4.3", wanted, severity)
+    return asked(behaviour, title=title, breaks=breaks, wanted=wanted, severity=severity)
 
 
 DELIVERED = smtp(
@@ -222,7 +223,7 @@ CLOSED_SETS = {
 def poisoned(value: Any, key: str = "", payload: str = "") -> Any:
     """The value with the payload in every text that somebody else could have written."""
     if isinstance(value, dict):
-        own = key in {"counts"}
+        own = key in {"counts", "endpoint"}
         return {
             (name if own or key not in {"facts", "settings", "images", "replaced"} else name + payload): inner
             if own

@@ -9,20 +9,18 @@ from pytest_mailu.core.model import (
     Finding,
     Observation,
     Outcome,
-    Question,
     Reply,
     Report,
-    Severity,
     Stage,
     Verdict,
 )
-from pytest_mailu.core.places import Place, place
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import judge
 from pytest_mailu.reports import atlas, words
 from pytest_mailu.reports.atlas import State
 from pytest_mailu.reports.groups import groups
 from pytest_mailu.reports.sidebyside import rows
+from tests.questions import asked
 
 
 def headlines(report: Report) -> list[str]:
@@ -43,9 +41,9 @@ def test_headlines_are_in_peoples_words(report: Report) -> None:
 
 def test_a_protection_that_is_no_longer_offered_has_a_headline_in_peoples_words() -> None:
     """It was headlined with the raw root: `not-offered at ehlo`."""
-    asked = Question("submission/587-starttls/stranger", "Title", "", "", Outcome.REFUSED, Severity.MAJOR)
+    question = asked("submission/587-starttls/stranger", wanted=Outcome.REFUSED)
     refused = Observation(Outcome.REFUSED, Stage.MAIL, Reply("530", "5.7.1"))
-    changed = judge(asked, [refused], [Observation(Outcome.NOT_OFFERED, Stage.EHLO)])
+    changed = judge(question, [refused], [Observation(Outcome.NOT_OFFERED, Stage.EHLO)])
     (group,) = groups(findings([changed]))
     assert group.verdict is Verdict.CHANGED
     assert group.headline == "Not offered at EHLO on port 587 on the new side"
@@ -73,24 +71,6 @@ def test_a_text_of_ours_falls_into_what_can_be_followed_what_is_typed_and_the_re
     assert words.pieces("javascript:alert(1) http://plain.example/") == (
         ("javascript:alert(1) http://plain.example/", "text"),
     )
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "expected"),
-    [
-        ("submission/587-starttls/external", Place(587, "starttls", "external")),
-        ("access/993-tls/login/umlaut", Place(993, "tls", "login/umlaut")),
-        ("relay/25/stranger", Place(25, "", "stranger")),
-        ("surface/465", Place(465, "tls", "")),
-        ("surface/greeting/4190-plain", Place(4190, "plain", "greeting")),
-        ("web/admin", Place(0, "", "admin")),
-        ("submission/465-tls/8bitmime", Place(465, "tls", "8bitmime")),
-        ("web/1.5-x", Place(0, "", "1.5-x")),
-        ("odd", Place(0, "", "")),
-    ],
-)
-def test_an_id_tells_the_place(behaviour: str, expected: Place) -> None:
-    assert place(behaviour) == expected
 
 
 def test_differences_of_a_list_are_told_together(report: Report) -> None:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.wire.direct import DirectConnector

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from pytest_mailu.core.model import Outcome, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.connector import SocksConnector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed

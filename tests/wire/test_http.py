@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from tests.wire.direct import DirectConnector

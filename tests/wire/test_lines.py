@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession

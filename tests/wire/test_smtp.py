@@ -7,7 +7,8 @@ from base64 import b64encode
 
 import pytest
 
-from pytest_mailu.core.model import Outcome, Reply, Stage, Tls
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript

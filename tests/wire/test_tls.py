@@ -8,7 +8,8 @@ import ssl
 
 import pytest
 
-from pytest_mailu.core.model import Outcome, Stage, Tls
+from pytest_mailu.core.endpoints import Protocol, Tls
+from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
 from pytest_mailu.wire.tls.starttls import answers_injected
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
@@ -35,22 +36,28 @@ from .peer import (
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 TO_TLS: dict[str, tuple[Step, ...]] = {
-    "smtp": (say("220-hi", "220 hi"), expect("EHLO"), say("250-hi", "250 STARTTLS"), expect("STARTTLS"), say("220 go")),
-    "imap": (
+    Protocol.SMTP: (
+        say("220-hi", "220 hi"),
+        expect("EHLO"),
+        say("250-hi", "250 STARTTLS"),
+        expect("STARTTLS"),
+        say("220 go"),
+    ),
+    Protocol.IMAP: (
         say("* OK hi"),
         expect("CAPABILITY"),
         say("* CAPABILITY STARTTLS", "c OK"),
         expect("STARTTLS"),
         say("s OK go"),
     ),
-    "pop3": (say("+OK hi"), expect("CAPA"), say("+OK", "STLS", "."), expect("STLS"), say("+OK")),
-    "sieve": (say('"STARTTLS"', "OK"), expect("STARTTLS"), say("OK")),
+    Protocol.POP3: (say("+OK hi"), expect("CAPA"), say("+OK", "STLS", "."), expect("STLS"), say("+OK")),
+    Protocol.MANAGESIEVE: (say('"STARTTLS"', "OK"), expect("STARTTLS"), say("OK")),
 }
 BARE: dict[str, tuple[Step, ...]] = {
-    "smtp": (say("220 hi"), expect("EHLO"), say("250 hi")),
-    "imap": (say("* OK hi"), expect("CAPABILITY"), say("* CAPABILITY X", "c OK")),
-    "pop3": (say("+OK hi"), expect("CAPA"), say("+OK", ".")),
-    "sieve": (say('"SASL" ""', "OK"),),
+    Protocol.SMTP: (say("220 hi"), expect("EHLO"), say("250 hi")),
+    Protocol.IMAP: (say("* OK hi"), expect("CAPABILITY"), say("* CAPABILITY X", "c OK")),
+    Protocol.POP3: (say("+OK hi"), expect("CAPA"), say("+OK", ".")),
+    Protocol.MANAGESIEVE: (say('"SASL" ""', "OK"),),
 }
 
 
@@ -117,11 +124,11 @@ def test_starttls_not_offered(protocol):
 @pytest.mark.parametrize(
     ("protocol", "answer", "outcome"),
     [
-        ("smtp", "454 4.7.0 no", Outcome.DEFERRED),
-        ("smtp", "502 no", Outcome.REFUSED),
-        ("imap", "s NO no", Outcome.REFUSED),
-        ("pop3", "-ERR no", Outcome.REFUSED),
-        ("sieve", 'NO "no"', Outcome.REFUSED),
+        (Protocol.SMTP, "454 4.7.0 no", Outcome.DEFERRED),
+        (Protocol.SMTP, "502 no", Outcome.REFUSED),
+        (Protocol.IMAP, "s NO no", Outcome.REFUSED),
+        (Protocol.POP3, "-ERR no", Outcome.REFUSED),
+        (Protocol.MANAGESIEVE, 'NO "no"', Outcome.REFUSED),
     ],
 )
 def test_starttls_refused(protocol, answer, outcome):
@@ -180,16 +187,16 @@ def test_silence_is_unanswered_and_a_byte_at_a_time_is_trouble():
 @pytest.mark.parametrize(
     ("protocol", "injected", "answer", "bye"),
     [
-        ("smtp", "VRFY", "252 injected", "221 bye"),
-        ("imap", "injected NOOP", "injected OK", "z OK bye"),
-        ("pop3", "CAPA", "+OK\r\nUSER\r\n.", "+OK bye"),
-        ("sieve", 'NOOP "injected"', 'OK (TAG "injected")', "OK"),
+        (Protocol.SMTP, "VRFY", "252 injected", "221 bye"),
+        (Protocol.IMAP, "injected NOOP", "injected OK", "z OK bye"),
+        (Protocol.POP3, "CAPA", "+OK\r\nUSER\r\n.", "+OK bye"),
+        (Protocol.MANAGESIEVE, 'NOOP "injected"', 'OK (TAG "injected")', "OK"),
     ],
 )
 @pytest.mark.parametrize("answered", [True, False])
 def test_commands_injected_behind_starttls(protocol, injected, answer, bye, answered):
     *before, go = TO_TLS[protocol]
-    greeting = (say('"SASL" "PLAIN"', "OK"),) if protocol == "sieve" else ()
+    greeting = (say('"SASL" "PLAIN"', "OK"),) if protocol is Protocol.MANAGESIEVE else ()
     script = (*before, expect(injected), go, start_tls, *greeting, *((say(answer),) if answered else ()))
 
     async def run():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pytest_mailu.core.endpoints import Protocol, ports_of
 from pytest_mailu.core.model import Observation, Outcome
 
 SLACK = 1.0
@@ -21,9 +22,8 @@ _PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d
 """The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
 _LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
 """Dovecot's processes, which do not tell of ports."""
-_PORTS = {"imap": {143, 993}, "pop3": {110, 995}, "submission": {465, 587}, "managesieve": {4190}}
-_MAIL = {25, *_PORTS["submission"]}
-_BOXES = {*_PORTS["imap"], *_PORTS["pop3"], *_PORTS["managesieve"]}
+_MAIL = ports_of(Protocol.SMTP, Protocol.SUBMISSION)
+_BOXES = ports_of(Protocol.IMAP, Protocol.POP3, Protocol.MANAGESIEVE)
 _BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
 """Services to which a client is only passed on, and the ports that it came to then."""
 _QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
@@ -89,5 +89,5 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
 def _of_ports(line: LogLine, ports: set[int]) -> bool:
     """Whether a line speaks of one of these ports, or of none but in a service that stands behind one of them."""
     named = {int(found[1] or found[2]) for found in _PORT.finditer(line.text)}
-    named |= {port for found in _LOGIN.finditer(line.text) for port in _PORTS[found[1]]}
+    named |= {port for found in _LOGIN.finditer(line.text) for port in ports_of(Protocol(found[1]))}
     return bool((named or _BEHIND.get(line.service, ports)) & ports)

@@ -13,7 +13,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from pytest_mailu.core.model import Outcome, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.http.transport import ConnectorTransport
 from pytest_mailu.wire.transport.connector import Connector

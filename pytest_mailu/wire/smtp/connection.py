@@ -11,7 +11,8 @@ from typing import Self
 
 from aiosmtplib import SMTP, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 
-from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.wire.smtp.protocol import Protocol
 from pytest_mailu.wire.smtp.reply import expect_positive, keywords
 from pytest_mailu.wire.transport.connector import Connector, dial

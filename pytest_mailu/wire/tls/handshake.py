@@ -10,9 +10,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from pytest_mailu.core.model import Outcome, Reply, Stage, Tls, Vantage
+from pytest_mailu.core.endpoints import Protocol, Tls
+from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.tls.starttls import OPENINGS, Protocol, to_tls
+from pytest_mailu.wire.tls.starttls import OPENINGS, to_tls
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
@@ -60,7 +61,7 @@ async def handshake(
     port: int,
     *,
     tls: Tls = Tls.IMPLICIT,
-    protocol: Protocol | None = None,
+    protocol: Protocol = Protocol.HTTP,
     minimum: ssl.TLSVersion | None = None,
     maximum: ssl.TLSVersion | None = None,
     ciphers: str | None = None,
@@ -71,7 +72,7 @@ async def handshake(
     transcript: Transcript | None = None,
     timeout: float = 20.0,  # noqa: ASYNC109 - of each reply, not of the whole
 ) -> TlsFacts:
-    """Shake hands and tell what was agreed. `protocol` is needed for STARTTLS; None on an implicit port means HTTP.
+    """Shake hands and tell what was agreed. `protocol` tells how STARTTLS is asked for.
 
     `sni` None sends no server name. With `resume`, connect once more with the session of the first time. Ends like
     the sessions do: `NotServed(TLS_FAILED, TLS)` when the server will not, `CannotAsk` when this machine cannot.
@@ -84,8 +85,6 @@ async def handshake(
             connector, host, port, vantage=vantage, transcript=transcript, timeout=timeout
         ) as stream:
             if tls is Tls.STARTTLS:
-                if protocol is None:
-                    raise ValueError("STARTTLS needs a protocol")
                 await to_tls(stream, protocol)
             return await _shake(stream, context, sni, session, _probe(protocol) if resume else None)
 
@@ -96,8 +95,8 @@ async def handshake(
     return _facts(first, resumed)
 
 
-def _probe(protocol: Protocol | None) -> bytes:
-    return HTTP_PROBE if protocol is None else OPENINGS[protocol].probe
+def _probe(protocol: Protocol) -> bytes:
+    return HTTP_PROBE if protocol is Protocol.HTTP else OPENINGS[protocol].probe
 
 
 async def _shake(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from pytest_mailu.core.endpoints import Protocol
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 
-Protocol = Literal["smtp", "imap", "pop3", "sieve"]
+SMTP = (Protocol.SMTP, Protocol.SUBMISSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,25 @@ class Opening:
     leave: bytes
 
 
+# RFC 3207
+_SMTP = Opening(
+    (b"220 ", b"220"), b"EHLO client.elsewhere.example\r\n", (b"250 ",), b"STARTTLS", b"STARTTLS\r\n", (b"220",),
+    b"NOOP\r\n", b"QUIT\r\n",
+)  # fmt: skip
 OPENINGS: dict[Protocol, Opening] = {
-    # RFC 3207
-    "smtp": Opening(
-        (b"220 ", b"220"), b"EHLO client.elsewhere.example\r\n", (b"250 ",), b"STARTTLS", b"STARTTLS\r\n", (b"220",),
-        b"NOOP\r\n", b"QUIT\r\n",
-    ),
+    Protocol.SMTP: _SMTP,
+    Protocol.SUBMISSION: _SMTP,
     # RFC 9051 section 6.2.1
-    "imap": Opening(
+    Protocol.IMAP: Opening(
         (b"* OK",), b"c CAPABILITY\r\n", (b"c ",), b"STARTTLS", b"s STARTTLS\r\n", (b"s OK",),
         b"n NOOP\r\n", b"z LOGOUT\r\n",
     ),
     # RFC 2595 section 4
-    "pop3": Opening((b"+OK",), b"CAPA\r\n", (b".", b"-ERR"), b"STLS", b"STLS\r\n", (b"+OK",), b"NOOP\r\n", b"QUIT\r\n"),
+    Protocol.POP3: Opening(
+        (b"+OK",), b"CAPA\r\n", (b".", b"-ERR"), b"STLS", b"STLS\r\n", (b"+OK",), b"NOOP\r\n", b"QUIT\r\n",
+    ),
     # RFC 5804 section 2.2
-    "sieve": Opening(
+    Protocol.MANAGESIEVE: Opening(
         (b"OK",), b"", (b"OK",), b'"STARTTLS"', b"STARTTLS\r\n", (b"OK",), b"NOOP\r\n", b"LOGOUT\r\n"
     ),
 }  # fmt: skip
@@ -59,20 +63,20 @@ async def to_tls(stream: LineStream, protocol: Protocol, injected: bytes = b"") 
     SMTP's 4xx, `DEFERRED`.
     """
     opening = OPENINGS[protocol]
-    if protocol == "sieve":
+    if protocol is Protocol.MANAGESIEVE:
         offered = await _lines(stream, Stage.GREETING, (b"OK", b"NO", b"BYE"))
     else:
-        offered = await _lines(stream, Stage.GREETING, (), more=b"220-" if protocol == "smtp" else b"")
+        offered = await _lines(stream, Stage.GREETING, (), more=b"220-" if protocol in SMTP else b"")
     if not offered[-1].upper().startswith(opening.greeted):
         raise _refusal(offered[-1], Stage.GREETING)
     if opening.ask:
         await stream.send(opening.ask)
-        ends = opening.ends if protocol != "smtp" else ()
-        offered = await _lines(stream, Stage.EHLO, ends, more=b"250-" if protocol == "smtp" else b"")
+        ends = opening.ends if protocol not in SMTP else ()
+        offered = await _lines(stream, Stage.EHLO, ends, more=b"250-" if protocol in SMTP else b"")
     if not any(opening.offer in line.upper() for line in offered):
         raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
     await stream.send(opening.start + injected)
-    answer = (await _lines(stream, Stage.TLS, (), more=b"220-" if protocol == "smtp" else b""))[-1]
+    answer = (await _lines(stream, Stage.TLS, (), more=b"220-" if protocol in SMTP else b""))[-1]
     if not answer.upper().startswith(tuple(good.upper() for good in opening.good)):
         raise _refusal(answer, Stage.TLS)
 
@@ -84,10 +88,11 @@ async def answers_injected(stream: LineStream, protocol: Protocol) -> bool:
     connected; the session is over afterwards.
     """
     injected, mark = {
-        "smtp": (b"VRFY injected\r\n", None),
-        "imap": (b"injected NOOP\r\n", b"injected "),
-        "pop3": (b"CAPA\r\n", b"."),
-        "sieve": (b'NOOP "injected"\r\n', b'"injected"'),
+        Protocol.SMTP: (b"VRFY injected\r\n", None),
+        Protocol.SUBMISSION: (b"VRFY injected\r\n", None),
+        Protocol.IMAP: (b"injected NOOP\r\n", b"injected "),
+        Protocol.POP3: (b"CAPA\r\n", b"."),
+        Protocol.MANAGESIEVE: (b'NOOP "injected"\r\n', b'"injected"'),
     }[protocol]
     await to_tls(stream, protocol, injected)
     try:

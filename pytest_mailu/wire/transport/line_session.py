@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import ClassVar, Self
 
-from pytest_mailu.core.model import Tls, Vantage
+from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.model import Vantage
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import Limits

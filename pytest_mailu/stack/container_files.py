@@ -1,6 +1,6 @@
-"""What is copied into each container before it starts, where elsewhere a folder of the host would be mounted.
+"""The files that are copied into each container before it starts. Nothing is mounted from the host.
 
-Engines may be on another machine, and a stack must not be able to touch anything of the user's.
+The engine may run on another machine, and a stack must not be able to change the user's files.
 """
 
 from __future__ import annotations

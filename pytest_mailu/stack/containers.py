@@ -1,4 +1,4 @@
-"""The containers of one stack: found, checked for leaks, started, waited for, watched, and removed."""
+"""The containers of one stack: found, checked, started, waited for, watched and removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_mailu.stack.docker.labels import RUN, SIDE, RunIdentity
 from pytest_mailu.stack.docker.sweep import Removed, remove
 from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
-from pytest_mailu.stack.preflight import STARVED, stalled
+from pytest_mailu.stack.preflight import STARVED, cpu_pressure
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
 from pytest_mailu.stack.world.control import PROXY_PORT
 
@@ -49,7 +49,7 @@ class StackContainers:
             ) from None
 
     async def discover(self) -> None:
-        """Finds what compose has made and checks that it is sealed: nothing is started before that is certain."""
+        """Finds the containers that compose created and checks that they are sealed. Nothing is started before that."""
         labels = (f"{RUN}={self._run.id}", f"{SIDE}={self._side}")
         found, networks = await asyncio.gather(
             self._engine.containers(*labels), self._engine.call(self._engine.networks_now, *labels)
@@ -68,7 +68,7 @@ class StackContainers:
         )
 
     async def start(self, services: Iterable[str]) -> None:
-        """Starts containers at once. Raises StackError for one that the engine cannot start."""
+        """Starts several containers at the same time. Raises StackError for one that the engine cannot start."""
         await asyncio.gather(*(self._start(name) for name in services))
 
     async def proxy_port(self) -> int:
@@ -81,7 +81,7 @@ class StackContainers:
         return int(bindings[0]["HostPort"])
 
     async def wait(self, conditions: Mapping[str, list[Condition]], seconds: float) -> None:
-        """Until all conditions are met. Raises StackError, at once when a container ends."""
+        """Waits until all conditions are met. Raises StackError when time is up, or at once when a container ends."""
         try:
             await wait_for(conditions, self.first_exit, seconds)
         except NotReady as error:
@@ -99,15 +99,15 @@ class StackContainers:
         return await self.explain(NotReady(end.service, end.reason, own_doing=end.own_doing))
 
     async def explain(self, error: NotReady) -> StackError:
-        """The same with the last log lines of the service, and a hint where one is known."""
+        """The error with the last log lines of the service, and with a hint where one is known."""
         container = self.containers.get(error.service)
         lines = await asyncio.to_thread(log_lines, container, tail=15) if container else []
-        # Who gets no time to run cannot be blamed for being late.
-        starved = stalled() if error.late else 0.0
+        # CPU starvation comes from the machine, not from the service.
+        starved = cpu_pressure() if error.late else 0.0
         own = error.own_doing and error.service != WORLD and starved < STARVED
         return StackError(
-            f"the service {error.service} of Mailu {self._release} {error.words}",
-            f"processes waited for a processor {starved:.0f} % of the last minute: stop something else, or raise "
+            f"the service {error.service} of Mailu {self._release} {error.reason}",
+            f"processes waited for a CPU {starved:.0f} % of the last minute: stop other programs, or raise "
             "--mailu-timeout"
             if starved >= STARVED
             else hint(error.service, lines, own_doing=own),
@@ -117,23 +117,23 @@ class StackContainers:
         )
 
     async def snapshot_baseline(self) -> None:
-        """From now on, whatever happens to the containers is not of our doing."""
+        """Notes the state of all containers. What changes from now on was not done by us."""
         self._snapshot = await asyncio.to_thread(self._states)
         self._since = time.time()
 
     async def external_interference(self) -> str:
-        """What happened to the containers from outside since they settled; empty when nothing did."""
+        """What others did to the containers since `snapshot_baseline`; empty when nothing happened."""
         if self.watch.disconnected:
-            return "the Docker engine has gone, or has cut us off"
+            return "the connection to the Docker engine was lost"
         if events := [str(event) for event in self.watch.external_events(self._since)]:
             return "; ".join(dict.fromkeys(events))
         now = await asyncio.to_thread(self._states)
         changed = [name for name, state in self._snapshot.items() if now.get(name) != state]
         own = {name for name in changed if (end := self.watch.exit_of(name)) and end.own_doing}
-        return "; ".join(f"{name}: not as it was" for name in changed if name not in own)
+        return "; ".join(f"{name}: its state changed" for name in changed if name not in own)
 
     async def remove(self) -> Removed:
-        """Removes everything of the stack, to the end even if the caller is cancelled; tells what stayed."""
+        """Removes everything of the stack, even if the caller is cancelled. Returns what was removed or stayed."""
         self.watch.stop()
         return await asyncio.shield(asyncio.to_thread(remove, self._engine, self._run.id, self._side))
 
@@ -143,13 +143,13 @@ class StackContainers:
         except DockerException as error:
             raise StackError(
                 f"the service {service} of Mailu {self._release} could not be started",
-                "see what the engine says below",
+                "see the engine's message below",
                 (str(error),),
                 service=service,
             ) from error
 
     def _states(self) -> dict[str, tuple[object, ...]]:
-        """What of each container's state must stay as it is."""
+        """The part of each container's state that must not change."""
         found: dict[str, tuple[object, ...]] = {}
         for name, container in self.containers.items():
             try:

@@ -1,4 +1,4 @@
-"""What must be so before anything is started: engine, compose, memory and disk."""
+"""Checks engine, compose, memory and disk before anything is started."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DNS_BROKEN_SINCE, _DNS_MENDED_IN = Version("25.0.5"), Version("26.1.3")
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What was measured. None where it cannot be known from here (a remote engine)."""
+    """What was measured; None where it cannot be measured from here (a remote engine)."""
 
     engine: str
     memory: int | None
@@ -36,34 +36,34 @@ class Readings:
 
 
 def check(readings: Readings, stacks: int, *, pull: bool) -> None:
-    """StackError for the first thing that will not do. Pure."""
+    """Raises StackError for the first requirement that is not met. Pure."""
     version = parse_version(readings.engine)
     if version is not None and version < OLDEST_ENGINE:
         raise StackError(
-            f"the Docker engine is {readings.engine}, too old for pytest-mailu",
+            f"the Docker engine is {readings.engine}, which is too old for pytest-mailu",
             f"upgrade it to {OLDEST_ENGINE} or later",
         )
     if version is not None and _DNS_BROKEN_SINCE <= version < _DNS_MENDED_IN:
         raise StackError(
-            f"Docker {readings.engine} does not forward DNS from internal networks to the world's server",
+            f"Docker {readings.engine} does not forward DNS queries from internal networks to the world's server",
             f"upgrade the engine to {_DNS_MENDED_IN} or later (moby 47589 and what followed CVE-2024-29018)",
         )
     need = stacks * MEMORY_PER_STACK
     if readings.memory is not None and readings.memory < need:
         raise StackError(
-            f"{_gib(readings.memory)} of memory are available, and {stacks} stacks need about {_gib(need)}",
-            "stop something else, or compare with a recording: --mailu-from recorded:2.0.43 needs one stack only",
+            f"{_gib(readings.memory)} of memory are available; {stacks} stacks need about {_gib(need)}",
+            "stop other programs, or compare with a recording (--mailu-from recorded:2.0.43): that needs one stack",
         )
     room = stacks * DISK_PER_STACK * (4 if pull else 1)
     if readings.disk is not None and readings.disk < room:
         raise StackError(
-            f"{_gib(readings.disk)} are free under {readings.data_root}, and {stacks} stacks need about {_gib(room)}",
-            "free some space: docker system df, docker system prune",
+            f"{_gib(readings.disk)} are free under {readings.data_root}; {stacks} stacks need about {_gib(room)}",
+            "free some space (docker system df, docker system prune)",
         )
 
 
 async def measure(engine: Engine) -> Readings:
-    """Asks the engine, and this machine where the engine runs on it."""
+    """Measures engine, memory and disk, on this machine where the engine runs on it."""
     info: Mapping[str, Any] = await engine.call(engine.client.info)
     root = str(info.get("DockerRootDir", ""))
     local = _is_here(str(info.get("Name")), root)
@@ -76,12 +76,12 @@ async def measure(engine: Engine) -> Readings:
 
 
 def _is_here(name: str, root: str) -> bool:
-    """Whether the engine runs on this machine, so that what is measured here counts."""
+    """Whether the engine runs on this machine, so that memory and disk can be measured here."""
     return name == socket.gethostname() and Path(root).is_dir()
 
 
 async def preflight(engine: Engine, stacks: int, *, pull: bool = False) -> Compose:
-    """Everything at once; gives the compose command to use."""
+    """Runs all checks. Returns the compose command to use. Raises StackError."""
     compose = await Compose.find(engine.environ)
     check(await measure(engine), stacks, pull=pull)
     return compose
@@ -96,8 +96,8 @@ def available_memory() -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def stalled() -> float:
-    """How much of the last minute some process waited for a processor, in per cent; 0 where the kernel does not say."""
+def cpu_pressure() -> float:
+    """For how many per cent of the last minute some process waited for a CPU; 0 where the kernel does not tell."""
     try:
         first = Path("/proc/pressure/cpu").read_text().splitlines()[0]
         return float(first.partition("avg60=")[2].partition(" ")[0])

@@ -1,12 +1,12 @@
-"""What Rspamd would find in /var/lib/rspamd if it had run before, so that a new stack does not wait for it.
+"""Files for /var/lib/rspamd that Rspamd would write in its first minute, so that a new stack is ready sooner.
 
-*The list of domains.* Rspamd's milter learns it from `admin` up to 40 s after its start, and until then does nothing
-against spoofing. What it stored before, it knows at once (`rspamd_map_preload`): so the list is stored beforehand.
+*The list of domains.* Rspamd's milter reads it from `admin` up to 40 s after its start, and does nothing against
+spoofing until then. It loads a stored list at once (`rspamd_map_preload`), so the list is stored beforehand.
 
-*Compiled tables*, kept from one run to the next. With Hyperscan, Rspamd compiles its tables of top-level domains and
-the like whenever /var/lib/rspamd is empty: ten seconds of one core for each stack (`rspamd_url_init`), as long as all
-else together. The files carry a hash of what was compiled, and Hyperscan checks the processor: stale ones are ignored,
-so they change nothing but the time.
+*Compiled tables*, cached from one run to the next. With Hyperscan, Rspamd compiles its tables of top-level domains and
+the like whenever /var/lib/rspamd is empty: ten seconds of one core for each stack (`rspamd_url_init`), as long as
+everything else together. The files carry a hash of their source, and Hyperscan checks the processor: Rspamd ignores
+stale files, so the cache changes nothing but the time.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _MAGIC = b"rmcd2000"
 _CHECK_AGAIN = 300
 """Seconds until Rspamd asks `admin` again: what it chooses itself when `admin` has answered."""
 _KEPT = 8
-"""How many images' files are kept, each about 40 MB."""
+"""For how many images tables are kept; each takes about 40 MB."""
 
 
 def cached_domain_list(domains: Iterable[str], now: float | None = None) -> dict[str, bytes]:
     """Path → content of Rspamd's own store of the list of domains (src/libserver/maps/map.c, `rspamd_http_file_data`).
 
-    A Rspamd that writes another format passes it over and learns the list in its own time.
+    A Rspamd with another format ignores the file and reads the list from `admin`.
     """
     moment = int(time.time() if now is None else now)
     head = struct.pack("<8sqQQQ", _MAGIC, 40, moment, moment + _CHECK_AGAIN, 0)
@@ -50,13 +50,13 @@ def cached_domain_list(domains: Iterable[str], now: float | None = None) -> dict
 
 
 def cache_folder() -> Path:
-    """Where they are kept (XDG base directory specification)."""
+    """Where the tables are cached (XDG base directory specification)."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "pytest-mailu" / "rspamd"
 
 
 def cached_tables(image: Image, folder: Path | None = None) -> bytes | None:
-    """The kept files of this very image as a tar archive for `/`, or None."""
+    """The cached tables of this image as a tar archive for `/`, or None."""
     try:
         return _path(image, folder).read_bytes()
     except OSError:
@@ -64,7 +64,7 @@ def cached_tables(image: Image, folder: Path | None = None) -> bytes | None:
 
 
 def cache_tables(image: Image, container: Container, folder: Path | None = None) -> bool:
-    """Keeps what the running container has compiled, unless it is kept already. Says whether it did. Never raises."""
+    """Caches the tables that a running container has compiled. Returns whether it did. Never raises."""
     path = _path(image, folder)
     if path.exists():
         return False
@@ -83,7 +83,7 @@ def _path(image: Image, folder: Path | None) -> Path:
 
 
 def _filtered(raw: bytes) -> bytes:
-    """The compiled tables alone, from an archive of the folder; empty where there are none."""
+    """Only the compiled tables from an archive of the folder; empty where there are none."""
     out, count = io.BytesIO(), 0
     with tarfile.open(fileobj=io.BytesIO(raw)) as source, tarfile.open(fileobj=out, mode="w") as target:
         for member in source:
@@ -96,7 +96,7 @@ def _filtered(raw: bytes) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing, for runs side by side; the oldest files make room."""
+    """Writes atomically, since several runs share the folder, and removes the oldest files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:

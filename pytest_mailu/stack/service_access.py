@@ -83,7 +83,7 @@ class ServiceAccess:
     async def paused(self, service: str) -> AsyncIterator[None]:
         """Pauses the service while the block runs: its name and address stay, and it answers nothing.
 
-        Nobody else may ask the stack meanwhile. What is done here is no external interference.
+        Nothing else may be asked meanwhile. What is done here does not count as external interference.
         """
         container = self._containers[service]
         async with self._changing:

@@ -76,7 +76,7 @@ class Stack:
         return self.project.layout
 
     async def up(self) -> None:
-        """From nothing to ready. Whatever goes wrong, nothing is left behind. Raises StackError."""
+        """From nothing to ready. Where that fails, everything is removed. Raises StackError."""
         try:
             await self._fetch_images()
             await self._engine.call(self._containers.watch.start)
@@ -97,7 +97,7 @@ class Stack:
     async def apply(self, variant: Variant) -> None:
         """Makes the services anew that read what `variant` changes. Data and queue stay.
 
-        Nobody else may ask the stack while this runs. Raises StackError.
+        Nothing else may be asked while this runs. Raises StackError.
         """
         async with self._changing:
             if variant.name == self.variant.name:

@@ -1,4 +1,4 @@
-"""The Docker engine, as an awaitable: docker's own client in threads, and its errors in plain words."""
+"""The Docker engine: docker's own client, called in threads, with clear errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCKER_TIMEOUT = 60
 
 
 def endpoint() -> str:
-    """Where the engine listens: DOCKER_HOST, else what `docker context` has chosen, else the default (empty)."""
+    """The address of the engine: DOCKER_HOST, else that of the current `docker context`, else the default (empty)."""
     if host := os.environ.get("DOCKER_HOST", ""):
         return host
     try:
@@ -43,7 +43,7 @@ class Engine:
 
     @classmethod
     def connect(cls) -> Engine:
-        """The engine of this user. Raises StackError where there is none, or it refuses us."""
+        """Connects to the engine of this user. Raises StackError where there is none or access is denied."""
         address = endpoint()
         try:
             # 28 threads at most: both sides, seven services each, started and removed at once.
@@ -88,12 +88,12 @@ def _unreachable(address: str, error: Exception) -> StackError:
     where = address or "the default socket"
     if "Permission denied" in text or "PermissionError" in text:
         return StackError(
-            f"the Docker engine at {where} refuses this user",
+            f"this user may not use the Docker engine at {where}",
             "add yourself to the group `docker` (and log in again), or point DOCKER_HOST at an engine of your own",
             (text,),
         )
     return StackError(
         f"no Docker engine answers at {where}",
-        "start one (systemctl start docker), or set DOCKER_HOST; recordings need none: --mailu-from recorded:2.0.43",
+        "start one (systemctl start docker), or set DOCKER_HOST; a comparison of two recordings needs no engine",
         (text,),
     )

@@ -1,7 +1,7 @@
-"""What happens to the containers of a stack, and by whose doing: the engine's own account, as it goes along.
+"""The engine's events about the containers of a stack: what happened, and whether somebody else did it.
 
-A container that ends by itself only dies. One that is stopped from outside is first sent a signal through the engine
-(events `kill`, then `die`; Docker's reference of `docker events`).
+A container that exits by itself has one event, `die`. A container that is stopped through the engine has `kill`, then
+`die` (Docker's reference of `docker events`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SERVICE = "com.docker.compose.service"
 PROJECT = "com.docker.compose.project"
 _ACTIONS = ("start", "die", "kill", "oom", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect")
 SIGHUP = "signal 1"
-"""SIGHUP makes services read their settings anew; nobody dies of it."""
+"""On SIGHUP, services read their settings anew and go on running."""
 _EXTERNAL_ACTIONS = {"kill", "pause", "unpause", "stop", "restart", "destroy", "connect", "disconnect"}
 
 
@@ -51,7 +51,7 @@ class ContainerExit:
 
 
 class EventWatch:
-    """Listens to the engine in a thread of its own, from `start` to `stop`."""
+    """Receives the engine's events in a thread, from `start` to `stop`."""
 
     def __init__(self, engine: Engine, project: str) -> None:
         self._engine = engine
@@ -64,7 +64,7 @@ class EventWatch:
         self._disconnected = threading.Event()
 
     def start(self) -> None:
-        """Opens the stream (blocking: call it in a thread); what happens from now on is seen."""
+        """Opens the stream of events. Blocking: call it in a thread."""
         self._stream = self._engine.client.api.events(
             since=int(time.time()),
             filters={"type": ["container", "network"], "event": list(_ACTIONS)},
@@ -73,7 +73,7 @@ class EventWatch:
         threading.Thread(target=self._listen, args=(self._stream,), daemon=True, name="mailu-events").start()
 
     def stop(self) -> None:
-        """Ends listening; what was seen stays known."""
+        """Closes the stream. Events received so far are kept."""
         stream, self._stream = self._stream, None
         if stream is not None:
             with contextlib.suppress(OSError, DockerException, AttributeError):
@@ -81,11 +81,11 @@ class EventWatch:
 
     @property
     def disconnected(self) -> bool:
-        """Whether the engine has stopped telling though nobody told it to: what happens now cannot be known."""
+        """Whether the stream ended before `stop`, so that later events are unknown."""
         return self._disconnected.is_set()
 
     def expect_restart(self, services: Iterable[str]) -> None:
-        """From now on only what follows the next start of these services tells how they ended: we make them anew."""
+        """We restart or recreate these services: `exit_of` counts only what follows their next start."""
         with self._lock:
             self._marks |= dict.fromkeys(services, len(self._events))
 
@@ -95,18 +95,18 @@ class EventWatch:
             return [event for event in self._events if event.when >= when]
 
     def exit_of(self, service: str) -> ContainerExit | None:
-        """How the latest container of `service` ended, or None while it lives as far as we know."""
+        """How the latest container of `service` ended, or None while it runs as far as is known."""
         with self._lock:
             mark = self._marks.get(service, 0)
             events = [event for event in self._events[mark:] if event.service == service]
         if mark:
-            # The engine may tell of the old container's end only after we have asked for the new one's start.
+            # The event of the old container's end may arrive after we have asked for the start of the new one.
             started = [number for number, event in enumerate(events) if event.action == "start"]
             events = events[started[0] :] if started else []
         return exit_in(service, events)
 
     def external_events(self, when: float) -> list[ContainerEvent]:
-        """What somebody else did to the stack after `when`."""
+        """What others did to the stack after `when` (seconds since the epoch)."""
         return [event for event in self.since(when) if event.action in _EXTERNAL_ACTIONS]
 
     def _listen(self, stream: CancellableStream[Any]) -> None:
@@ -138,7 +138,7 @@ class EventWatch:
 
 
 def exit_in(service: str, events: list[ContainerEvent]) -> ContainerExit | None:
-    """Makes out how `service` ended from its events in order. Pure."""
+    """How `service` ended, from its events in order; None while it runs. Pure."""
     killed = oom = False
     end: ContainerExit | None = None
     for event in events:

@@ -1,4 +1,4 @@
-"""The images of a stack: there, or pulled; and what each of them is."""
+"""The images of a stack: pulled where necessary, and identified by digest or id."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pytest_mailu.core.errors import StackError, only
 from pytest_mailu.stack.docker.engine import Engine
 
 Progress: TypeAlias = Callable[[str], None]
-"""Takes one line about what is going on."""
+"""Called with one line of progress."""
 
 _DESCRIPTION_LABEL = "org.opencontainers.image.description"
-"""What a builder says of an image (OCI image specification, annotations)."""
+"""The builder's description of an image (OCI image specification, annotations)."""
 _VERSION_LABELS = ("org.opencontainers.image.version", "version")
 
 
@@ -32,7 +32,7 @@ class Pull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image. `digest` is empty where it never saw a registry; `healthcheck` is the image's own, as a command."""
+    """One image. `digest` is empty if it never was in a registry; `healthcheck` is the image's own, as a command."""
 
     name: str
     id: str
@@ -43,14 +43,14 @@ class Image:
 
     @property
     def identity(self) -> str:
-        """What names these very bytes: the digest, or the id of a local image."""
+        """The digest, or the id of a local image: it identifies the content."""
         return self.digest or self.id
 
 
 async def ensure(
     engine: Engine, names: Iterable[str], pull: Pull, progress: Progress = lambda _: None
 ) -> dict[str, Image]:
-    """The images by name, pulled as `pull` says, all at once. Raises StackError for the first that cannot be had."""
+    """The images by name, pulled in parallel as `pull` says. Raises StackError for the first that is not available."""
     wanted = sorted(set(names))
     try:
         async with asyncio.TaskGroup() as group:
@@ -65,13 +65,15 @@ async def _ensure(engine: Engine, name: str, pull: Pull, progress: Progress) -> 
         return describe(name, image)
     if pull is Pull.NEVER:
         raise StackError(
-            f"the image {name} is not on this machine, and --mailu-pull=never forbids to fetch it",
-            f"run: docker pull {name}, or leave --mailu-pull at `missing`",
+            f"the image {name} is not on this machine, and --mailu-pull is `never`",
+            f"run `docker pull {name}`, or use --mailu-pull missing",
         )
     await engine.call(_pull, engine, name, progress)
     image = await engine.call(_local, engine, name)
     if image is None:
-        raise StackError(f"the image {name} was pulled and is gone again", "does something else clean up images here?")
+        raise StackError(
+            f"the image {name} was pulled and is missing again", "check whether another program removes images here"
+        )
     return describe(name, image)
 
 
@@ -81,7 +83,7 @@ def _local(engine: Engine, name: str) -> DockerImage | None:
     except ImageNotFound:
         return None
     except DockerException as error:
-        raise StackError(f"the engine says nothing about the image {name}", "try again", (str(error),)) from error
+        raise StackError(f"the Docker engine cannot describe the image {name}", "try again", (str(error),)) from error
 
 
 def _pull(engine: Engine, name: str, progress: Progress) -> None:
@@ -100,7 +102,7 @@ def _pull(engine: Engine, name: str, progress: Progress) -> None:
 
 
 def _show(name: str, line: Mapping[str, Any], layers: dict[str, bool], shown: int, progress: Progress) -> int:
-    """One line whenever another layer is complete."""
+    """Reports a line of progress whenever another layer is complete."""
     if layer := line.get("id"):
         status = line.get("status", "")
         layers[layer] = layers.get(layer, False) or status in ("Pull complete", "Already exists")
@@ -111,25 +113,27 @@ def _show(name: str, line: Mapping[str, Any], layers: dict[str, bool], shown: in
 
 
 def explain(name: str, text: str) -> StackError:
-    """Why an image could not be pulled, from the engine's own words."""
+    """Why an image could not be pulled, from the engine's message."""
     low = text.lower()
     if "no space left" in low:
-        cause, remedy = f"no room for the image {name}", "free some space: docker system df, docker system prune"
+        cause, remedy = f"no disk space for the image {name}", "free some space (docker system df, docker system prune)"
     elif "manifest unknown" in low or "not found" in low or "manifest for" in low:
         cause, remedy = (
-            f"there is no image {name}",
+            f"the image {name} does not exist",
             "check the release and, if you set them, DOCKER_ORG and DOCKER_PREFIX",
         )
     elif "denied" in low or "unauthorized" in low or "authentication required" in low:
         cause, remedy = (
-            f"the registry does not give out {name}",
+            f"access to the image {name} is denied",
             f"log in (docker login {name.partition('/')[0]}) or check its name",
         )
     elif "toomanyrequests" in low or "rate limit" in low:
-        cause, remedy = f"the registry limits pulls and refused {name}", "log in (docker login) or wait"
+        cause, remedy = f"the registry's rate limit stopped the pull of {name}", "log in (docker login) or wait"
     else:
         cause = f"the registry for {name} cannot be reached"
-        remedy = "check the network and the proxy of the engine; with images at hand, use --mailu-pull=never"
+        remedy = (
+            "check the network and the proxy of the engine; if the images are on this machine, use --mailu-pull never"
+        )
     return StackError(cause, remedy, (text.strip(),))
 
 
@@ -154,7 +158,7 @@ def provenance(used: Iterable[Image]) -> str:
     """Where the images of a stack come from; where they never saw a registry, with what they say of themselves."""
     local = [image for image in used if not image.digest]
     if not local:
-        return "images as the registry gives them out"
+        return "images from the registry"
     descriptions = dict.fromkeys(image.description for image in local if image.description)
     return "; ".join(["images that exist on this machine only", *descriptions])
 

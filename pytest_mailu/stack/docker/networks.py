@@ -1,4 +1,4 @@
-"""Where the networks of a stack lie: subnets that nobody on this machine uses, and fixed addresses in them."""
+"""The networks of a stack: free subnets, and fixed addresses in them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Vantage
 
 EDGE_POOL = IPv4Network("198.18.0.0/15")
-"""For benchmarks (RFC 2544), so nobody's; not private, which Rspamd of Mailu 1.9 would treat as local."""
+"""Reserved for benchmarks (RFC 2544), so no public host has an address in it. Not private: Rspamd of Mailu 1.9 skips
+its checks for private addresses."""
 INSIDE_POOL = IPv4Network("10.0.0.0/8")
 _RESERVED_INSIDE = (IPv4Network("10.0.0.0/15"), IPv4Network("10.10.0.0/16"), IPv4Network("10.96.0.0/12"))
-"""What people most often use themselves; a VPN that is down has no route."""
+"""Commonly used elsewhere: a VPN that is down has no route here."""
 
 WORLD_HOST, FRONT_HOST, CLIENT_HOST = 10, 11, 20
 SERVICE_HOSTS: Mapping[str, int] = {
@@ -99,7 +100,7 @@ class Layout:
 
 def choose_layout(taken: Iterable[IPv4Network], rng: random.Random | None = None) -> Layout:
     """A layout that overlaps nothing in `taken`. Raises StackError where there is no room."""
-    rng = rng or random.Random()  # noqa: S311 - runs that start together must differ, nobody must be surprised
+    rng = rng or random.Random()  # noqa: S311 - only runs that start together must differ
     occupied = list(taken)
     edges = _free_subnets(EDGE_POOL, occupied, rng)
     insides = _free_subnets(INSIDE_POOL, [*occupied, *_RESERVED_INSIDE], rng)
@@ -114,7 +115,7 @@ def choose_layout(taken: Iterable[IPv4Network], rng: random.Random | None = None
     except StopIteration:
         raise StackError(
             f"no free subnet is left in {EDGE_POOL} and {INSIDE_POOL}: routes and networks of this machine cover them",
-            "remove networks that nobody needs (docker network prune, pytest --mailu-sweep) or run elsewhere",
+            "remove unused networks (docker network prune, pytest --mailu-sweep) or run elsewhere",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Layouts for the stacks of one run: never the same twice, and nothing that this machine or its engine uses."""
+"""Layouts for the stacks of one run: each is given once, and none overlaps what the machine or its engine uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_net
 
 
 class SubnetAllocator:
-    """Hands out layouts. One for both sides, so that they cannot choose the same subnet at the same moment."""
+    """Allocates layouts. Both sides share one, so that they never choose the same subnet."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

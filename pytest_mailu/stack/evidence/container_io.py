@@ -1,4 +1,4 @@
-"""What can be seen inside a stack: commands, logs, and testinfra on the very container."""
+"""Reading from and writing to a container: commands, log lines, files, and testinfra."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 def execute(
     container: Container, command: Sequence[str], *, user: str = "", environment: Mapping[str, str] | None = None
 ) -> CommandResult:
-    """Runs `command` in the container. Raises StackError where the engine cannot, say because it is not running."""
+    """Runs `command` in the container. Raises StackError where that fails, for example because it is not running."""
     api = container.client.api if container.client else None
     if api is None:
         raise StackError("the container is not attached to an engine", "start the stack first")
@@ -34,7 +34,7 @@ def execute(
         code = api.exec_inspect(made["Id"])["ExitCode"]
     except DockerException as error:
         raise StackError(
-            f"nothing can be run in {container.name}: the container is not there or not running",
+            f"no command can be run in {container.name}: the container is missing or not running",
             "look at the log of the service",
             (str(error),),
         ) from error
@@ -51,7 +51,7 @@ def log_lines(
 ) -> list[str]:
     """The log between two moments (seconds since the epoch), or its last `tail` lines; without colours.
 
-    `stamped` puts the engine's time (RFC 3339) in front of each line.
+    With `stamped`, each line begins with the engine's time (RFC 3339).
     """
     arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or "all", "timestamps": stamped}
     if since is not None:
@@ -66,7 +66,7 @@ def log_lines(
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Absolute path → content as a tar archive, to be unpacked at `/`. Folders come first, for everybody to enter."""
+    """A tar archive of absolute path → content, to be unpacked at `/`. Folders come first and are readable for all."""
     out = io.BytesIO()
     now = time.time()
     with tarfile.open(fileobj=out, mode="w") as tar:
@@ -82,7 +82,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def read_file(container: Container, path: str) -> str:
-    """A small text file of a container, running or not; empty where there is none."""
+    """A small text file of a container, running or not; empty where it does not exist."""
     try:
         chunks, _ = container.get_archive(path)
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
@@ -93,7 +93,7 @@ def read_file(container: Container, path: str) -> str:
 
 
 class EngineBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types
-    """testinfra through docker's own client: no `docker` command is needed, and the engine is the same one."""
+    """testinfra through docker's own client: the same engine, and no `docker` command is needed."""
 
     NAME = "docker"
 

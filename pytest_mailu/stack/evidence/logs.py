@@ -1,4 +1,4 @@
-"""From whole logs to the lines that belong to one observation."""
+"""Finds the log lines that belong to one observation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pytest_mailu.core.endpoints import Protocol, ports_of
 from pytest_mailu.core.model import Observation, Outcome
 
 SLACK = 1.0
-"""Seconds around an observation in which its lines may stand: log drivers and clocks are not exact."""
+"""Seconds before and after an observation in which its lines may be logged: clocks are not exact."""
 MOST = 40
-"""Lines shown of one observation; more would be "the whole log"."""
+"""How many lines of one observation are shown at most."""
 
 _LETTER = re.compile(r"^-- letter (<[^>]+>)")
 _QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
@@ -42,7 +42,7 @@ class LogLine:
 
 
 def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
-    """Lines as the engine gives them with time stamps (RFC 3339, nanoseconds); a line without one is left out."""
+    """Lines with the engine's time stamps (RFC 3339, nanoseconds); a line without one is left out."""
     parsed = []
     for line in lines:
         stamp, _, text = line.partition(" ")

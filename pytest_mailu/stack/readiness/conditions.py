@@ -1,6 +1,6 @@
-"""When is a stack ready? Small conditions on the inner services, waited for together.
+"""Conditions for a stack to be ready, each on one internal service, and waiting for all of them.
 
-Never asked: a port that is itself under test. A closed 465 is an observation, not a stack that is not ready.
+A port that is under test is never a condition: a closed 465 is an observation, not a stack that is not ready.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.docker.events import ContainerExit
 
 Condition: TypeAlias = Callable[[], Awaitable[str]]
-"""Says what is still missing; the empty string when it is met."""
+"""Returns what is still missing; the empty string when the condition is met."""
 
 EVERY = 0.1
-"""Seconds between two looks at the same condition: nothing announces a service that has just begun to listen."""
+"""Seconds between two checks of a condition: nothing signals that a service has begun to listen."""
 _ANSWER_SECONDS = 5.0
 _FORM = "application/x-www-form-urlencoded"
 _POLICY = re.compile(rb"(?:450|55\d)[ -]")
-"""A reply that tells of a rule; 421 and 451 tell of something that is missing still (RFC 5321 section 4.2.2)."""
+"""Replies of a policy. 421 and 451 mean that something is not ready yet (RFC 5321 section 4.2.2)."""
 
 
 class NotReady(Exception):
-    """A service ended, or (`late`) a condition was not met in time. `own_doing` as in StackError."""
+    """A service ended, or (`late`) its condition was not met in time. `own_doing` as in StackError."""
 
-    def __init__(self, service: str, words: str, *, own_doing: bool, late: bool = False) -> None:
-        super().__init__(f"{service} {words}")
+    def __init__(self, service: str, reason: str, *, own_doing: bool, late: bool = False) -> None:
+        super().__init__(f"{service} {reason}")
         self.service = service
-        self.words = words
+        self.reason = reason
         self.own_doing = own_doing
         self.late = late
 
@@ -121,7 +121,7 @@ class InternalServices:
             raise OSError("no answer") from None
 
     def greets(self, host: str, port: int, greeting: bytes) -> Condition:
-        """The service speaks first, and begins with `greeting`."""
+        """Met when the service sends a greeting that begins with `greeting`."""
 
         async def condition() -> str:
             try:
@@ -133,7 +133,7 @@ class InternalServices:
         return condition
 
     def answers_http(self, host: str, port: int, path: str) -> Condition:
-        """GET gives a status below 400."""
+        """Met when GET returns a status below 400."""
 
         async def condition() -> str:
             request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
@@ -147,10 +147,10 @@ class InternalServices:
         return condition
 
     def has_handled_a_login(self, host: str, port: int) -> Condition:
-        """The web site has answered a login, whatever it says (core/admin/mailu/sso/views/base.py).
+        """Met when the web site has answered one login, whatever the answer (core/admin/mailu/sso/views/base.py).
 
-        So that its first one is alone: what reads the form is imported by then, and of two that come together one may
-        meet half a module and answer 500 (seen on 1.9.50: idna, behind WTForms' check of the address).
+        Concurrent first logins race a lazy import (HTTP 500; seen on 1.9.50 with idna, behind WTForms' check of the
+        address): this one comes alone.
         """
         user = population.POOL[-1]
         form = urlencode({"email": user.address, "pw": user.password, "pwned": "-1", "submitAdmin": "Sign in"})
@@ -167,16 +167,16 @@ class InternalServices:
         return condition
 
     def rspamd_scans(self, host: str, *, symbol: str = "") -> Condition:
-        """Rspamd looks at a letter, and finds `symbol` in it.
+        """Met when Rspamd scans a message and finds `symbol` in it.
 
-        With `IS_LOCAL_DOMAIN_H` that means: it has read the list of domains from `admin`, without which anti-spoofing
+        `IS_LOCAL_DOMAIN_H` means that Rspamd has read the list of domains from `admin`, without which anti-spoofing
         does nothing (2.0: core/rspamd/conf/multimap.conf).
         """
         letter = (
             f"From: readiness@{population.DOMAIN}\r\nTo: readiness@{population.DOMAIN}\r\nSubject: ready\r\n"
             "Message-ID: <readiness@world.example>\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n\r\nready\r\n"
         ).encode()
-        # Only that symbol (Rspamd's protocol, `Settings`): a whole scan would have the letter greylisted.
+        # Only that symbol (Rspamd's protocol, `Settings`): a whole scan would have the message greylisted.
         only = f'Settings: {{"symbols_enabled": ["{symbol}"]}}\r\n' if symbol else ""
         head = f"POST /checkv2 HTTP/1.0\r\nHost: localhost\r\n{only}Content-Length: {len(letter)}\r\n\r\n"
         request = head.encode() + letter
@@ -188,15 +188,16 @@ class InternalServices:
                 return f"port 11334: {error}"
             if not answer.startswith(b"HTTP/1.1 200") and not answer.startswith(b"HTTP/1.0 200"):
                 return f"/checkv2 answers {answer[:80].decode(errors='replace')!r}"
-            return "" if symbol.encode() in answer else "it has not read the list of domains from admin yet"
+            return "" if symbol.encode() in answer else "Rspamd has not read the list of domains from admin yet"
 
         return condition
 
     def refuses_spoofed_mail(self, host: str, stranger: str) -> Condition:
-        """Postfix and Rspamd turn away a stranger who writes in the name of a local user.
+        """Met when Postfix and Rspamd refuse a stranger's message with a local user's address as its author.
 
-        Rspamd's controller has the list of domains first, its milter up to 40 s later (measured, 2.0.43); what `host`
-        takes from `front` by XCLIENT it takes from here. Every try is another letter: Rspamd greylists what it saw.
+        Rspamd's controller has the list of domains first, its milter up to 40 s later (measured on 2.0.43). `host`
+        accepts XCLIENT from this address as it does from `front`. Each try is a new message, since Rspamd
+        greylists known ones.
         """
 
         async def condition() -> str:
@@ -217,7 +218,7 @@ class InternalServices:
                     for line, expected in steps:
                         reply = await say(line)
                         if line.startswith(("MAIL", "RCPT")) and _POLICY.match(reply):
-                            return ""  # Postfix does not let strangers get as far as Rspamd: that is for the matrix
+                            return ""  # Postfix refuses it before Rspamd sees it: the behaviours will show that
                         if not reply.startswith(expected):
                             return f"port 25 answers {reply.decode(errors='replace').strip()!r} to {line!r}"
                     verdict = await say(letter)
@@ -225,7 +226,9 @@ class InternalServices:
                 return f"port 25: {error}"
             said = verdict.decode(errors="replace").strip()
             return (
-                "" if verdict.startswith(b"5") else f"mail from strangers in a user's name is not refused yet: {said!r}"
+                ""
+                if verdict.startswith(b"5")
+                else f"a stranger's message with a user's address as its author is not refused yet: {said!r}"
             )
 
         return condition

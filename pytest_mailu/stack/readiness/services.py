@@ -1,4 +1,4 @@
-"""The signs by which each service of a release is known to be ready."""
+"""The conditions for each service of a release to be ready."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from pytest_mailu.wire.transport.errors import CannotAsk
 
 @dataclass(frozen=True, slots=True)
 class ServiceReadiness:
-    """Makes conditions for the services of one stack.
-
-    `check_front` runs the health check that the image of `front` brings along: the release says itself when it is well.
-    """
+    """The conditions of one stack. `check_front` runs the health check of the image of `front`."""
 
     release: Release
     world: World
     check_front: Callable[[], Awaitable[CommandResult | None]]
 
     def conditions(self) -> dict[str, list[Condition]]:
-        """Service → what must be so. None of it asks a port that is under test."""
+        """Service → its conditions. None of them uses a port that is under test."""
         inner = InternalServices(self.world.proxy_port)
         symbol = "IS_LOCAL_DOMAIN_H" if self.release.stops_spoofing_in_rspamd else ""
         return {
@@ -60,4 +57,4 @@ class ServiceReadiness:
             return error.cause
         if ran is None or not ran.code:
             return ""
-        return f"its own health check says {(ran.output + ran.errors).strip()[-200:]!r}"
+        return f"its own health check reports {(ran.output + ran.errors).strip()[-200:]!r}"

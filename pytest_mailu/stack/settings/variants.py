@@ -1,4 +1,4 @@
-"""Small changes of settings that some behaviours need, and which services must be made again for them."""
+"""Variants: small changes of settings that some behaviours need, and the services that read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_mailu.stack.world.control import relayhost
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`changes` to the environment of a stack; `services` read them."""
+    """`changes` to the settings of a stack; `services` are made anew for them."""
 
     name: str
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Variant:
 
 
 MX = Variant("mx")
-"""No relay host: mail to others goes to their mail exchanger. The state of a stack that is just up."""
+"""No relay host: mail to other domains goes to their MX. Every stack starts in this variant."""
 
 RELAY_HOST = Variant(
     "relayhost",
@@ -29,25 +29,25 @@ RELAY_HOST = Variant(
         "RELAYPASSWORD": population.RELAY_PASSWORD,
     },
 )
-"""Everything to others goes to a relay host that wants TLS and a login (core/postfix/conf/main.cf, all releases)."""
+"""Mail to other domains goes to a relay host that requires TLS and a login (core/postfix/conf/main.cf)."""
 
 TOKENS_REQUIRED = Variant("tokens-required", {"AUTH_REQUIRE_TOKENS": "true"}, ("admin",))
-"""Mail programs log in with tokens only (core/admin/mailu/internal/nginx.py, since 2024.06; unknown before)."""
+"""Mail programs must log in with tokens (core/admin/mailu/internal/nginx.py, since 2024.06; ignored before)."""
 
 RELAY_HOST_PLAIN = Variant("relayhost-plain", {"RELAYHOST": relayhost("relay-plain")})
-"""A relay host of one's own network, without TLS and logins."""
+"""A relay host in the own network, without TLS and login."""
 
 RELAY_HOST_TLS = Variant("relayhost-tls", {**RELAY_HOST.changes, "RELAYHOST": relayhost("relay-tls")})
-"""A relay host that speaks TLS from the start."""
+"""A relay host with implicit TLS."""
 
 RELAY_HOST_INSECURE = Variant("relayhost-insecure", {**RELAY_HOST.changes, "RELAYHOST": relayhost("relay-insecure")})
-"""A relay host that wants a login and has no TLS."""
+"""A relay host that requires a login and offers no TLS."""
 
 RELAY_HOST_WRONG = Variant("relayhost-wrong", {**RELAY_HOST.changes, "RELAYPASSWORD": "wrong"})
-"""A relay host that does not take our password."""
+"""A relay host that refuses our password."""
 
 SMALL_MESSAGES = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
-"""A limit that is reached with little traffic (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
+"""A size limit that small messages reach (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
 
 VARIANTS = (
     *(MX, TOKENS_REQUIRED, SMALL_MESSAGES),

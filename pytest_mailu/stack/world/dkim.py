@@ -1,7 +1,7 @@
-"""DKIM (RFC 6376): a test key for Mailu's domains and one for strangers, signing for these, and verifying what is sent.
+"""DKIM (RFC 6376): a test key for Mailu's domains and one for strangers; signing and verifying messages.
 
-The keys are shipped, in the open, so that the world's zones can be written before anything starts and a recording can
-be compared with a run. They prove nothing about anybody: the domains they sign for are `.example`.
+The keys are part of the package and no secrets: the world's zones can be written before anything starts, and a
+recording can be compared with a run. All domains they sign for end in `.example`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def private_key() -> str:
 
 @cache
 def strangers_key() -> str:
-    """The key of all strangers, for `sign`: 1024 bits, the least a signer may use (RFC 8301 section 3.2).
+    """The key of all strangers, for `sign`: 1024 bits, the minimum for a signer (RFC 8301 section 3.2).
 
-    dkimpy reckons in Python, where twice the bits take five times as long, and nearly every letter is a stranger's.
+    dkimpy computes in Python, where twice the bits take five times as long, and most messages are a stranger's.
     """
     return (files("pytest_mailu.stack.world") / "dkim_key_strangers.pem").read_text("ascii")
 
@@ -86,7 +86,7 @@ def _verify_one(checker: dkim.DKIM, index: int, record: Callable[..., bytes | No
     checker.signature_fields = {}
     try:
         valid = bool(checker.verify(idx=index, dnsfunc=record))
-        why = "" if valid else "the signature does not fit the message, or there is no key"
+        why = "" if valid else "the signature does not match the message, or there is no key"
     except dkim.DKIMException as error:
         valid, why = False, str(error)
     fields = {name: value.decode("ascii", "replace") for name, value in checker.signature_fields.items()}

@@ -1,7 +1,7 @@
-"""Packs the world into one file that any Python from 3.9 on can run.
+"""Packs the world into one file that Python 3.9 and later can run.
 
-What goes in: `pytest_mailu.worldapp`, and aiosmtpd, attrs and dnslib as they are installed beside the plugin. All are
-pure Python. The file is the same for the same contents, whenever it is built.
+It contains `pytest_mailu.worldapp`, and aiosmtpd, attrs and dnslib as they are installed beside the plugin. All are
+pure Python. The same contents always give the same file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAIN = b"import sys\n\nfrom worldapp.__main__ import main\n\nsys.exit(main(sys.
 
 # aiosmtpd needs `public` (atpublic) for one decorator that keeps `__all__`; atpublic itself has outgrown the Python 3.9
 # of Mailu 1.9 (its 9.0 wants 3.11), so this stands in for it.
-_PUBLIC = b'''"""Stand-in for atpublic, as far as aiosmtpd uses it: the decorated thing stays what it is."""
+_PUBLIC = b'''"""Stand-in for atpublic as aiosmtpd uses it: returns the decorated object unchanged."""
 
 
 def public(thing):
@@ -27,7 +27,7 @@ _PACKAGES = {
     "attr": (),
     "dnslib": ("__init__", "bimap", "bit", "buffer", "dns", "label", "lex", "ranges"),
 }
-"""Package → the modules needed; none named means all of them."""
+"""Package → the modules that are needed; an empty tuple means all."""
 
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """The earliest date a zip file can carry."""

@@ -1,8 +1,8 @@
-"""What the world's DNS says: a pure function of who takes part and where they stand.
+"""The records of the world's DNS: a pure function of the domains and the addresses in use.
 
-Rspamd turns strangers away that have no reverse name, no SPF and no DMARC (core/rspamd/conf, 1.9 to master), so the
-well-kept domains have all of it, and `FORGED` has an SPF record that names nobody. Mailu's own domains have what
-Mailu's web site tells an administrator to publish (core/admin/mailu/models.py: dns_mx, dns_spf, dns_dkim, dns_dmarc).
+Rspamd refuses strangers without reverse name, SPF and DMARC (core/rspamd/conf, 1.9 to master), so the strangers'
+domains have all of them, and `FORGED` has an SPF record that allows no address. Mailu's own domains have the records
+that Mailu's web site tells an administrator to publish (core/admin/mailu/models.py: dns_mx and the like).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STRANGERS = {
     Vantage.RELAYNET: people.RELAYNET_HOST,
     Vantage.INSIDE: people.MX_HOST,
 }
-"""What the world's address in each network is called."""
+"""The host name of the world's address in each network."""
 
 
 class NetworkAddresses(Protocol):
@@ -48,7 +48,7 @@ class NetworkAddresses(Protocol):
 
     @property
     def client(self) -> IPv4Address:
-        """The address there that clients come from."""
+        """The address that clients come from."""
 
     @property
     def front(self) -> IPv4Address:
@@ -89,7 +89,7 @@ def records(
     ]
     made += [DnsRecord(name, "A", inside) for name in PUBLIC_NAMES]
     for vantage, place in places.items():
-        # Each address has one name, and that name has this address: anything less costs points with Rspamd.
+        # Each address has one name, and that name has this address: without it, Rspamd raises the score.
         made.append(DnsRecord(_STRANGERS[vantage], "A", str(place.client)))
         made.append(DnsRecord(place.client.reverse_pointer, "PTR", _STRANGERS[vantage]))
     made.append(DnsRecord(places[Vantage.STRANGER].front.reverse_pointer, "PTR", hostnames[0]))
@@ -109,7 +109,7 @@ def zones(
 
 
 def txt_lookup(known: Iterable[DnsRecord]) -> Callable[[str], str | None]:
-    """A function from a name to its TXT record, for `signatures.verify`."""
+    """A function from a name to its TXT record, for `dkim.verify`."""
     texts = {record.name: record.value for record in known if record.type == "TXT"}
     return texts.get
 

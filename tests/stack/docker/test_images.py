@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pytest_mailu.stack.docker.images import describe
@@ -13,16 +15,16 @@ IMAGE = "ghcr.io/mailu/nginx:2.0.43"
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("manifest for ghcr.io/mailu/nginx:2.0.999 not found: manifest unknown", "there is no image"),
-        ("denied: requested access to the resource is denied", "does not give out"),
-        ("toomanyrequests: You have reached your pull rate limit", "limits pulls"),
+        ("manifest for ghcr.io/mailu/nginx:2.0.999 not found: manifest unknown", "does not exist"),
+        ("denied: requested access to the resource is denied", "access .* is denied"),
+        ("toomanyrequests: You have reached your pull rate limit", "rate limit"),
         ("Get https://ghcr.io/v2/: dial tcp: lookup ghcr.io: no such host", "cannot be reached"),
-        ("write /var/lib/docker/tmp/x: no space left on device", "no room"),
+        ("write /var/lib/docker/tmp/x: no space left on device", "no disk space"),
     ],
 )
 def test_a_pull_that_fails_says_why_and_what_to_do(said: str, cause: str) -> None:
     error = explain_pull(IMAGE, said)
-    assert cause in error.cause
+    assert re.search(cause, error.cause)
     assert IMAGE in error.cause
     assert error.remedy
     assert error.details == (said,)

@@ -63,7 +63,7 @@ def test_a_container_that_ends_ends_the_wait_at_once() -> None:
         wait({"admin": [after(10**9)]}, exits, seconds=600)
     assert time.monotonic() - started < 300
     assert (caught.value.service, caught.value.own_doing) == ("imap", True)
-    assert "89" in caught.value.words
+    assert "89" in caught.value.reason
 
 
 def test_one_that_was_killed_from_outside_is_not_blamed() -> None:
@@ -76,7 +76,7 @@ def test_the_deadline_names_the_service_and_what_it_said_last() -> None:
     with pytest.raises(NotReady) as caught:
         wait({"smtp": [after(0)], "antispam": [after(10**9, "port 11334: refused")]}, seconds=0.2)
     assert caught.value.service == "antispam"
-    assert "port 11334: refused" in caught.value.words
+    assert "port 11334: refused" in caught.value.reason
     assert caught.value.own_doing
 
 

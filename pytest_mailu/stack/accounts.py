@@ -15,8 +15,8 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.population import Alias, User
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.evidence.container_io import archive, execute
-from pytest_mailu.stack.world.control import PORTS
 from pytest_mailu.stack.world.dkim import private_key
+from pytest_mailu.stack.world.plan import PORTS
 from pytest_mailu.stack.world.zones import RELAYED_HOST
 
 _PATH = "/tmp/population.json"  # noqa: S108 - inside the container

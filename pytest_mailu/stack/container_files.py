@@ -16,7 +16,7 @@ from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.docker.networks import Layout
 from pytest_mailu.stack.world.certificates import certificate
-from pytest_mailu.stack.world.control import make_plan
+from pytest_mailu.stack.world.plan import make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
 
 _OVERRIDES: Mapping[str, str] = MappingProxyType(

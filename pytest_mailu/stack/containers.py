@@ -21,7 +21,7 @@ from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import STARVED, cpu_pressure
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
-from pytest_mailu.stack.world.control import PROXY_PORT
+from pytest_mailu.stack.world.plan import PROXY_PORT
 
 
 class StackContainers:

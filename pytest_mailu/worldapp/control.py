@@ -6,10 +6,7 @@
 | `arrivals` | conditions (below), `count`, `wait` in seconds | `arrivals`, `complete` |
 | `script` | a rule (see `scripts.Rule`) | `id` |
 | `unscript` | `id` | `found` |
-| `scripts` | | `scripts` |
-| `queries` | `name` (glob), `type`, `client` | `queries` |
 | `records` | `replace`: records, `remove`: `[name, type]` pairs | `records`: all of them afterwards |
-| `forget` | `what`: any of `arrivals`, `scripts`, `queries`; conditions | `forgotten`: how many arrivals |
 
 Conditions on arrivals: `message_id`, `recipient` and `sender` (globs), `token`, `listener`, `accepted`, `since`.
 """
@@ -19,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from fnmatch import fnmatchcase
 from typing import Any, Dict, Mapping
 
 from .dns import Dns, resource
@@ -79,22 +75,6 @@ class Control:
     async def _do_unscript(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         return {"found": self._scripts.remove(int(request["id"]))}
 
-    async def _do_scripts(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        return {"scripts": self._scripts.all()}
-
-    async def _do_queries(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        name = plain_name(str(request.get("name") or "*"))
-        kind, client = request.get("type"), request.get("client")
-        return {
-            "queries": [
-                query
-                for query in self._dns.queries.all()
-                if fnmatchcase(query["name"], name)
-                and (not kind or query["type"] == kind)
-                and (not client or query["client"] == client)
-            ]
-        }
-
     async def _do_records(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         fresh = [read_record(record) for record in request.get("replace", ())]
         gone = [(plain_name(str(name)), str(kind).upper()) for name, kind in request.get("remove", ())]
@@ -103,15 +83,6 @@ class Control:
         self._dns.zones.remove(gone)
         self._dns.zones.replace(fresh)
         return {"records": self._dns.records()}
-
-    async def _do_forget(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        what = request.get("what") or ["arrivals", "scripts", "queries"]
-        forgotten = self._journal.forget(request) if "arrivals" in what else 0
-        if "scripts" in what:
-            self._scripts.clear()
-        if "queries" in what:
-            self._dns.queries.clear()
-        return {"forgotten": forgotten}
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
@@ -78,36 +77,11 @@ def resource(record: Record, owner: Any = None) -> Any:
     return RR(owner if owner is not None else record.name, getattr(QTYPE, record.type), ttl=record.ttl, rdata=data)
 
 
-class Queries:
-    """Who asked for what, and how often."""
-
-    def __init__(self) -> None:
-        self._seen: Dict[Tuple[str, str, str], Dict[str, Any]] = {}
-
-    def note(self, name: str, kind: str, client: str, rcode: str) -> None:
-        """Count one question."""
-        now = time.time()
-        entry = self._seen.setdefault((name, kind, client), {"first": now, "count": 0})
-        entry.update(last=now, count=entry["count"] + 1, rcode=rcode)
-
-    def all(self) -> List[Dict[str, Any]]:
-        """One object for each name, type and client."""
-        return [
-            {"name": name, "type": kind, "client": client, **entry}
-            for (name, kind, client), entry in self._seen.items()
-        ]
-
-    def clear(self) -> None:
-        """Forget them."""
-        self._seen.clear()
-
-
 class Dns:
-    """Answers questions from `zones` and remembers them."""
+    """Answers questions from `zones`."""
 
     def __init__(self, zones: Zones) -> None:
         self.zones = zones
-        self.queries = Queries()
         self._transports: List[asyncio.BaseTransport] = []
         for record in zones.all():
             resource(record)
@@ -160,7 +134,6 @@ class Dns:
         if found.rcode or not found.records:
             soa = SOA("ns.world.example", "hostmaster.world.example", (1, 3600, 600, 86400, _NEGATIVE_SECONDS))
             reply.add_auth(RR(found.zone, QTYPE.SOA, ttl=_NEGATIVE_SECONDS, rdata=soa))
-        self.queries.note(name, kind, client, str(RCODE.get(found.rcode)))
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = writer.get_extra_info("peername")[0]

@@ -110,10 +110,3 @@ class Journal:
     def last(self) -> int:
         """The number of the newest entry: a mark for `since`."""
         return self._last
-
-    def forget(self, wanted: Mapping[str, Any]) -> int:
-        """Drop the matching entries; how many they were."""
-        gone = [number for number, entry in self._entries.items() if entry.matches(wanted)]
-        for number in gone:
-            del self._entries[number]
-        return len(gone)

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional
 from typing import Counter as Count
 
 STAGES = ("mail", "rcpt", "data")
@@ -101,15 +101,6 @@ class Scripts:
     def remove(self, number: int) -> bool:
         """Take a rule out of force; whether it was there."""
         return self._rules.pop(number, None) is not None
-
-    def clear(self) -> None:
-        """Back to welcoming everybody, with no memory of earlier tries."""
-        self._rules.clear()
-        self._tries.clear()
-
-    def all(self) -> List[Dict[str, Any]]:
-        """The rules with their numbers; `times` is what is left."""
-        return [{"id": number, **rule.__dict__} for number, rule in self._rules.items()]
 
     def verdict(self, stage: str, listener: str, sender: str, recipient: str = "") -> Verdict:
         """What to answer to this recipient (at `mail`: this sender). Counts it as one attempt."""

@@ -21,7 +21,8 @@ import pytest
 
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.docker.networks import Segment
-from pytest_mailu.stack.world.control import PORTS, World, make_plan
+from pytest_mailu.stack.world.control import World
+from pytest_mailu.stack.world.plan import PORTS, make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
 
 PLACES = {

@@ -64,17 +64,6 @@ def test_a_mark_leaves_out_what_came_before(here: Any) -> None:
     assert asyncio.run(since()) == (0, 1)
 
 
-def test_what_was_forgotten_is_gone(here: Any) -> None:
-    recipient = f"{uuid.uuid4().hex}@elsewhere.example"
-    send(here, recipient)
-
-    async def forget() -> tuple[int, list[Any]]:
-        gone = await here.world.forget("arrivals", recipient=recipient)
-        return gone, await here.world.arrivals(recipient=recipient, wait=0)
-
-    assert asyncio.run(forget()) == (1, [])
-
-
 @pytest.mark.parametrize(
     "orders",
     [{"stage": "teatime"}, {"stage": "rcpt", "code": 99}, {"stage": "rcpt", "delay": -1}],
@@ -116,14 +105,12 @@ def test_a_world_that_is_not_there_is_trouble_in_plain_words() -> None:
         port = free.getsockname()[1]
     with pytest.raises(CannotAsk, match=f":{port}"):
         asyncio.run(World(port).ping())
-    with pytest.raises(CannotAsk, match="within"):
-        asyncio.run(World(port).ready(wait=0.2))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_though_clients_are_connected(start: Any, plan: Any, number: signal.Signals) -> None:
     with start(plan) as own:
-        asyncio.run(own.world.ready())
+        asyncio.run(own.world.ping())
         with (
             smtplib.SMTP(own.address, own.ports["mx"], local_hostname="x.example", timeout=20),
             socket.create_connection(("127.0.0.1", own.ports["proxy"]), timeout=20),

@@ -6,8 +6,8 @@ import zipfile
 
 from pytest_mailu.core import population as people
 from pytest_mailu.stack.world.certificates import authority, certificate
-from pytest_mailu.stack.world.control import relayhost
 from pytest_mailu.stack.world.dkim import sign, verify
+from pytest_mailu.stack.world.plan import relayhost
 from pytest_mailu.stack.world.zipapp import build_zipapp
 from pytest_mailu.stack.world.zones import records, txt_lookup
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -143,12 +143,11 @@ def settings_for(
     user: Mapping[str, str],
     *,
     services: Collection[str] = (),
-    exempt: Iterable[str] = (),
 ) -> Settings:
     """The environment for `release` in `layout`.
 
     `user` holds the user's own settings (both files merged, the later one last); `services` the optional services that
-    the stack has (webmail, antivirus …); `exempt` further networks that the login limiter must leave alone.
+    the stack has (webmail, antivirus …).
     """
     values = {**DEFAULTS, **(DEFAULTS_SINCE_2_0 if release.has_api else {}), **user}
     replaced: dict[str, str] = {}
@@ -171,7 +170,7 @@ def settings_for(
     put("DISABLE_STATISTICS", "True", "a test stack is not counted")
     _tls(user, put, drop)
     _relaying(user, layout, put, drop)
-    _limits(user, layout, exempt, put)
+    _limits(user, layout, put)
     for name in user:
         if why := reason_to_drop(name):
             drop(name, why)
@@ -203,10 +202,10 @@ def _relaying(user: Mapping[str, str], layout: Layout, put: Put, drop: Drop) -> 
     put("RELAYNETS", ",".join([*own, str(layout.relaynet.network)]), "with the network of the vantage `relaynet`")
 
 
-def _limits(user: Mapping[str, str], layout: Layout, exempt: Iterable[str], put: Put) -> None:
+def _limits(user: Mapping[str, str], layout: Layout, put: Put) -> None:
     """The login limiter must not stop the harness; `other-stranger` stays subject to it, so that it can be asked of."""
     own = [net.strip() for net in user.get("AUTH_RATELIMIT_EXEMPTION", "").split(",") if net.strip()]
-    harness = (layout.stranger.network, layout.inside.network, layout.relaynet.network, *exempt)
+    harness = (layout.stranger.network, layout.inside.network, layout.relaynet.network)
     put("AUTH_RATELIMIT_EXEMPTION", ",".join([*own, *map(str, harness)]), "with the addresses of the harness")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_mailu.core import population
-from pytest_mailu.stack.world.control import relayhost
+from pytest_mailu.stack.world.plan import relayhost
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The world from the plugin's side: the plan it is started with, and the client of its control channel."""
+"""The client of the world's control channel: what arrived at its mail servers, their replies, the DNS records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import email
 import email.policy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from typing import Any
@@ -15,96 +15,11 @@ from typing import Any
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
-from pytest_mailu.core import population as people
-from pytest_mailu.core.model import Vantage
-from pytest_mailu.stack.world.certificates import Certificate, certificate
-from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, txt_lookup, zones
+from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.errors import CannotAsk
-
-PROXY_PORT = 1080
-"""Where the SOCKS proxy listens inside the container: the one port to publish, on 127.0.0.1."""
-PORTS: Mapping[str, int] = {
-    "dns": 53,
-    "proxy": PROXY_PORT,
-    "mx": 25,
-    "relayed": 2526,
-    "relay-plain": 2525,
-    "relay-starttls": 587,
-    "relay-tls": 465,
-    "relay-insecure": 2587,
-}
-"""What listens inside the container; `listeners` says what each is."""
-SERVICES = ("admin", "antispam", "imap", "redis", "resolver", "smtp", "webmail")
-"""Names that the SOCKS proxy looks up in the engine's own DNS; only the vantage `inside` can reach them."""
 
 _ANSWER_LIMIT = 1 << 30
 """Longest answer in bytes: a whole mailbox of large messages may come in one line."""
-
-
-def listeners(address: str, ports: Mapping[str, int] = PORTS) -> list[dict[str, Any]]:
-    """The mail servers of the world on one address. Names are what `Arrival.listener` says.
-
-    `mx` takes mail for every domain; `relayed` is the next hop of the relayed domain; `relay-plain` a relay host
-    without TLS and login; `relay-starttls`, `relay-tls` (implicit) and `relay-insecure` (no TLS) want the login of
-    `population.RELAY_USER`.
-    """
-    kinds = {
-        "mx": (people.MX_HOST, "starttls", "none"),
-        "relayed": (RELAYED_HOST, "starttls", "none"),
-        "relay-plain": (people.RELAY_HOST, "plain", "none"),
-        "relay-starttls": (people.RELAY_HOST, "starttls", "required"),
-        "relay-tls": (people.RELAY_HOST, "tls", "required"),
-        "relay-insecure": (people.RELAY_HOST, "plain", "required"),
-    }
-    return [
-        {"name": name, "addresses": [address], "port": ports[name], "hostname": host, "tls": tls, "auth": auth}
-        for name, (host, tls, auth) in kinds.items()
-    ]
-
-
-def relayhost(listener: str, ports: Mapping[str, int] = PORTS) -> str:
-    """Mailu's RELAYHOST for one of the listeners, by name and without MX look-up: `[relay.elsewhere.example]:587`."""
-    return f"[{people.RELAY_HOST}]:{ports[listener]}"
-
-
-def make_plan(
-    places: Mapping[Vantage, NetworkAddresses],
-    *,
-    hostnames: Sequence[str] = (people.HOSTNAME,),
-    domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE),
-    services: Mapping[str, str | None] | None = None,
-    ports: Mapping[str, int] = PORTS,
-    proxy_address: str = "0.0.0.0",
-    extra: Iterable[DnsRecord] = (),
-    scripts: Iterable[Mapping[str, Any]] = (),
-    identity: Certificate | None = None,
-    sealed: bool = False,
-) -> dict[str, Any]:
-    """The world's plan, ready for `json.dumps`.
-
-    `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `sealed` makes it give up its machine's way out, so it is for a container of its own; `identity` is the certificate
-    of all mail servers (default: one of this run's authority).
-    """
-    inside = str(places[Vantage.INSIDE].world)
-    shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)
-    return {
-        "places": {
-            str(vantage): {"network": str(place.network), "address": str(place.client), "front": str(place.front)}
-            for vantage, place in places.items()
-        },
-        "services": dict.fromkeys(SERVICES) if services is None else dict(services),
-        "zones": list(zones(domains, hostnames)),
-        "records": [asdict(record) for record in (*records(places, hostnames, domains), *extra)],
-        "listeners": listeners(inside, ports),
-        "users": {people.RELAY_USER: people.RELAY_PASSWORD},
-        "certificate": shown.certificate,
-        "key": shown.key,
-        "dns": {"addresses": [inside], "port": ports["dns"]},
-        "proxy": {"address": proxy_address, "port": ports["proxy"]},
-        "scripts": [dict(script) for script in scripts],
-        "sealed": sealed,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +32,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message that reached the world, or (`accepted` False) an attempt that the world turned away at `stage`.
+    """A message that reached the world, or (`accepted` False) an attempt that the world refused at `stage`.
 
     `content` is byte for byte what came after DATA, without dot stuffing; None where there was no DATA. `tls` is the
     version or "", `user` the AUTH login or "", `sender` "" for the null sender, `time` seconds since the epoch.
@@ -159,37 +74,15 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A question that one client asked the DNS `count` times; `first` and `last` are seconds since the epoch."""
-
-    name: str
-    type: str
-    client: str
-    count: int
-    rcode: str
-    first: float
-    last: float
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """A running world. `proxy_port` is the published port of its SOCKS proxy on 127.0.0.1.
 
     Every method makes a connection of its own, so they may be called at the same time, and a world that was restarted
-    is found again. All raise `CannotAsk` when the world does not answer or says no.
+    is found again. All raise `CannotAsk` when the world does not answer or refuses.
     """
 
     proxy_port: int
     host: str = "127.0.0.1"
-
-    async def ready(self, wait: float = 20.0) -> None:
-        """Return as soon as the world answers, at the latest after `wait` seconds with CannotAsk."""
-        try:
-            async with asyncio.timeout(wait):
-                while not await self._answers():  # noqa: ASYNC110 - nothing announces a port that is not there yet
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise CannotAsk(f"the world did not answer on {self.host}:{self.proxy_port} within {wait:g} s") from None
 
     async def ping(self) -> dict[str, Any]:
         """`last`: a mark for `arrivals(since=…)`; `ports`: what listens."""
@@ -208,10 +101,10 @@ class World:
         count: int = 1,
         wait: float = 10.0,
     ) -> list[Arrival]:
-        """What came in and fits every condition: at once when `count` fit, else what there is after `wait` seconds.
+        """The arrivals that match every condition: at once when there are `count`, else after `wait` seconds.
 
-        `recipient` and `sender` are globs; `token` is looked for in the content and the addresses; `accepted` False
-        asks for attempts that were turned away, None for both. With `wait` 0 it only looks.
+        `recipient` and `sender` are globs; `token` is searched for in the content and the addresses; `accepted` False
+        means attempts that were refused, None means both. With `wait` 0 it does not wait.
         """
         conditions = {"message_id": message_id, "recipient": recipient, "sender": sender, "token": token}
         request = {"listener": listener, "accepted": accepted, "since": since, "count": count, "wait": wait}
@@ -231,47 +124,26 @@ class World:
         times: int | None = None,
         delay: float = 0.0,
     ) -> int:
-        """Have the mail servers answer so at stage `mail`, `rcpt` or `data`; the rule's number, for `unscript`.
+        """Sets the mail servers' reply at stage `mail`, `rcpt` or `data`. Returns the rule's number, for `unscript`.
 
-        Globs choose whom it meets (at `mail` only the sender is known). `times` None is for ever; `code` 0 keeps the
-        usual answer, for a mere `delay` in seconds; 421 also hangs up.
+        Globs choose the addresses that it applies to (at `mail` only the sender is known). `times` None means always;
+        `code` 0 keeps the usual reply, for a `delay` in seconds only; 421 also closes the connection.
         """
         rule = {"stage": stage, "recipient": recipient, "sender": sender, "listener": listener, "code": code}
         more = {"enhanced": enhanced, "text": text, "times": times, "delay": delay}
         return int((await self._ask({"do": "script", **rule, **more}))["id"])
 
     async def unscript(self, number: int) -> None:
-        """Take a rule out of force; it may be gone already."""
+        """Removes a rule; it may be gone already."""
         await self._ask({"do": "unscript", "id": number})
-
-    async def queries(self, name: str = "*", type: str = "", client: str = "") -> list[Query]:
-        """What the DNS was asked; `name` is a glob."""
-        answer = await self._ask({"do": "queries", "name": name, "type": type, "client": client})
-        return [Query(**document) for document in answer["queries"]]
 
     async def records(
         self, replace: Iterable[DnsRecord] = (), remove: Iterable[tuple[str, str]] = ()
     ) -> list[DnsRecord]:
-        """All records, after `replace` took the place of those with the same names and types, and `remove` went."""
+        """Replaces records of the same name and type, and removes others by (name, type). Returns all records."""
         fresh = [asdict(record) for record in replace]
         answer = await self._ask({"do": "records", "replace": fresh, "remove": [list(key) for key in remove]})
         return [DnsRecord(**document) for document in answer["records"]]
-
-    async def txt(self, name: str) -> str | None:
-        """The TXT record that the world serves for a name now."""
-        return txt_lookup(await self.records())(name.rstrip(".").lower())
-
-    async def forget(self, *what: str, token: str = "", recipient: str = "") -> int:
-        """Drop `arrivals`, `scripts` or `queries` (default: all three); conditions are for arrivals; how many went."""
-        request: dict[str, Any] = {"do": "forget", "token": token, "recipient": recipient}
-        return int((await self._ask({**request, "what": list(what)} if what else request))["forgotten"])
-
-    async def _answers(self) -> bool:
-        try:
-            await self.ping()
-        except CannotAsk:
-            return False
-        return True
 
     async def _ask(self, request: Mapping[str, Any], wait: float = 0.0) -> dict[str, Any]:
         verb = request["do"]
@@ -298,6 +170,3 @@ class World:
             return await reader.readline()
         finally:
             writer.close()
-
-
-__all__ = ["PORTS", "PROXY_PORT", "Arrival", "Query", "Recipient", "World", "listeners", "make_plan", "relayhost"]

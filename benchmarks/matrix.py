@@ -17,9 +17,9 @@ from pytest_mailu.behaviours import Behaviour, built_in
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.plan import Plan, ReleaseSpec
 from pytest_mailu.core.releases import Release
-from pytest_mailu.running.scheduler import Runner, phases
-from pytest_mailu.sides.machine import Machine
+from pytest_mailu.running.scheduler import Scheduler, phases
 from pytest_mailu.sides.release import ReleaseSide
+from pytest_mailu.stack.engine_session import EngineSession
 
 COUNTS = (10, 40, 160, 250)
 AT_A_TIME = (1, 4, 8, 12, 24)
@@ -35,9 +35,9 @@ def picked(behaviours: Sequence[Behaviour], count: int) -> list[Behaviour]:
 async def measure(old: str, new: str) -> None:
     """Start both stacks, ask again and again, and print one line for each number of behaviours."""
     plan = Plan(ReleaseSpec(Release.parse(old)), ReleaseSpec(Release.parse(new)), pull="never")
-    machine = Machine(plan, print)
+    session = EngineSession(stacks=2, pull=False, keep=False, notify=print)
     sides = [
-        ReleaseSide(label, spec.release, plan, machine, print)
+        ReleaseSide(label, spec.release, plan, session, print)
         for label, spec in plan.specs
         if isinstance(spec, ReleaseSpec)
     ]
@@ -53,7 +53,7 @@ async def measure(old: str, new: str) -> None:
                     print(f"{'–':>15}", end="", flush=True)
                     continue
                 started = time.monotonic()
-                await Runner(*sides, concurrency=number).run(picked(together, count), lambda _: None)
+                await Scheduler(*sides, concurrency=number).run(picked(together, count), lambda _: None)
                 print(f"{time.monotonic() - started:13.1f} s", end="", flush=True)
             print()
     finally:

@@ -1,4 +1,4 @@
-"""The entry point: registers the options, and goes to work (`active`) only where they say so."""
+"""The entry point of the plugin: options and hooks; everything else is loaded only where two sides are named."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Do what needs no session: print the plan, or sweep up."""
+    """Do what needs no session: print the plan, or remove what dead runs left."""
     if not (config.option.mailu_plan or config.option.mailu_sweep):
         return None
     from pytest_mailu.face.commands import print_plan, sweep
@@ -45,19 +45,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Go to work where two sides were named; otherwise stay out of the way."""
+    """Register the controller or the worker where two sides are named; otherwise do nothing."""
     config.addinivalue_line("markers", "mailu(family, severity, variant): set on every behaviour of the Mailu matrix")
     if not any(config.getoption(name) or config.getini(name) for name in ("mailu_from", "mailu_to")):
         for arg in config.args:
             if "mailu::" in arg:
                 raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")
         return
-    # Everything behind these imports takes its time, and other people's test runs must not pay for it.
+    # These imports take time, and test runs that are not about Mailu must not pay for it.
     from pytest_mailu.face.configuration import plan_of, usage_errors
-    from pytest_mailu.face.controller import Controller, Worker
+    from pytest_mailu.face.controller import Controller
+    from pytest_mailu.face.worker import Worker
 
+    role = Worker if hasattr(config, "workerinput") else Controller
     with usage_errors():
-        part = (
-            Worker(config, plan_of(config)) if hasattr(config, "workerinput") else Controller(config, plan_of(config))
-        )
-        config.pluginmanager.register(part, "mailu-active")
+        config.pluginmanager.register(role(config, plan_of(config)), "mailu-active")

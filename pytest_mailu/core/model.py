@@ -357,9 +357,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All observations of one side. `matrix` is the version of the matrix it was made with."""
+    """All observations of one side.
+
+    `matrix` is the version of the package it was made with; `behaviours` are all ids of the matrix of that time, those
+    that were not asked included.
+    """
 
     schema: int
     matrix: str
     side: SideInfo
+    behaviours: tuple[str, ...]
     observations: Mapping[str, tuple[Observation, ...]]

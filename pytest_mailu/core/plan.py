@@ -63,10 +63,6 @@ class Plan:
         """Both sides with their labels."""
         return (("old", self.old), ("new", self.new))
 
-    def asks(self, *, deep: bool, held: bool) -> bool:
-        """Whether to ask a behaviour that nobody named: the deep ones only on demand, or where they are recorded."""
-        return self.deep or not deep or (held and not self.starts_stacks)
-
     @property
     def starts_stacks(self) -> bool:
         """Whether anything has to be started."""

@@ -6,8 +6,9 @@ from pytest_mailu.behaviours import built_in
 from pytest_mailu.behaviours.declaration import ANY_VARIANT
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.plan import Plan, RecordedSpec
+from pytest_mailu.running.run import sides_of
 from pytest_mailu.running.scheduler import phases
-from pytest_mailu.sides.recording import load
+from pytest_mailu.running.selection import select
 
 
 def print_plan(plan: Plan) -> int:
@@ -20,17 +21,18 @@ def print_plan(plan: Plan) -> int:
             print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
             for line in _stack_lines(plan, label):
                 print(f"     {line}")
-    held = {id_ for _, spec in plan.specs if isinstance(spec, RecordedSpec) for id_ in load(spec.text).observations}
-    chosen = [behaviour for behaviour in matrix if plan.asks(deep=behaviour.deep, held=behaviour.id in held)]
-    print(f"asks {len(chosen)} behaviours of both sides:")
-    for phase in phases(chosen):
+    selection = select(matrix, plan, *sides_of(plan, print))
+    print(f"compares {len(selection.chosen)} behaviours:")
+    for phase in phases(selection.chosen):
         first = phase[0]
-        manner = "one after the other" if first.alone else "side by side"
-        variant = "as the stack stands" if first.variant == ANY_VARIANT else f"variant {first.variant}"
+        manner = "one after the other" if first.alone else "concurrently"
+        variant = "in the current settings" if first.variant == ANY_VARIANT else f"variant {first.variant}"
         print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
-    if len(chosen) < len(matrix) and plan.starts_stacks:
-        print(f"leaves out {len(matrix) - len(chosen)} that take long, or vary others: --mailu-deep asks them too")
-    print("asks again wherever the two sides differ, compares, decides")
+    if selection.slow and plan.starts_stacks:
+        print(f"leaves out {len(selection.slow)} that are slow or more detailed: --mailu-deep compares them too")
+    if selection.newer:
+        print(f"leaves out {len(selection.newer)} that are newer than the recordings")
+    print("asks again where the two sides differ, compares, decides")
     if plan.report is not None:
         print(f"writes the reports and both recordings to {plan.report}")
     if plan.starts_stacks:

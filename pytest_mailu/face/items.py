@@ -10,19 +10,24 @@ import pytest
 
 from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.core.errors import MailuError
-from pytest_mailu.core.model import Comparison, FailOn, Finding, Verdict
+from pytest_mailu.core.model import FailOn, Finding, Verdict
 from pytest_mailu.judging.judge import fails
 from pytest_mailu.reports.brief import brief
+from pytest_mailu.running.results import Result
 
 ROOT = "mailu"
 """What the ids of all items start with: `mailu::submission/465-tls/external`."""
 
-Answer: TypeAlias = Callable[[str], tuple[Comparison, Finding | None]]
-"""From an id to its comparison, and to the finding where it is one; waits until there is an answer."""
+VERDICT_PROPERTY = "mailu_verdict"
+SEVERITY_PROPERTY = "mailu_severity"
+"""Names in `user_properties`, which JUnit files, report logs and xdist carry."""
+
+WaitForResult: TypeAlias = Callable[[str], Result]
+"""From an id to its result; waits for it."""
 
 
-class Disagreement(Exception):
-    """A behaviour that fails its item; `finding` tells why."""
+class BehaviourFailed(Exception):
+    """The finding that fails an item."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.behaviour)
@@ -32,29 +37,29 @@ class Disagreement(Exception):
 class MatrixCollector(pytest.Collector):
     """Holds the behaviours that were chosen."""
 
-    def __init__(self, *, behaviours: Iterable[Behaviour], answer: Answer, fail_on: FailOn, **kwargs: Any) -> None:
+    def __init__(
+        self, *, behaviours: Iterable[Behaviour], result: WaitForResult, fail_on: FailOn, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._behaviours = tuple(behaviours)
-        self._answer = answer
+        self._result = result
         self._fail_on = fail_on
 
     def collect(self) -> Iterator[BehaviourItem]:
         """One item per behaviour, in the order of the matrix."""
         for behaviour in self._behaviours:
             yield BehaviourItem.from_parent(
-                self, name=behaviour.id, behaviour=behaviour, answer=self._answer, fail_on=self._fail_on
+                self, name=behaviour.id, behaviour=behaviour, result=self._result, fail_on=self._fail_on
             )
 
 
 class BehaviourItem(pytest.Item):
-    """Waits for the two observations of one behaviour, and passes or fails by their verdict."""
+    """Waits for the result of one behaviour, and passes or fails by its verdict."""
 
-    def __init__(self, *, behaviour: Behaviour, answer: Answer, fail_on: FailOn, **kwargs: Any) -> None:
+    def __init__(self, *, behaviour: Behaviour, result: WaitForResult, fail_on: FailOn, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.behaviour = behaviour
-        self.comparison: Comparison | None = None
-        self.finding: Finding | None = None
-        self._answer = answer
+        self._result = result
         self._fail_on = fail_on
         question = behaviour.question
         self.add_marker(
@@ -62,31 +67,31 @@ class BehaviourItem(pytest.Item):
         )
 
     def runtest(self) -> None:
-        """Raise Disagreement where the verdict fails."""
-        self.comparison, self.finding = self._answer(self.behaviour.id)
-        self.user_properties.append(("mailu_verdict", str(self.comparison.verdict)))
-        if self.finding is not None:
-            self.user_properties.append(("mailu_severity", str(self.finding.severity)))
-            if fails(self.finding, self._fail_on):
-                raise Disagreement(self.finding)
+        """Raise BehaviourFailed where the finding fails the run."""
+        result = self._result(self.behaviour.id)
+        self.user_properties.append((VERDICT_PROPERTY, str(result.comparison.verdict)))
+        if result.finding is not None:
+            self.user_properties.append((SEVERITY_PROPERTY, str(result.finding.severity)))
+            if fails(result.finding, self._fail_on):
+                raise BehaviourFailed(result.finding)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What failed, in words; a traceback into this plugin would help nobody."""
-        if isinstance(excinfo.value, Disagreement):
+        """What failed, in words instead of a traceback into this plugin."""
+        if isinstance(excinfo.value, BehaviourFailed):
             return brief(excinfo.value.finding)
         if isinstance(excinfo.value, MailuError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """There is no file behind a behaviour; its place is the matrix.
+        """A behaviour has no file; its location is the matrix.
 
-        What heads a failure must not be the end of the id: pytest would print the id with `::` for its dots.
+        The headline of a failure must not be the end of the id: pytest would print the id with `::` for its dots.
         """
         return self.session.path / ROOT, None, f"{self.name} ({self.behaviour.question.severity})"
 
 
-WORDS = {
+STATUS_WORDS = {
     Verdict.CHANGED: ("c", "CHANGED", "yellow"),
     Verdict.GAINED: ("g", "GAINED", "green"),
     Verdict.BROKEN: ("b", "BROKEN", "yellow"),
@@ -94,4 +99,4 @@ WORDS = {
     Verdict.INCONCLUSIVE: ("I", "INCONCLUSIVE", "red"),
     Verdict.UNSTABLE: ("U", "UNSTABLE", "red"),
 }
-"""Letter, word and colour of the verdicts that pytest's own words do not tell."""
+"""Letter, word and colour of the verdicts for which pytest has no word of its own."""

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that pytest's items can wait while everything else goes on."""
+"""An event loop in a thread of its own: pytest's items wait for results while the loop goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
-class Background:
+class BackgroundLoop:
     """One event loop, running until `stop`."""
 
     def __init__(self) -> None:
@@ -23,10 +23,10 @@ class Background:
         self._thread.start()
 
     def submit(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
-        """Start a coroutine there; the future tells its end. Cancelling the future cancels the coroutine."""
-        return asyncio.run_coroutine_threadsafe(self._kept(work), self._loop)
+        """Start a coroutine in the loop; the future has its result. Cancelling the future cancels the coroutine."""
+        return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop)
 
-    async def _kept(self, work: Coroutine[Any, Any, Value]) -> Value:
+    async def _tracked(self, work: Coroutine[Any, Any, Value]) -> Value:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - only tasks come here
         self._submitted.add(task)
@@ -37,15 +37,15 @@ class Background:
 
     async def cancel_submitted(self) -> None:
         """For a coroutine in this loop: cancel everything else that was submitted, and wait until it has ended."""
-        await _end(self._submitted - {asyncio.current_task()})
+        await _cancel(self._submitted - {asyncio.current_task()})
 
     def finish(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Start a coroutine and wait for its end."""
+        """Start a coroutine and wait for its result."""
         return self.submit(work).result()
 
     def finish_undisturbed(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """The same, but Ctrl-C does not end the waiting: for the work that cleans up, in programs it starts as well."""
-        with _deaf_to_ctrl_c():
+        """Like `finish`, but Ctrl-C does not end the wait: for cleaning up, including the programs that it starts."""
+        with _sigint_ignored():
             return self.finish(work)
 
     @property
@@ -64,9 +64,9 @@ class Background:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def _sigint_ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # the signal does not reach other threads
+        yield  # only the main thread gets the signal, and only it may set a handler
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -76,11 +76,11 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 async def _cancel_others() -> None:
-    await _end(asyncio.all_tasks() - {asyncio.current_task()})
+    await _cancel(asyncio.all_tasks() - {asyncio.current_task()})
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

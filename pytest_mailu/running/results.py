@@ -1,10 +1,12 @@
-"""Keeps the comparisons of a run and turns them into findings, a decision, a report and recordings."""
+"""The results of a run: comparisons with their findings, and the report and the recordings made from them."""
 
 from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pytest_mailu import __version__
 from pytest_mailu.behaviours import Matrix
@@ -24,92 +26,124 @@ from pytest_mailu.core.model import (
 )
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.judging.advice import Advisor
-from pytest_mailu.judging.findings import findings
-from pytest_mailu.judging.judge import QUIET, decide
+from pytest_mailu.judging.findings import finding, ordered
+from pytest_mailu.judging.judge import decide
 from pytest_mailu.judging.reproduce import reproduce
 from pytest_mailu.judging.waivers import Waivers
 
+Known: TypeAlias = Collection[str] | None
+"""The ids of the matrix that a side was recorded with; None stands for the matrix of this run."""
 
-class Book:
-    """Everything a plan and a matrix need to make sense of comparisons. Raises UsageError for a broken waivers file."""
 
-    def __init__(self, plan: Plan, matrix: Matrix) -> None:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One comparison, and its finding where there is one."""
+
+    comparison: Comparison
+    finding: Finding | None
+
+
+class Results:
+    """All results of one run. Raises UsageError for a broken waivers file."""
+
+    def __init__(self, plan: Plan, matrix: Matrix, releases: tuple[str, str]) -> None:
         self._plan = plan
-        self._comparisons: dict[str, Comparison] = {}
-        self._waivers = (
-            Waivers.load(plan.waivers, [behaviour.id for behaviour in matrix]) if plan.waivers else Waivers()
-        )
+        self._releases = releases
+        self._results: dict[str, Result] = {}
+        self._ids = [behaviour.id for behaviour in matrix]
+        self._waivers = Waivers.load(plan.waivers, self._ids) if plan.waivers else Waivers()
         self._advisor = Advisor.load()
         self._today = datetime.datetime.now(datetime.UTC).date()
 
+    def judged(self, comparison: Comparison) -> Result:
+        """The comparison with its finding; nothing is kept."""
+
+        def advise(comparison: Comparison) -> tuple[Advice, ...]:
+            return self._advisor.advise(comparison, *self._releases)
+
+        def explain(comparison: Comparison) -> Cause | None:
+            return self._advisor.explain(comparison, *self._releases)
+
+        def waive(finding: Finding) -> Waiver | None:
+            return self._waivers.match(finding, *self._releases, self._today)
+
+        return Result(comparison, finding(comparison, advise, waive, reproduce, explain))
+
+    def add(self, result: Result) -> None:
+        """Keep a result; a later one of the same behaviour replaces it."""
+        self._results[result.comparison.question.id] = result
+
+    def add_evidence(self, comparisons: Iterable[Comparison]) -> None:
+        """Replace comparisons by the same ones with log lines. Log lines change no verdict, so findings stay."""
+        for comparison in comparisons:
+            found = self._results[comparison.question.id].finding
+            if found is not None:
+                old, new = _last(comparison.old), _last(comparison.new)
+                self.add(Result(comparison, replace(found, old=old, new=new)))
+
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Everything entered so far, in the order of entry."""
-        return tuple(self._comparisons.values())
+        """All comparisons so far, in the order in which they were added."""
+        return tuple(result.comparison for result in self._results.values())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings so far, in the order of the report."""
+        return ordered([result.finding for result in self._results.values() if result.finding is not None])
+
+    @property
+    def with_findings(self) -> tuple[Comparison, ...]:
+        """The comparisons that have a finding."""
+        return tuple(result.comparison for result in self._results.values() if result.finding is not None)
 
     @property
     def observed(self) -> bool:
-        """Whether anything was seen at all, on either side."""
+        """Whether anything was observed, on either side."""
         return any(
             attempt.outcome is not None
-            for comparison in self._comparisons.values()
+            for comparison in self.comparisons
             for attempt in (*comparison.old, *comparison.new)
         )
 
-    @property
-    def loud(self) -> tuple[Comparison, ...]:
-        """Those that are findings."""
-        return tuple(comparison for comparison in self.comparisons if comparison.verdict not in QUIET)
-
-    def enter(self, comparison: Comparison) -> None:
-        """Keep a comparison; a later one of the same behaviour takes its place."""
-        self._comparisons[comparison.question.id] = comparison
-
-    def finding(self, comparison: Comparison, old: SideInfo, new: SideInfo) -> Finding | None:
-        """The finding of one comparison, or None where it is none."""
-        return next(iter(self._findings([comparison], old, new)), None)
-
-    def _findings(self, comparisons: Sequence[Comparison], old: SideInfo, new: SideInfo) -> tuple[Finding, ...]:
-        def advise(comparison: Comparison) -> tuple[Advice, ...]:
-            return self._advisor.advise(comparison, old.release, new.release)
-
-        def explain(comparison: Comparison) -> Cause | None:
-            return self._advisor.explain(comparison, old.release, new.release)
-
-        def waive(finding: Finding) -> Waiver | None:
-            return self._waivers.match(finding, old.release, new.release, self._today)
-
-        return findings(comparisons, advise, waive, reproduce, explain)
-
     def report(
-        self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, whole: bool = True
+        self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, complete: bool = True
     ) -> Report:
-        """The report over all that was entered; one that is not `whole` (the run ended early) tells nothing good."""
-        told = self._findings(self.comparisons, old, new)
-        decision = decide(len(self._comparisons), told, self._plan.fail_on)
-        if not whole and decision is not Decision.NO_GO:
+        """The report over all results. Where the run is not `complete` (it ended early), it is no GO."""
+        found = self.findings
+        decision = decide(len(self._results), found, self._plan.fail_on)
+        if not complete and decision is not Decision.NO_GO:
             decision = Decision.CANNOT_TELL
         counted = Counter(comparison.verdict for comparison in self.comparisons)
-        asked = [comparison.question.id for comparison in self.comparisons]
         return Report(
             schema=jsonio.SCHEMA,
             decision=decision,
             old=old,
             new=new,
             counts={str(verdict): counted[verdict] for verdict in Verdict},
-            findings=told,
-            notes=(*notes, *self._waivers.notes(told, asked, self._today, old.release, new.release)),
+            findings=found,
+            notes=(*notes, *self._waivers.notes(found, list(self._results), self._today, *self._releases)),
             seconds=round(seconds, 1),
             fail_on=self._plan.fail_on,
         )
 
-    def recordings(self, old: SideInfo, new: SideInfo) -> tuple[Recording, Recording]:
-        """What each side did, to be compared again later or with others."""
+    def recordings(
+        self, old: SideInfo, new: SideInfo, behaviours: tuple[Known, Known] = (None, None)
+    ) -> tuple[Recording, Recording]:
+        """All attempts of each side, to be compared again later, with the same side or with others.
 
-        def recording(side: SideInfo, attempts: dict[str, tuple[Observation, ...]]) -> Recording:
-            return Recording(jsonio.SCHEMA, __version__, side, {id_: made for id_, made in attempts.items() if made})
+        `behaviours` are the ids that each side was recorded with; None stands for the whole matrix.
+        """
+
+        def recording(side: SideInfo, known: Known, attempts: dict[str, tuple[Observation, ...]]) -> Recording:
+            ids = tuple(sorted(self._ids if known is None else known))
+            observations = {id_: made for id_, made in attempts.items() if made}
+            return Recording(jsonio.SCHEMA, __version__, side, ids, observations)
 
         return (
-            recording(old, {comparison.question.id: comparison.old for comparison in self.comparisons}),
-            recording(new, {comparison.question.id: comparison.new for comparison in self.comparisons}),
+            recording(old, behaviours[0], {each.question.id: each.old for each in self.comparisons}),
+            recording(new, behaviours[1], {each.question.id: each.new for each in self.comparisons}),
         )
+
+
+def _last(attempts: Sequence[Observation]) -> Observation | None:
+    return attempts[-1] if attempts else None

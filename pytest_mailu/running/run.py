@@ -1,4 +1,4 @@
-"""One run from opening both sides to the report, without a word of pytest."""
+"""Both sides of a run: opened, asked in the background, closed. Knows nothing of pytest or of reports."""
 
 from __future__ import annotations
 
@@ -13,46 +13,26 @@ from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Comparison, Observation, Stage
 from pytest_mailu.core.plan import Plan, RecordedSpec, SideSpec
-from pytest_mailu.running.event_loop import Background
-from pytest_mailu.running.scheduler import Runner
+from pytest_mailu.running.event_loop import BackgroundLoop
+from pytest_mailu.running.scheduler import Scheduler
 from pytest_mailu.sides.base import Side
 from pytest_mailu.sides.recording import RecordingSide, load
 
-Tell: TypeAlias = Callable[[str], None]
+Notify: TypeAlias = Callable[[str], None]
+"""Takes one line about the progress of the run."""
 
 
 class Run:
-    """Both sides of a plan, from `open` to `close`. Called from one thread, it does its work in another."""
+    """Both sides of a plan, from `open` to `close`. Called from one thread, it works in another."""
 
-    def __init__(self, plan: Plan, tell: Tell = lambda _: None) -> None:
+    def __init__(self, plan: Plan, notify: Notify = lambda _: None) -> None:
         self.plan = plan
-        self._tell = tell
+        self._notify = notify
         self._started = time.monotonic()
         self._asking: Future[None] | None = None
         self._results: dict[str, Future[Comparison]] = {}
-        self.old, self.new = self._sides()
-        self._background = Background()
-
-    def _sides(self) -> tuple[Side, Side]:
-        recorded = {
-            label: RecordingSide(load(spec.text)) for label, spec in self.plan.specs if isinstance(spec, RecordedSpec)
-        }
-        if len(recorded) == len(self.plan.specs):
-            return recorded["old"], recorded["new"]
-        # Docker's SDK takes a while to import; recordings need not wait for it.
-        from pytest_mailu.sides.machine import Machine
-        from pytest_mailu.sides.release import ReleaseSide
-
-        machine = Machine(self.plan, self._tell)
-
-        def side(label: str, spec: SideSpec) -> Side:
-            if isinstance(spec, RecordedSpec):
-                return recorded[label]
-            return ReleaseSide(
-                label, spec.release, self.plan, machine, lambda words: self._tell(f"{label} {spec}: {words}")
-            )
-
-        return side("old", self.plan.old), side("new", self.plan.new)
+        self.old, self.new = sides_of(plan, notify)
+        self._loop = BackgroundLoop()
 
     @property
     def seconds(self) -> float:
@@ -62,35 +42,35 @@ class Run:
     def open(self) -> None:
         """Make both sides ready, at the same time.
 
-        A service that fails by its own doing is an observation: its side stays, and answers with that. Every other
+        Where a service fails by its own doing, that is an observation: its side stays and answers with it. Every other
         failure closes both sides and is raised as a MailuError.
         """
-        for error in self._background.finish(_both(self.old.open(), self.new.open())):
+        for error in self._loop.finish(_both(self.old.open(), self.new.open())):
             if error is None or (isinstance(error, StackError) and error.own_doing):
                 continue
             self.close()
             raise error
 
     def ask(self, behaviours: Iterable[Behaviour]) -> None:
-        """Start asking in the background; each behaviour's `result` is there as soon as it stands."""
+        """Start asking in the background; each behaviour has its `result` as soon as it is settled."""
         chosen = list(behaviours)
         self._results.update({behaviour.id: Future() for behaviour in chosen})
-        runner = Runner(self.old, self.new, repeat=self.plan.repeat)
-        self._asking = self._background.submit(runner.run(chosen, self._publish))
+        scheduler = Scheduler(self.old, self.new, repeat=self.plan.repeat)
+        self._asking = self._loop.submit(scheduler.run(chosen, self._publish))
         self._asking.add_done_callback(self._asked)
 
     def _publish(self, comparison: Comparison) -> None:
         self._results[comparison.question.id].set_result(comparison)
 
     def _asked(self, asking: Future[None]) -> None:
-        """Nobody may wait for ever for a result that the end of the asking has left open."""
+        """The end of the asking ends every wait for a result that is still missing."""
         problem = CancelledError() if asking.cancelled() else asking.exception()
         for result in self._results.values():
             if not result.done():
                 result.set_exception(problem or CancelledError())
 
-    def halt(self) -> None:
-        """Ask no more. Whoever waits for a result that is not there yet gets a CancelledError."""
+    def stop_asking(self) -> None:
+        """Ask no more. Every wait for a result that is still missing ends with a CancelledError."""
         if self._asking is not None:
             self._asking.cancel()
 
@@ -99,49 +79,70 @@ class Run:
         return self._results[id].result()
 
     def ask_once(self, side: Side, behaviour: Behaviour) -> Observation:
-        """What one side does, once, beside everything else that is going on."""
-        seen = self._background.finish(side.observe(behaviour, 0))
+        """What one side does, asked once, while everything else goes on."""
+        seen = self._loop.finish(side.observe(behaviour, 0))
         return seen or Observation(None, Stage.CONNECT, trouble="not recorded")
 
     def evidence(self, comparisons: Iterable[Comparison]) -> list[Comparison]:
-        """The comparisons with the servers' log lines in the last attempt of each side; before `close`."""
+        """The comparisons with the servers' log lines in the last attempt of each side; to be called before `close`."""
         chosen = list(comparisons)
-        if self._background.stopped:
+        if self._loop.stopped:
             return chosen
         try:
-            return self._background.finish(self._evidence(chosen))
-        except Exception as error:  # the report stands without it, and has to be written
-            self._tell(f"the servers' logs could not be read: {error}")
+            return self._loop.finish(self._evidence(chosen))
+        except Exception as error:  # the report is complete without log lines, and has to be written
+            self._notify(f"the servers' logs could not be read: {error}")
             return chosen
 
     async def _evidence(self, comparisons: list[Comparison]) -> list[Comparison]:
         old, new = await asyncio.gather(
-            self.old.evidence([one.old[-1] for one in comparisons if one.old]),
-            self.new.evidence([one.new[-1] for one in comparisons if one.new]),
+            self.old.evidence([each.old[-1] for each in comparisons if each.old]),
+            self.new.evidence([each.new[-1] for each in comparisons if each.new]),
         )
-        before, after = iter(old), iter(new)
+        last_old, last_new = iter(old), iter(new)
         return [
             replace(
-                one,
-                old=(*one.old[:-1], next(before)) if one.old else (),
-                new=(*one.new[:-1], next(after)) if one.new else (),
+                each,
+                old=(*each.old[:-1], next(last_old)) if each.old else (),
+                new=(*each.new[:-1], next(last_new)) if each.new else (),
             )
-            for one in comparisons
+            for each in comparisons
         ]
 
     def close(self) -> None:
-        """Stop asking and leave nothing behind (or, with `keep`, the stacks). Harmless when called again."""
-        if self._background.stopped:
+        """Stop asking and remove the stacks (with `keep` they stay). Calling it again does nothing."""
+        if self._loop.stopped:
             return
-        for error in self._background.finish_undisturbed(self._closed()):
+        for error in self._loop.finish_undisturbed(self._close()):
             if error is not None:
-                self._tell(str(error))
-        self._background.stop()
+                self._notify(str(error))
+        self._loop.stop()
 
-    async def _closed(self) -> Sequence[BaseException | None]:
-        # Whatever still opens or asks ends first, or it would go on making what nobody then removes.
-        await self._background.cancel_submitted()
+    async def _close(self) -> Sequence[BaseException | None]:
+        # What still opens or asks must end first, or it would go on making what is then not removed.
+        await self._loop.cancel_submitted()
         return await _both(self.old.close(), self.new.close())
+
+
+def sides_of(plan: Plan, notify: Notify) -> tuple[Side, Side]:
+    """The two sides that a plan names, not opened. Raises UsageError where a file of theirs cannot be read."""
+    recorded = {label: RecordingSide(load(spec.text)) for label, spec in plan.specs if isinstance(spec, RecordedSpec)}
+    if len(recorded) == len(plan.specs):
+        return recorded["old"], recorded["new"]
+    # Docker's SDK takes a while to import; two recordings do not need it.
+    from pytest_mailu.sides.release import ReleaseSide
+    from pytest_mailu.stack.engine_session import EngineSession
+
+    session = EngineSession(
+        stacks=len(plan.specs) - len(recorded), pull=plan.pull == "always", keep=plan.keep, notify=notify
+    )
+
+    def side(label: str, spec: SideSpec) -> Side:
+        if isinstance(spec, RecordedSpec):
+            return recorded[label]
+        return ReleaseSide(label, spec.release, plan, session, lambda words: notify(f"{label} {spec}: {words}"))
+
+    return side("old", plan.old), side("new", plan.new)
 
 
 async def _both(*work: Awaitable[None]) -> Sequence[BaseException | None]:

@@ -11,15 +11,16 @@ from pytest_mailu.judging.judge import judge, needs_confirmation
 from pytest_mailu.sides.base import Side
 
 CONCURRENCY = 12
-"""How many behaviours are asked at a time. More does not end sooner on two cores, and slow looks like lost.
+"""How many behaviours are asked at a time.
 
-Those that end in a failed login have as many places of their own: servers keep such clients waiting for seconds
-(Dovecot's `auth_failure_delay`, Mailu's nginx and limiter), in which the others have the machine to themselves.
+On two cores, more does not end sooner, and slow deliveries exceed their timeout and look lost. Behaviours that end in
+a failed login have as many slots of their own: servers delay such clients for seconds (Dovecot's `auth_failure_delay`,
+Mailu's nginx and limiter), and use no processor time meanwhile.
 """
 
 
-class Runner:
-    """Asks `old` and `new`. `repeat` is the least number of times each behaviour is asked."""
+class Scheduler:
+    """Asks `old` and `new`. `repeat` is how many times each behaviour is asked at least."""
 
     def __init__(self, old: Side, new: Side, *, repeat: int = 1, concurrency: int = CONCURRENCY) -> None:
         self._old = old
@@ -28,10 +29,10 @@ class Runner:
         self._concurrency = concurrency
 
     async def run(self, behaviours: Iterable[Behaviour], publish: Callable[[Comparison], None]) -> None:
-        """Ask all of them, and hand each comparison to `publish` as soon as it stands.
+        """Ask all of them, and hand each comparison to `publish` as soon as it is settled.
 
-        Variant by variant, since each costs a restart: first what may run side by side, then what runs alone. Those
-        marked `last` come after everything else.
+        Variant by variant, since each costs a restart: first what may run concurrently, then what runs alone.
+        Behaviours marked `last` come after everything else.
         """
         for phase in phases(behaviours):
             if phase[0].variant != ANY_VARIANT:
@@ -40,32 +41,33 @@ class Runner:
                 for behaviour in phase:
                     publish(await self.compare(behaviour))
             else:
-                await self._side_by_side(phase, publish)
+                await self._concurrently(phase, publish)
 
-    async def _side_by_side(self, behaviours: Sequence[Behaviour], publish: Callable[[Comparison], None]) -> None:
-        places = {kept_waiting: asyncio.Semaphore(self._concurrency) for kept_waiting in (True, False)}
+    async def _concurrently(self, behaviours: Sequence[Behaviour], publish: Callable[[Comparison], None]) -> None:
+        slots = {login_fails: asyncio.Semaphore(self._concurrency) for login_fails in (True, False)}
 
-        async def one(behaviour: Behaviour) -> None:
-            async with places[behaviour.question.wanted is Outcome.AUTH_FAILED]:
+        async def ask(behaviour: Behaviour) -> None:
+            async with slots[behaviour.question.wanted is Outcome.AUTH_FAILED]:
                 publish(await self.compare(behaviour))
 
         async with asyncio.TaskGroup() as group:
             for behaviour in behaviours:
-                group.create_task(one(behaviour))
+                group.create_task(ask(behaviour))
 
     async def compare(self, behaviour: Behaviour) -> Comparison:
-        """Ask both sides, and once more where they differ: a difference that is not confirmed is no finding."""
+        """Ask both sides, and again where they differ: a difference that is not confirmed is no finding."""
         old: list[Observation] = []
         new: list[Observation] = []
-        least = max(self._repeat, self._old.held(behaviour), self._new.held(behaviour))
+        recorded = max(side.recorded_attempts(behaviour.id) for side in (self._old, self._new))
+        at_least = max(self._repeat, recorded)
         while True:
-            more = await self._ask(behaviour, old, new)
+            answered = await self._ask(behaviour, old, new)
             comparison = judge(behaviour.question, old, new, behaviour.volatile)
-            if not more or max(len(old), len(new)) >= max(least, _wanted(comparison)):
+            if not answered or max(len(old), len(new)) >= max(at_least, _attempts_needed(comparison)):
                 return comparison
 
     async def _ask(self, behaviour: Behaviour, old: list[Observation], new: list[Observation]) -> bool:
-        """One more attempt on each side that has one to give; tells whether any had."""
+        """One more attempt on each side that has an answer; whether any had."""
         answers = await asyncio.gather(self._old.observe(behaviour, len(old)), self._new.observe(behaviour, len(new)))
         for attempts, answer in zip((old, new), answers, strict=True):
             if answer is not None:
@@ -73,12 +75,12 @@ class Runner:
         return any(answer is not None for answer in answers)
 
 
-def _wanted(comparison: Comparison) -> int:
-    """How many attempts a comparison needs to stand on. One that failed confirms nothing, and earns a third."""
+def _attempts_needed(comparison: Comparison) -> int:
+    """How many attempts settle a comparison. One that failed confirms nothing, so it is followed by a third."""
     if not needs_confirmation(comparison):
         return 1
-    troubled = any(attempt.outcome is None for attempt in (*comparison.old, *comparison.new))
-    return 3 if troubled and comparison.verdict is not Verdict.INCONCLUSIVE else 2
+    failed = any(attempt.outcome is None for attempt in (*comparison.old, *comparison.new))
+    return 3 if failed and comparison.verdict is not Verdict.INCONCLUSIVE else 2
 
 
 def phases(behaviours: Iterable[Behaviour]) -> list[list[Behaviour]]:

@@ -19,11 +19,17 @@ class RecordingSide:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
+        self._behaviours = frozenset(recording.behaviours)
 
     @property
     def info(self) -> SideInfo:
-        """The side the recording was made from, its provenance kept."""
+        """The side that the recording was made from, with its provenance."""
         return self._recording.side
+
+    @property
+    def behaviours(self) -> frozenset[str]:
+        """The ids of the matrix that the recording was made with."""
+        return self._behaviours
 
     async def open(self) -> None:
         """Nothing to do: a recording is always ready."""
@@ -34,12 +40,12 @@ class RecordingSide:
     async def prepare(self, variant: str) -> None:
         """Nothing to do: every variant that was asked is in the recording."""
 
-    def held(self, behaviour: Behaviour) -> int:
+    def recorded_attempts(self, id: str) -> int:
         """How many attempts were recorded."""
-        return len(self._recording.observations.get(behaviour.id, ()))
+        return len(self._recording.observations.get(id, ()))
 
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
-        """They were recorded with their log lines, if any."""
+        """The same: they were recorded with their log lines, if any."""
         return list(observations)
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:

@@ -18,9 +18,9 @@ from pytest_mailu.core.model import Observation, SideInfo, Stage, Vantage, met
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.sides.machine import Machine
 from pytest_mailu.stack.compose.user_file import read_user_compose
 from pytest_mailu.stack.docker.images import Pull
+from pytest_mailu.stack.engine_session import EngineSession
 from pytest_mailu.stack.evidence.logs import SLACK, lines_of
 from pytest_mailu.stack.plan import StackPlan
 from pytest_mailu.stack.settings.environment import read_env
@@ -39,12 +39,14 @@ class ReleaseSide:
     Raises UsageError for settings that cannot be read.
     """
 
-    def __init__(self, label: str, release: Release, plan: Plan, machine: Machine, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, label: str, release: Release, plan: Plan, session: EngineSession, notify: Callable[[str], None]
+    ) -> None:
         self.release = release
         self._label = label
         self._plan = plan
-        self._machine = machine
-        self._tell = tell
+        self._session = session
+        self._notify = notify
         self._stack: Stack | None = None
         self._failure: StackError | None = None
         self._info = SideInfo(str(release))
@@ -60,12 +62,16 @@ class ReleaseSide:
         """What is known of it so far; images and version once it is up."""
         return self._info
 
+    @property
+    def behaviours(self) -> None:
+        """It can be asked anything."""
+
     async def open(self) -> None:
         """Start the stack. A StackError with `own_doing` is an observation as well: the side goes on answering."""
-        await self._machine.prepare()
-        machine = self._machine
+        await self._session.prepare()
+        session = self._session
         plan = await self._stack_plan()
-        stack = Stack(plan, machine.labels, machine.engine, machine.compose, machine.subnets, self._tell)
+        stack = Stack(plan, session.labels, session.engine, session.compose, session.subnets, self._notify)
         started = time.monotonic()
         try:
             await stack.up()
@@ -74,7 +80,7 @@ class ReleaseSide:
             raise
         self._stack = stack
         self._info = stack.info()
-        self._tell(f"ready after {time.monotonic() - started:.1f} s")
+        self._notify(f"ready after {time.monotonic() - started:.1f} s")
 
     async def _stack_plan(self) -> StackPlan:
         """What the stack is to be, by the user's settings and compose file. Raises UsageError for a broken file."""
@@ -88,7 +94,7 @@ class ReleaseSide:
         )
         if self._plan.compose is None:
             return plan
-        brought = await read_user_compose(self._plan.compose, self.release, self._machine.compose)
+        brought = await read_user_compose(self._plan.compose, self.release, self._session.compose)
         # The settings named on the command line are meant for this run, so they win over the compose file's own.
         user = {**brought.environment, **self._user}
         return replace(plan, core=brought.core, configured=brought.configured, user=user, files=brought.files)
@@ -99,10 +105,10 @@ class ReleaseSide:
         if stack is None:
             return
         if self._plan.keep:
-            self._tell(
+            self._notify(
                 f"kept. A way in: curl --socks5-hostname stranger:-@127.0.0.1:{stack.world.proxy_port} smtp://front:25"
             )
-            self._tell(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
+            self._notify(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
         else:
             await stack.down()
 
@@ -115,8 +121,8 @@ class ReleaseSide:
         except StackError as error:
             self._failure = error
 
-    def held(self, behaviour: Behaviour) -> int:
-        """Nothing is held: it can be asked any time."""
+    def recorded_attempts(self, id: str) -> int:
+        """None: it can be asked any time."""
         return 0
 
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:

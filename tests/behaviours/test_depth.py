@@ -12,7 +12,7 @@ from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import Decision, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
-from pytest_mailu.running.unattended import compare
+from pytest_mailu.running.whole_run import compare_sides
 from pytest_mailu.sides.recording import load, shipped
 from tests.lab.faults import FAULTS
 
@@ -48,8 +48,8 @@ def test_more_than_the_half_is_asked_in_any_case() -> None:
 
 def _report(old: str, new: str, matrix: Matrix) -> Report:
     sides = side_spec(f"recorded:{old}"), side_spec(f"recorded:{new}")
-    held = {id_ for side in sides for id_ in load(str(side)).observations}
-    return compare(Plan(*sides), matrix, [behaviour for behaviour in matrix if behaviour.id in held])[0]
+    recorded = {id_ for side in sides for id_ in load(str(side)).observations}
+    return compare_sides(Plan(*sides), matrix, [behaviour for behaviour in matrix if behaviour.id in recorded])[0]
 
 
 def _causes(report: Report) -> set[str]:

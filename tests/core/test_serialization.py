@@ -49,7 +49,7 @@ SEEN = Observation(
 UNTOLD = Observation(None, Stage.CONNECT, trouble="no door")
 SIDE = SideInfo("2.0.43", "2.0.43", "a stack", {"front": "sha256:1"}, {"TLS_FLAVOR": "cert"}, {"SUBNET": "10.0.0.0/24"})
 QUESTION = Question("a/25/x", "Title", "Breaks.", "RFC 5321", Outcome.DELIVERED, Severity.CRITICAL)
-RECORDING = Recording(SCHEMA, "0.1.0", SIDE, {"a/25/x": (SEEN, UNTOLD), "a/25/y": (UNTOLD,)})
+RECORDING = Recording(SCHEMA, "0.1.0", SIDE, ("a/25/x", "a/25/y"), {"a/25/x": (SEEN, UNTOLD), "a/25/y": (UNTOLD,)})
 
 
 def report() -> Report:
@@ -122,7 +122,7 @@ def test_the_report_has_the_fields_that_the_design_promises() -> None:
 
 def test_a_recording_has_the_fields_that_the_design_promises() -> None:
     data = json.loads(dumps(RECORDING))
-    assert data.keys() == {"schema", "matrix", "side", "observations"}
+    assert data.keys() == {"schema", "matrix", "side", "behaviours", "observations"}
     assert [attempt["outcome"] for attempt in data["observations"]["a/25/x"]] == ["delivered", None]
 
 

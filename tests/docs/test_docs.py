@@ -87,7 +87,7 @@ def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
     }
     lost = {**good, "house/orders": (Observation(Outcome.LOST, Stage.DELIVERY),)}
     for name, observations in (("old", good), ("new", lost)):
-        recording = Recording(SCHEMA, "0", SideInfo("2.0.43"), observations)
+        recording = Recording(SCHEMA, "0", SideInfo("2.0.43"), tuple(observations), observations)
         (tmp_path / f"{name}.json").write_text(dumps(recording), "utf-8")
     sides = ("--mailu-from", "old.json", "--mailu-to", "new.json")
 
@@ -105,7 +105,7 @@ def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
 def test_the_example_of_own_tests_is_collected(tmp_path: Path) -> None:
     _, example = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
     (tmp_path / "test_house.py").write_text(example, "utf-8")
-    (tmp_path / "side.json").write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), {})), "utf-8")
+    (tmp_path / "side.json").write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), (), {})), "utf-8")
 
     sides = ("--mailu-from", "side.json", "--mailu-to", "side.json")
     ran = run_pytest(tmp_path, *sides, "test_house.py", "-k", "delivery_does_not_take")

@@ -41,7 +41,8 @@ def met(behaviour: Any, text: str = "Ok: queued as AAA") -> Observation:
 def recording(release: str, change: Callable[[str, Attempts], Attempts] = lambda _, attempts: attempts) -> str:
     """The text of a recording where everything is as it should be, but for what `change` makes of it."""
     observations = {made.id: change(made.id, (met(made),)) for made in built_in()}
-    return dumps(Recording(SCHEMA, "0", SideInfo(release, release), {k: v for k, v in observations.items() if v}))
+    held = {id_: attempts for id_, attempts in observations.items() if attempts}
+    return dumps(Recording(SCHEMA, "0", SideInfo(release, release), tuple(sorted(observations)), held))
 
 
 def without_587(id_: str, attempts: Attempts) -> Attempts:

@@ -67,8 +67,8 @@ def test_the_plan_is_printed_and_nothing_is_done(folder: Any) -> None:
         [
             "old: starts Mailu 2.0.43 in a sealed world of its own, images pulled if missing",
             "new: answers from the recording new.json",
-            "asks * behaviours of both sides:",
-            "*side by side, variant mx",
+            "compares * behaviours:",
+            "*concurrently, variant mx",
             "*compares, decides",
             f"writes the reports and both recordings to {folder.path / 'out'}",
             "removes everything it started",
@@ -82,7 +82,7 @@ def test_the_plan_is_printed_and_nothing_is_done(folder: Any) -> None:
 def test_the_plan_names_as_many_behaviours_as_are_then_collected(folder: Any, sides: tuple[str, str]) -> None:
     collected = folder.run("--collect-only", "-q", sides=sides).out
     number = sum(line.startswith("mailu::") for line in collected.splitlines())
-    assert f"asks {number} behaviours of both sides:" in folder.run("--mailu-plan", sides=sides).out
+    assert f"compares {number} behaviours:" in folder.run("--mailu-plan", sides=sides).out
 
 
 def test_a_plan_that_makes_no_sense_is_a_usage_error(folder: Any) -> None:

@@ -1,4 +1,4 @@
-"""One comparison of two lab stacks, without pytest in between: through the same `Run` and `Book` as the plugin."""
+"""One comparison of two lab stacks, without pytest in between: through the same `Run` and `Results` as the plugin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.globs import any_of, matches
 from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
-from pytest_mailu.running import unattended
+from pytest_mailu.running.whole_run import compare_sides
 from tests.lab.build import ORG
 from tests.lab.faults import NOT_IN_THE_LAB, Fault
 
@@ -66,7 +66,7 @@ def compare(
             strike()
 
     with lab_images():
-        report, recordings = unattended.compare(plan, matrix, _chosen(matrix, only), entered)
+        report, recordings = compare_sides(plan, matrix, _chosen(matrix, only), entered)
     folder.mkdir(parents=True, exist_ok=True)
     for name, recording in zip(("old", "new"), recordings, strict=True):
         (folder / f"{name}.json").write_text(jsonio.dumps(recording), "utf-8")

@@ -34,7 +34,7 @@ def data(report: Report) -> dict[str, Any]:
 @pytest.fixture
 def recording(report: Report, comparisons: list[Comparison]) -> Recording:
     attempts = {comparison.question.id: comparison.new for comparison in comparisons}
-    return Recording(SCHEMA, "0.1.0", report.new, attempts)
+    return Recording(SCHEMA, "0.1.0", report.new, tuple(attempts), attempts)
 
 
 def test_a_report_with_every_verdict_is_valid(data: dict[str, Any]) -> None:

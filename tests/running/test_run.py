@@ -20,7 +20,7 @@ from pytest_mailu.core.model import Observation, Outcome, Question, Recording, S
 from pytest_mailu.core.plan import Plan, RecordedSpec
 from pytest_mailu.core.serialization import SCHEMA, dumps
 from pytest_mailu.judging.judge import judge
-from pytest_mailu.running.event_loop import Background
+from pytest_mailu.running.event_loop import BackgroundLoop
 from pytest_mailu.running.run import Run
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
@@ -66,7 +66,9 @@ class FakeSide:
         await self._do("evidence")
         return [replace(observation, logs=("a line",)) for observation in observations]
 
-    def held(self, behaviour: Behaviour) -> int:
+    behaviours: frozenset[str] | None = None
+
+    def recorded_attempts(self, id: str) -> int:
         return 0
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
@@ -77,7 +79,7 @@ class FakeSide:
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     file = tmp_path / "some.json"
-    file.write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), {"a/1/x": (GOOD,)})))
+    file.write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), ("a/1/x",), {"a/1/x": (GOOD,)})))
     return Plan(RecordedSpec(str(file)), RecordedSpec(str(file)))
 
 
@@ -244,7 +246,7 @@ def test_stopping_the_background_ends_what_is_left_in_it() -> None:
         finally:
             ended.append("work")
 
-    background = Background()
+    background = BackgroundLoop()
     future = background.submit(work())
     assert background.finish(asyncio.sleep(0, "value")) == "value"
     background.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT, Behaviour
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, SideInfo, Stage, Verdict
-from pytest_mailu.running.scheduler import Runner, phases
+from pytest_mailu.running.scheduler import Scheduler, phases
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 BAD = Observation(Outcome.REFUSED, Stage.RCPT)
@@ -29,9 +29,9 @@ def a_behaviour(id_: str, **how: Any) -> Behaviour:
 class FakeSide:
     """Answers from a list, the last entry again and again; keeps a diary of what was asked of it."""
 
-    def __init__(self, answers: Sequence[Observation | None] = (GOOD,), held: int = 0) -> None:
+    def __init__(self, answers: Sequence[Observation | None] = (GOOD,), recorded: int = 0) -> None:
         self.answers = answers
-        self.amount_held = held
+        self.amount_recorded = recorded
         self.diary: list[str] = []
         self.running: set[str] = set()
         self.most = 0
@@ -54,8 +54,10 @@ class FakeSide:
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
         return list(observations)
 
-    def held(self, behaviour: Behaviour) -> int:
-        return self.amount_held
+    behaviours: frozenset[str] | None = None
+
+    def recorded_attempts(self, id: str) -> int:
+        return self.amount_recorded
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
         self.running.add(behaviour.id)
@@ -72,7 +74,7 @@ class FakeSide:
 
 def run(old: FakeSide, new: FakeSide, behaviours: Iterable[Behaviour], **how: Any) -> dict[str, Comparison]:
     published: list[Comparison] = []
-    asyncio.run(Runner(old, new, **how).run(behaviours, published.append))
+    asyncio.run(Scheduler(old, new, **how).run(behaviours, published.append))
     found = {comparison.question.id: comparison for comparison in published}
     assert len(found) == len(published), "each comparison is published once"
     return found
@@ -137,19 +139,19 @@ def test_repeat_is_the_least_number_of_attempts() -> None:
 
 
 def test_every_attempt_that_a_recording_holds_counts() -> None:
-    old, new = FakeSide([GOOD, GOOD, BAD, None], held=3), FakeSide([GOOD])
+    old, new = FakeSide([GOOD, GOOD, BAD, None], recorded=3), FakeSide([GOOD])
     made = run(old, new, [a_behaviour("a/1/x")])["a/1/x"]
     assert (made.verdict, made.old) == (Verdict.UNSTABLE, (GOOD, GOOD, BAD))
     assert made.new == (GOOD, GOOD, GOOD)
 
 
 def test_two_recordings_are_not_asked_for_more_than_they_hold() -> None:
-    made = run(FakeSide([GOOD, None], held=1), FakeSide([BAD, None], held=1), [a_behaviour("a/1/x")])["a/1/x"]
+    made = run(FakeSide([GOOD, None], recorded=1), FakeSide([BAD, None], recorded=1), [a_behaviour("a/1/x")])["a/1/x"]
     assert (made.verdict, made.old, made.new) == (Verdict.REGRESSED, (GOOD,), (BAD,))
 
 
 def test_a_stack_confirms_what_a_recording_cannot() -> None:
-    made = run(FakeSide([GOOD, None], held=1), FakeSide([BAD]), [a_behaviour("a/1/x")])["a/1/x"]
+    made = run(FakeSide([GOOD, None], recorded=1), FakeSide([BAD]), [a_behaviour("a/1/x")])["a/1/x"]
     assert (made.old, made.new) == ((GOOD,), (BAD, BAD))
 
 
@@ -252,7 +254,7 @@ def test_one_that_is_slow_keeps_nobody_else_waiting() -> None:
 
     old.gate = gate
     asked = [a_behaviour("a/1/slow"), *(a_behaviour(f"a/{number}/fast") for number in range(3))]
-    asyncio.run(Runner(old, new, concurrency=2).run(asked, publish))
+    asyncio.run(Scheduler(old, new, concurrency=2).run(asked, publish))
     assert published[-1] == "a/1/slow"
 
 

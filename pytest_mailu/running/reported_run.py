@@ -1,0 +1,142 @@
+"""A run that ends in a report, whatever happens in between; its phase is explicit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from pytest_mailu.behaviours import Behaviour, Matrix
+from pytest_mailu.core.errors import MailuError, UsageError
+from pytest_mailu.core.model import Recording, Report
+from pytest_mailu.core.plan import Plan
+from pytest_mailu.running.results import Result, Results
+from pytest_mailu.running.run import Notify, Run
+from pytest_mailu.running.scheduler import phases
+from pytest_mailu.running.selection import Selection, select
+
+
+class Phase(IntEnum):
+    """How far a run has come. From BEGUN on there will be a report."""
+
+    IDLE = 0
+    BEGUN = 1
+    ASKING = 2
+    REPORTED = 3
+
+
+class ReportedRun:
+    """Both sides of a plan, the results, and at the end the report.
+
+    Raises UsageError where a side cannot be read.
+    """
+
+    def __init__(self, plan: Plan, notify: Notify = lambda _: None) -> None:
+        self.run = Run(plan, notify)
+        self.phase = Phase.IDLE
+        self.failure: MailuError | None = None
+        """Why the sides could not be opened."""
+        self.report: Report | None = None
+        self._plan = plan
+        self._opened = False
+        self._matrix = Matrix()
+        self._results: Results | None = None
+        self._judged: dict[str, Result] = {}
+        self._left_out = Selection()
+        self._asked: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> Results:
+        """The results so far; there are none before `take_matrix`."""
+        assert self._results is not None  # noqa: S101 - a mistake of ours, not of a user
+        return self._results
+
+    def take_matrix(self, matrix: Matrix, named: Sequence[str] | None = None) -> tuple[Behaviour, ...]:
+        """Use this matrix, and choose the behaviours to ask: those that are `named`, or the default of this plan.
+
+        Raises UsageError for a name that the matrix does not have, and for a broken waivers file.
+        """
+        self._matrix = matrix
+        if named is not None:
+            chosen = tuple(matrix[id_] for id_ in named)
+        else:
+            self._left_out = select(matrix, self._plan, self.run.old, self.run.new)
+            # In the order of asking, so that no item waits longer than it must.
+            chosen = tuple(behaviour for phase in phases(self._left_out.chosen) for behaviour in phase)
+        self._results = Results(self._plan, matrix, (self.run.old.info.release, self.run.new.info.release))
+        return chosen
+
+    def open(self) -> bool:
+        """Open both sides, once; False where that failed, and `failure` says why. Raises UsageError."""
+        if not self._opened:
+            self._opened = True
+            try:
+                self.run.open()
+            except UsageError as error:
+                self.failure = error
+                raise
+            except MailuError as error:
+                self.failure = error
+        return self.failure is None
+
+    def begin(self) -> bool:
+        """Open both sides for the matrix: from here on there will be a report. Raises UsageError."""
+        self.phase = Phase.BEGUN
+        try:
+            return self.open()
+        except UsageError:
+            self.phase = Phase.IDLE
+            raise
+
+    def ask(self, ids: Iterable[str]) -> None:
+        """Start asking these behaviours of the matrix; only the first call counts."""
+        if self.phase is Phase.BEGUN:
+            self.phase = Phase.ASKING
+            self._asked = tuple(ids)
+            self.run.ask(self._matrix[id_] for id_ in self._asked)
+
+    def result(self, id: str) -> Result:
+        """Wait for the result of a behaviour. Each finding is made once."""
+        if id not in self._judged:
+            self._judged[id] = self.results.judged(self.run.result(id))
+        return self._judged[id]
+
+    def add(self, id: str) -> None:
+        """Take the result of a behaviour into the report."""
+        self.results.add(self.result(id))
+
+    def conclude(self) -> Report:
+        """Stop asking, and make the report of what was added to `results`."""
+        self.phase = Phase.REPORTED
+        self.run.stop_asking()
+        if self.failure is None:
+            self.results.add_evidence(self.run.evidence(self.results.with_findings))
+        answered = len(self.results.comparisons)
+        complete = self.failure is None and bool(self._asked) and answered >= len(self._asked)
+        self.report = self.results.report(
+            self.run.old.info, self.run.new.info, notes=self._notes(), seconds=self.run.seconds, complete=complete
+        )
+        return self.report
+
+    def _notes(self) -> list[str]:
+        notes = []
+        answered, asked = len(self.results.comparisons), len(self._asked)
+        if self.failure is not None:
+            notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
+        elif answered < asked or not asked:
+            notes.append(f"The run ended early: {answered} of {asked} behaviours were compared.")
+        if (slow := len(self._left_out.slow)) and self._plan.starts_stacks:
+            notes.append(f"{slow} slow or more detailed behaviours were not compared: --mailu-deep compares them too.")
+        if newer := self._left_out.newer:
+            ids = ", ".join(behaviour.id for behaviour in newer)
+            are = "1 behaviour is" if len(newer) == 1 else f"{len(newer)} behaviours are"
+            notes.append(f"{are} newer than these recordings, and left out: {ids}.")
+        return notes
+
+    def recordings(self) -> tuple[Recording, Recording]:
+        """All attempts of each side."""
+        old, new = self.run.old, self.run.new
+        return self.results.recordings(old.info, new.info, (old.behaviours, new.behaviours))
+
+    def close(self) -> None:
+        """Stop asking and remove the stacks. Calling it again does nothing."""
+        self.run.close()

@@ -62,8 +62,16 @@ def dumps(value: Report | Recording) -> str:
 
 
 def read_recording(path: Path) -> Recording:
-    """A recording from its file; raises UsageError where that is missing, no JSON, or not of this form."""
-    return _read(path, Recording, "recording", "Make a new one with --mailu-report, or name another file.")
+    """A recording from its file; raises UsageError where the file is missing or is not a whole recording."""
+    remedy = "Make a new one with --mailu-report, or name another file."
+    recording = _read(path, Recording, "recording", remedy)
+    if unnamed := sorted(recording.observations.keys() - set(recording.behaviours)):
+        raise UsageError(
+            f"{path} is a broken recording",
+            remedy,
+            (f"observations of {unnamed[0]}, which `behaviours` does not name",),
+        )
+    return recording
 
 
 def read_report(path: Path) -> Report:

@@ -6,9 +6,9 @@ from pytest_mailu.behaviours import built_in
 from pytest_mailu.behaviours.declaration import ANY_VARIANT
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.plan import Plan, RecordedSpec
-from pytest_mailu.running.run import sides_of
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import select
+from pytest_mailu.sides.factory import sides_of
 
 
 def print_plan(plan: Plan) -> int:

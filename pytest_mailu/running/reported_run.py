@@ -10,9 +10,10 @@ from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Recording, Report
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.running.results import Result, Results
-from pytest_mailu.running.run import Notify, Run
+from pytest_mailu.running.run import Run
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import Selection, select
+from pytest_mailu.sides.factory import Notify
 
 
 class Phase(IntEnum):

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
-from typing import TypeAlias
 
 from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Comparison, Observation, Stage
-from pytest_mailu.core.plan import Plan, RecordedSpec, SideSpec
+from pytest_mailu.core.plan import Plan
 from pytest_mailu.running.event_loop import BackgroundLoop
 from pytest_mailu.running.scheduler import Scheduler
 from pytest_mailu.sides.base import Side
-from pytest_mailu.sides.recording import RecordingSide, load
-
-Notify: TypeAlias = Callable[[str], None]
-"""Takes one line about the progress of the run."""
+from pytest_mailu.sides.factory import Notify, sides_of
 
 
 class Run:
@@ -122,27 +118,6 @@ class Run:
         # What still opens or asks must end first, or it would go on making what is then not removed.
         await self._loop.cancel_submitted()
         return await _both(self.old.close(), self.new.close())
-
-
-def sides_of(plan: Plan, notify: Notify) -> tuple[Side, Side]:
-    """The two sides that a plan names, not opened. Raises UsageError where a file of theirs cannot be read."""
-    recorded = {label: RecordingSide(load(spec.text)) for label, spec in plan.specs if isinstance(spec, RecordedSpec)}
-    if len(recorded) == len(plan.specs):
-        return recorded["old"], recorded["new"]
-    # Docker's SDK takes a while to import; two recordings do not need it.
-    from pytest_mailu.sides.release import ReleaseSide
-    from pytest_mailu.stack.engine_session import EngineSession
-
-    session = EngineSession(
-        stacks=len(plan.specs) - len(recorded), pull=plan.pull == "always", keep=plan.keep, notify=notify
-    )
-
-    def side(label: str, spec: SideSpec) -> Side:
-        if isinstance(spec, RecordedSpec):
-            return recorded[label]
-        return ReleaseSide(label, spec.release, plan, session, lambda words: notify(f"{label} {spec}: {words}"))
-
-    return side("old", plan.old), side("new", plan.new)
 
 
 async def _both(*work: Awaitable[None]) -> Sequence[BaseException | None]:

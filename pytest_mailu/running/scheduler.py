@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT, Behaviour
-from pytest_mailu.core.model import Comparison, Observation, Outcome, Verdict
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Problem, SideName, Verdict
 from pytest_mailu.judging.judge import judge, needs_confirmation
+from pytest_mailu.running.selection import is_newer
 from pytest_mailu.sides.base import Side
 
 CONCURRENCY = 12
@@ -64,7 +66,17 @@ class Scheduler:
             answered = await self._ask(behaviour, old, new)
             comparison = judge(behaviour.question, old, new, behaviour.volatile)
             if not answered or max(len(old), len(new)) >= max(at_least, _attempts_needed(comparison)):
-                return comparison
+                return self._explained(comparison, behaviour)
+
+    def _explained(self, comparison: Comparison, behaviour: Behaviour) -> Comparison:
+        """A recording that is older than the behaviour lacks nothing: the comparison says so."""
+        why = comparison.why
+        if why is None or why.problem is not Problem.NOT_RECORDED:
+            return comparison
+        side = self._old if why.side is SideName.OLD else self._new
+        if not is_newer(behaviour, side):
+            return comparison
+        return replace(comparison, why=replace(why, detail="the behaviour is newer than this recording"))
 
     async def _ask(self, behaviour: Behaviour, old: list[Observation], new: list[Observation]) -> bool:
         """One more attempt on each side that has an answer; whether any had."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Observation, Outcome, Recording, SideInfo, Stage
 from pytest_mailu.core.serialization import SCHEMA, dumps
 from pytest_mailu.face.options import OPTIONS
@@ -87,7 +88,8 @@ def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
     }
     lost = {**good, "house/orders": (Observation(Outcome.LOST, Stage.DELIVERY),)}
     for name, observations in (("old", good), ("new", lost)):
-        recording = Recording(SCHEMA, "0", SideInfo("2.0.43"), tuple(observations), observations)
+        known = (*(behaviour.id for behaviour in built_in()), *observations)
+        recording = Recording(SCHEMA, "0", SideInfo("2.0.43"), known, observations)
         (tmp_path / f"{name}.json").write_text(dumps(recording), "utf-8")
     sides = ("--mailu-from", "old.json", "--mailu-to", "new.json")
 

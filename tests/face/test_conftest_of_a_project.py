@@ -23,6 +23,7 @@ def with_own(text: str, *ids: str) -> str:
     data = json.loads(text)
     accepted = {"outcome": "accepted", "stage": "auth", "facts": {}}
     data["observations"].update({id_: [accepted] for id_ in ids})
+    data["behaviours"] += ids
     return json.dumps(data)
 
 

@@ -108,7 +108,11 @@ def test_a_run_that_observed_nothing_is_never_0(folder: Any) -> None:
 def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_well(folder: Any) -> None:
     done = folder.run("-q", "--mailu-report=old.json/out", EXTERNAL_465)
     assert done.status == 1
-    done.lines.fnmatch_lines(["note: the reports cannot be written to */old.json/out: *"])
+    done.lines.fnmatch_lines(
+        ["the reports cannot be written to */old.json/out: *", "  → Name another folder.", "1 passed in *"],
+        consecutive=True,
+    )
+    assert done.out.count("old.json/out") == 1
 
 
 def test_where_no_engine_answers_the_report_says_so(folder: Any) -> None:

@@ -160,6 +160,16 @@ def test_what_neither_side_has_is_inconclusive_and_asking_ends() -> None:
     assert (made.verdict, made.old, made.new) == (Verdict.INCONCLUSIVE, (), ())
 
 
+def test_a_behaviour_newer_than_a_recording_says_so() -> None:
+    old, new = FakeSide([None]), FakeSide([GOOD])
+    old.behaviours = frozenset({"b/1/x"})
+    made = run(old, new, [a_behaviour("a/1/x")])["a/1/x"]
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert str(made.why) == "old: the behaviour is newer than this recording"
+    old.behaviours = frozenset({"a/1/x"})
+    assert str(run(old, new, [a_behaviour("a/1/x")])["a/1/x"].why) == "old: not recorded"
+
+
 # Order and company
 
 

@@ -1,0 +1,42 @@
+"""All checks on one deployment: what two releases make of it, as notes in a stable order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from pytest_mailu.core.releases import Release
+from pytest_mailu.deployment.catalogue import Catalogue, load
+from pytest_mailu.deployment.checks import compose, images, networks, overrides, ports, route, settings, values
+from pytest_mailu.deployment.model import Deployment
+from pytest_mailu.deployment.note import Note
+from pytest_mailu.deployment.subject import Subject
+
+Check: TypeAlias = Callable[[Subject], Iterator[Note]]
+
+CHECKS: tuple[Check, ...] = (
+    ports.check,
+    settings.check,
+    values.check,
+    images.check,
+    compose.check,
+    networks.check,
+    overrides.check,
+    route.check,
+)
+
+
+def check(
+    before: Deployment,
+    old: Release,
+    new: Release,
+    after: Deployment | None = None,
+    catalogue: Catalogue | None = None,
+) -> tuple[Note, ...]:
+    """What `old` and `new` make of a deployment; `after` is it with the changes that are meant for `new`."""
+    subject = Subject(old, new, before, after or before, catalogue or load())
+    notes: dict[str, Note] = {}
+    for one in CHECKS:
+        for note in one(subject):
+            notes.setdefault(note.id, note)
+    return tuple(notes.values())

@@ -1,0 +1,28 @@
+"""The way to the new release: series where an upgrade has to stop, with what to do before, during and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.deployment.note import About, Note
+from pytest_mailu.deployment.subject import Subject
+
+
+def check(subject: Subject) -> Iterator[Note]:
+    """A note for each series that lies between the two releases."""
+    for stop in subject.catalogue.stops_between(subject.old, subject.new):
+        steps = " ".join((*stop.before, *stop.during, *stop.after))
+        made = About(
+            id=f"route/{stop.series}",
+            title=f"The way from {subject.old} to {subject.new} leads over {stop.series}",
+            breaks=stop.reason,
+            source=str(stop.source),
+            severity=Severity.MAJOR,
+            cause=stop.reason,
+            remedy=f"Upgrade to {stop.series} first, start it once, and go on from there. {steps}".strip(),
+        )
+        if stop.required:
+            yield made.lost(Outcome.REFUSED)
+        else:
+            yield made.changed({"direct": False}, {"direct": True})

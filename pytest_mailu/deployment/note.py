@@ -1,0 +1,145 @@
+"""What a check has to say about one thing in a deployment: an observation for each side, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mailu.core.model import Advice, Observation, Outcome, Question, Severity, Stage
+from pytest_mailu.deployment.model import Place
+
+FAMILY = "settings"
+MASK = "****"
+_SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|_PW$|_KEY$|RELAYUSER|DB_USER|DATABASE_URI", re.IGNORECASE)
+_NO_SECRET = frozenset(("RECAPTCHA_PUBLIC_KEY", "AUTH_REQUIRE_TOKENS", "TLS_KEYPAIR_FILENAME"))
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One proposed change. `file` is "" for mailu.env; `line` is 0 where the text is to be added at the end.
+
+    `text` takes the place of the line, or None: the line becomes a comment.
+    """
+
+    text: str | None
+    file: str = ""
+    line: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing of a deployment, as two releases take it. The ordinary judge makes a verdict of the observations.
+
+    `place` is where it stands (None: nowhere yet), `write` the line to write, `cause` and `remedy` why and what to do.
+    """
+
+    question: Question
+    old: Observation
+    new: Observation
+    place: Place | None = None
+    cause: str = ""
+    remedy: str = ""
+    write: str = ""
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The stable name, such as `settings/env/PORTS`."""
+        return self.question.id
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """Why and what to do, with file, line and the line to write."""
+        if not self.remedy:
+            return ()
+        where = f"{self.place}: " if self.place else ""
+        write = f" Write: {self.write}" if self.write else ""
+        name = self.id.replace("/", "-").lower()
+        return (Advice(name, self.cause or self.question.breaks, f"{where}{self.remedy}{write}", self.question.source),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the notes on one thing have in common. `facts` are seen on both sides."""
+
+    id: str
+    title: str
+    breaks: str
+    source: str = ""
+    severity: Severity = Severity.MAJOR
+    place: Place | None = None
+    cause: str = ""
+    remedy: str = ""
+    write: str = ""
+    edits: tuple[Edit, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def lost(self, new: Outcome = Outcome.NOT_OFFERED) -> Note:
+        """It works on old and not on new: regressed."""
+        return self._note(Outcome.ACCEPTED, Outcome.ACCEPTED, new)
+
+    def gained(self, old: Outcome = Outcome.NOT_OFFERED) -> Note:
+        """New does what old does not."""
+        return self._note(Outcome.ACCEPTED, old, Outcome.ACCEPTED)
+
+    def broken(self, outcome: Outcome = Outcome.REFUSED) -> Note:
+        """It works on neither side: listed, and stops nobody who lives with it today."""
+        return self._note(Outcome.ACCEPTED, outcome, outcome)
+
+    def ignored(self) -> Note:
+        """Old reads it, new does not, and nobody loses anything by that: changed."""
+        return self._note(None, Outcome.ACCEPTED, Outcome.NOT_OFFERED)
+
+    def changed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Note:
+        """Both take it, with different effect: `old` and `new` say which."""
+        return self._note(None, Outcome.ACCEPTED, Outcome.ACCEPTED, old, new)
+
+    def same(self) -> Note:
+        """Both take it in the same way."""
+        return self._note(Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.ACCEPTED)
+
+    def _note(
+        self,
+        wanted: Outcome | None,
+        old: Outcome,
+        new: Outcome,
+        old_facts: Mapping[str, Any] | None = None,
+        new_facts: Mapping[str, Any] | None = None,
+    ) -> Note:
+        place = {"file": self.place.file, "line": self.place.line} if self.place else {}
+        write = {"write": self.write} if self.write else {}
+        common = {**place, **self.facts, **write}
+        question = Question(
+            id=f"{FAMILY}/{self.id}",
+            title=self.title,
+            breaks=self.breaks,
+            source=self.source,
+            wanted=wanted,
+            severity=self.severity,
+        )
+        return Note(
+            question=question,
+            old=Observation(old, Stage.SETTINGS, facts={**common, **(old_facts or {})}),
+            new=Observation(new, Stage.SETTINGS, facts={**common, **(new_facts or {})}),
+            place=self.place,
+            cause=self.cause,
+            remedy=self.remedy,
+            write=self.write,
+            edits=self.edits,
+        )
+
+
+def is_secret(name: str) -> bool:
+    """Whether a setting of this name holds a secret, which no report shows."""
+    return name not in _NO_SECRET and bool(_SECRET.search(name))
+
+
+def shown(name: str, value: str) -> str:
+    """A value as reports show it: in one line, cut, and without secrets."""
+    if value and is_secret(name):
+        return MASK
+    line = " ".join(value.split())
+    return line if len(line) <= 80 else f"{line[:80]}…"

@@ -34,6 +34,7 @@ class Note:
     """One thing of a deployment, as two releases take it. The ordinary judge makes a verdict of the observations.
 
     `place` is where it stands (None: nowhere yet), `write` the line to write, `cause` and `remedy` why and what to do.
+    Notes with the same `root` have one cause and are told together.
     """
 
     question: Question
@@ -44,11 +45,17 @@ class Note:
     remedy: str = ""
     write: str = ""
     edits: tuple[Edit, ...] = ()
+    root: str = ""
 
     @property
     def id(self) -> str:
         """The stable name, such as `settings/env/PORTS`."""
         return self.question.id
+
+    @property
+    def slug(self) -> str:
+        """The id as advice is named."""
+        return re.sub(r"[^a-z0-9]+", "-", self.id.lower()).strip("-")
 
     @property
     def advice(self) -> tuple[Advice, ...]:
@@ -57,8 +64,9 @@ class Note:
             return ()
         where = f"{self.place}: " if self.place else ""
         write = f" Write: {self.write}" if self.write else ""
-        name = self.id.replace("/", "-").lower()
-        return (Advice(name, self.cause or self.question.breaks, f"{where}{self.remedy}{write}", self.question.source),)
+        return (
+            Advice(self.slug, self.cause or self.question.breaks, f"{where}{self.remedy}{write}", self.question.source),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,7 @@ class About:
     remedy: str = ""
     write: str = ""
     edits: tuple[Edit, ...] = ()
+    root: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def lost(self, new: Outcome = Outcome.NOT_OFFERED) -> Note:
@@ -129,6 +138,7 @@ class About:
             remedy=self.remedy,
             write=self.write,
             edits=self.edits,
+            root=self.root or self.title,
         )
 
 

@@ -50,8 +50,8 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
     moved = "" if after.host == before.host else f" Mailu's own file uses ./{after.host} now."
     line = f'- "{mount.source if not moved else _sibling(mount.source, before.host, after.host)}:{after.container}'
     line += ':ro"' if mount.read_only or after.read_only else '"'
-    overrides = "overrides" in before.host
-    yield About(
+    overrides = before.host.startswith("overrides/")
+    made = About(
         id=id_,
         title=f"{service.name} of {subject.new} looks for {before.host} at {after.container}, not at {mount.target}",
         breaks="Your overrides are not read: the service runs with Mailu's own configuration."
@@ -64,7 +64,13 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
         remedy="Change the line.",
         write=line,
         edits=(Edit(line, mount.place.file, mount.place.line, mount.place.line),),
-    ).lost()
+    )
+    folder = before.host.removeprefix("overrides/")
+    if overrides and not any(path.startswith(f"{folder}/") for path in subject.after.overrides):
+        # An empty folder may be mounted anywhere.
+        yield made.changed({"mounted at": before.container}, {"mounted at": after.container})
+    else:
+        yield made.lost()
 
 
 def _sibling(source: str, before: str, after: str) -> str:

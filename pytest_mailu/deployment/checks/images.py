@@ -74,6 +74,7 @@ def _image(subject: Subject, role: str, service: Service) -> Note:
         remedy="Change the line.",
         write=line,
         edits=(Edit(line, service.image.place.file, service.image.place.line, service.image.place.line),),
+        root="" if moved else f"Mailu's images are at {wanted.rpartition('/')[0]} now",
         facts=facts,
     ).lost(Outcome.REFUSED)
 
@@ -103,7 +104,7 @@ def _missing(subject: Subject, role: str, name: str, what: str) -> Iterator[Note
     setting = subject.after.settings.get(name)
     if setting is None or not is_on(setting.value) or subject.service(subject.after, role) is not None:
         return
-    known, service = subject.catalogue.setting(name), subject.catalogue.service(role)
+    service = subject.catalogue.service(role)
     if service is None or service.at(subject.new) is None:
         return
     state = service.at(subject.new)
@@ -117,7 +118,7 @@ def _missing(subject: Subject, role: str, name: str, what: str) -> Iterator[Note
         remedy=f"Add the service {role} from the compose file of Mailu's set-up page, or change the line.",
         write=f"{name}={'false' if name in ('SCAN_MACROS', 'FULL_TEXT_SEARCH_ATTACHMENTS') else 'none'}",
     )
-    yield made.broken(Outcome.NOT_OFFERED) if known and known.at(subject.old) and False else made.broken()
+    yield made.broken()
 
 
 def _tags(subject: Subject) -> Iterator[Note]:

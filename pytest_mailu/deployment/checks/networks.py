@@ -124,7 +124,7 @@ def _ipv6(subject: Subject, default: Network | None) -> Iterator[Note]:
         source="Mailu issues #3680 and #332; docs/faq.rst, IPv6",
         severity=Severity.CRITICAL,
         place=port.place,
-        remedy="Remove the ports with an IPv6 address, or give the network `enable_ipv6: true` and a subnet of its own.",
+        remedy="Remove the ports with an IPv6 address, or give the network `enable_ipv6: true` and an IPv6 subnet.",
     ).broken(Outcome.ALTERED)
 
 

@@ -23,7 +23,11 @@ USES = {
     4190: "Mail programs manage filter rules (ManageSieve) here.",
 }
 SEVERITIES = {25: Severity.CRITICAL, 443: Severity.CRITICAL, 587: Severity.CRITICAL, 143: Severity.CRITICAL}
+OPEN_UNTIL = 5
+"""Up to 2024.06.4, Dovecot in front opens 110 and 143 whatever PORTS says (2024.06.5: newsfragments/3307.bugfix)."""
 DEFAULT_PORTS = "25,80,443,465,993,995,4190"
+ROOT = "PORTS leaves out 110, 143 and 587"
+"""As the advice on what the stacks do has it (judging/advice/ports.toml): foretold and happened are one finding."""
 _SOURCE = "core/nginx/conf/nginx.conf (2.0.43); core/nginx/dovecot/proxy.conf and socrate/system.py (2024.06.57)"
 
 
@@ -34,13 +38,16 @@ def served(release: Release, deployment: Deployment) -> frozenset[int]:
     if not release.since("2024.06"):
         return frozenset((25, 80, 110, 143, 587)) | (frozenset((443, 465, 993, 995)) if tls else frozenset())
     ports = deployment.value("PORTS")
-    # Not stripped: neither does front.
+    # Not stripped, as front does not strip them either.
     named = set((DEFAULT_PORTS if ports is None else ports).split(","))
     with_tls = set((deployment.value("TLS") or DEFAULT_PORTS).split(",")) if tls else set()
     open_ = {25} | {port for port in (110, 143, 587, 4190) if str(port) in named}
-    open_ |= {port for port in (443, 465, 993) if str(port) in with_tls}
-    if "995" in with_tls and "995" in named:
-        open_.add(995)
+    early = release.patch is not None and release.series == "2024.06" and release.patch < OPEN_UNTIL
+    always = (443,) if early else (443, 465, 993)
+    open_ |= {port for port in always if str(port) in with_tls}
+    open_ |= {port for port in (465, 993, 995) if str(port) in with_tls and str(port) in named}
+    if early:
+        open_ |= {110, 143}
     if "80" in named or flavor in ("mail", "mail-letsencrypt", "notls"):
         open_.add(80)
     return frozenset(open_)
@@ -63,8 +70,9 @@ def check(subject: Subject) -> Iterator[Note]:
         yield _port(subject, port, before, reached, published.get(port))
     for port in sorted((after - before) if published else ()):
         yield _new_port(subject, port, now.ports, published=port in published_after)
-    for port in sorted(published.keys() - before - after):
-        yield _nobody(subject, published[port])
+    usual = {entry.port for entry in subject.catalogue.published_ports if subject.new in entry}
+    for port in sorted(published.keys() - before - after - usual):
+        yield _nobody(published[port])
 
 
 def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[int], at: Port | None) -> Note:
@@ -79,8 +87,6 @@ def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[
     )
     if port in before and port in after:
         return made.same()
-    if port not in before:
-        return made.gained(Outcome.UNREACHABLE)
     line = ports_line(deployment, served(subject.old, subject.before))
     setting = deployment.settings.get("PORTS")
     place = setting.place if setting else Place(_env_name(deployment), _end(deployment))
@@ -97,6 +103,7 @@ def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[
         + " Or move the programs to 465, 993 and 995 with SSL/TLS.",
         write=line,
         edits=(Edit(line, line=setting.place.line if setting else 0, last=setting.place.line if setting else 0),),
+        root=ROOT if port in (110, 143, 587) else "",
     ).lost(Outcome.UNREACHABLE)
 
 
@@ -133,7 +140,7 @@ def _new_port(subject: Subject, port: int, ports: tuple[Port, ...], *, published
     ).changed({"served": False, "published": False}, {"served": True, "published": False})
 
 
-def _nobody(subject: Subject, port: Port) -> Note:
+def _nobody(port: Port) -> Note:
     return About(
         id=f"ports/{port.target}",
         title=f"Port {port.target} is published, and front serves it in neither release",
@@ -142,7 +149,7 @@ def _nobody(subject: Subject, port: Port) -> Note:
         severity=Severity.MINOR,
         place=port.place,
         remedy="Remove the line from the ports of front, or serve the port.",
-    ).broken(Outcome.UNREACHABLE if False else Outcome.REFUSED)
+    ).broken()
 
 
 def _env_name(deployment: Deployment) -> str:

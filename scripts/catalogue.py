@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from catalogue_compose import compose_tables
@@ -22,7 +23,7 @@ from mailu_sources import Repository
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import MASTER, SERIES, Release
-from pytest_mailu.deployment.catalogue import Catalogue, assemble, reader
+from pytest_mailu.deployment.catalogue import Catalogue, Source, assemble, reader
 from pytest_mailu.deployment.catalogue.review import review
 
 TOP = Path(__file__).parents[1]
@@ -36,8 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) > 1 or sys.version_info < (3, 12):
         print(__doc__, "\nPython 3.12 or later reads all of Mailu's sources.", file=sys.stderr)
         return 2
-    if arguments:
-        for name, text in files(Repository(Path(arguments[0]))).items():
+    repository = Repository(Path(arguments[0])) if arguments else None
+    if repository:
+        for name, text in files(repository).items():
             (DATA / name).write_text(text, "utf-8")
     try:
         catalogue = assemble(reader.read_all())
@@ -45,22 +47,38 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     PAGE.write_text(page(catalogue), "utf-8")
-    return _report(catalogue)
-
-
-def _report(catalogue: Catalogue) -> int:
-    missing = review(catalogue)
+    missing = [*review(catalogue), *(lost_sources(catalogue, repository) if repository else ())]
     print("\n".join(missing) or "Nothing to review.")
     return 1 if missing else 0
+
+
+def lost_sources(catalogue: Catalogue, repository: Repository) -> list[str]:
+    """The sources of entries that name a file which the tag does not have."""
+    named = {source for source in sources(catalogue) if source.tag}
+    trees = {tag: repository.tree(Release.parse(tag)) for tag in {source.tag for source in named}}
+    lost = sorted(str(source) for source in named if source.file not in trees[source.tag])
+    return [f"source {source}: there is no such file at this tag" for source in lost]
+
+
+def sources(value: object) -> Iterator[Source]:
+    """Every source in the catalogue, at whatever depth."""
+    if isinstance(value, Source):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from sources(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from sources(getattr(value, field.name))
 
 
 def files(repository: Repository) -> dict[str, str]:
     """The generated data files: name → text. The same sources always make the same text."""
     releases = repository.releases()
     finder = Finder(repository)
-    sources = {release: finder.find(release) for release in releases}
+    found = {release: finder.find(release) for release in releases}
     return {
-        "settings.toml": HEADER + toml("setting", settings_tables(releases, sources)),
+        "settings.toml": HEADER + toml("setting", settings_tables(releases, found)),
         "compose.toml": HEADER
         + "".join(toml(table, rows) for table, rows in compose_tables(repository, releases).items()),
         "programs.toml": HEADER + toml("program", program_tables(repository, releases)),

@@ -6,6 +6,7 @@ Nothing of Mailu is executed: Python is parsed, templates are parsed, the rest i
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import subprocess
 import warnings
@@ -111,6 +112,7 @@ def python_lookups(text: str) -> Lookups:
     """What a Python file reads from its environment, also by way of copies of it and of socrate's helpers."""
     tree, found = ast.parse(text), Lookups()
     plain: set[str] = set()
+    constants = _constants(tree)
     alike = _environment_names(tree)
 
     def is_environment(node: ast.AST) -> bool:
@@ -118,15 +120,20 @@ def python_lookups(text: str) -> Lookups:
 
     for node in ast.walk(tree):
         match node:
+            case ast.Call(
+                ast.Attribute(value, "get"),
+                [ast.Call(ast.Attribute(_, "decode"), [ast.Constant(str(name)), ast.Constant("rot13")]), *_],
+            ) if is_environment(value):
+                found.read(codecs.decode(name, "rot13"))
             case ast.Call(ast.Attribute(value, "get" | "pop"), [ast.Constant(str(name)), *rest], keywords) if (
                 is_environment(value)
             ):
-                found.read(name, _default(rest, keywords))
+                found.read(name, _default(rest, keywords, constants))
             case ast.Call(ast.Attribute(_, "getenv") | ast.Name("getenv"), [ast.Constant(str(name)), *rest], keywords):
-                found.read(name, _default(rest, keywords))
+                found.read(name, _default(rest, keywords, constants))
             case ast.Call(ast.Attribute(_, "get_host_address_from_environment"), [ast.Constant(str(name)), *rest]):
                 found.read(f"{name}_ADDRESS")
-                found.read(f"HOST_{name}", _default(rest, []))
+                found.read(f"HOST_{name}", _default(rest, [], constants))
             case ast.Subscript(value, ast.Constant(str(name)), ast.Load()) if is_environment(value):
                 plain.add(name)
             case ast.Subscript(value, ast.Constant(str(name)), ast.Store()) if is_environment(value):
@@ -161,12 +168,27 @@ def _environment_names(tree: ast.AST) -> set[str]:
     return alike
 
 
-def _default(rest: list[ast.expr], keywords: list[ast.keyword]) -> str | None:
+def _constants(tree: ast.AST) -> dict[str, object]:
+    """The names that are given one constant value, such as `ALL_PORTS`."""
+    found: dict[str, object] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign([ast.Name(name)], ast.Constant(value)):
+                found[name] = value
+    return found
+
+
+def _default(rest: list[ast.expr], keywords: list[ast.keyword], constants: Mapping[str, object]) -> str | None:
     candidates = [*rest[:1], *(keyword.value for keyword in keywords if keyword.arg == "default")]
-    try:
-        return as_text(constant(candidates[0])) if candidates else None
-    except ValueError:
-        return None
+    match candidates:
+        case [ast.Name(name)] if name in constants:
+            return as_text(constants[name])
+        case [found]:
+            try:
+                return as_text(constant(found))
+            except ValueError:
+                return None
+    return None
 
 
 def admin_addresses(text: str) -> Iterator[str]:

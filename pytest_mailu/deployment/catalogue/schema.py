@@ -297,15 +297,24 @@ class ProgramVersion(Period):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
-    """A directive that a program no longer knows, from its version `removed` on (or reads otherwise)."""
+    """A directive that a program no longer knows, from its version `removed` on.
+
+    Where the build and not the version decides, `release` is the release of Mailu whose image lacks it. `fatal` tells
+    whether the service fails (True) or only warns (False).
+    """
 
     program: str
     name: str
-    removed: str
     advice: Advice
+    removed: str = ""
+    release: Release | None = None
     replaced_by: str = ""
     fatal: bool = True
-    """Whether the program refuses to start (True) or only warns (False)."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless exactly one of `removed` and `release` is given."""
+        if bool(self.removed) == (self.release is not None):
+            raise ValueError("either `removed` or `release` has to be given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,16 +375,18 @@ class HostRequirement(Period):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Period):
-    """Something known about some releases that a check refers to by `id`, with its advice.
+    """Something known about some releases, with its advice; a check refers to it by `id` (`topic/what`).
 
-    `since` and `until` tell the releases that are concerned when somebody moves *to* them; `coming_from` is the
-    latest series to come from that is concerned ("": every one).
+    `crossing`: it concerns who comes from a release before `since`; otherwise everybody who is, or goes, there.
     """
 
     id: str
-    topic: str
     advice: Advice
-    coming_from: str = ""
+    crossing: bool = True
+
+    def concerns(self, old: Release, new: Release) -> bool:
+        """Whether it concerns a move from `old` to `new`, as far as the releases decide."""
+        return new in self and (not self.crossing or old < self.since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

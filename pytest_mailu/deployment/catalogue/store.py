@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 
+from packaging.version import Version
+
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import SERIES, Release
 from pytest_mailu.deployment.catalogue import reader
@@ -90,6 +92,30 @@ class Catalogue:
     def notice(self, id_: str) -> Notice:
         """What is known under an id; KeyError where there is none (a mistake in the code that asks)."""
         return next((notice for notice in self.notices if notice.id == id_), None) or _missing(id_)
+
+    def notices_for(self, old: Release, new: Release) -> tuple[Notice, ...]:
+        """What is known about a move from `old` to `new`, as far as the releases decide; in the order of the files."""
+        return tuple(notice for notice in self.notices if notice.concerns(old, new))
+
+    def version(self, service: str, program: str, release: Release) -> str:
+        """The version of a program in a service's image; "" where it is not known, or the program not there."""
+        found = [
+            entry.version
+            for entry in self.programs
+            if entry.program == program and entry.service in (service, "every") and release in entry
+        ]
+        return found[0] if found else ""
+
+    def lost_directives(self, service: str, program: str, old: Release, new: Release) -> tuple[Directive, ...]:
+        """The directives that the program of a service knows in `old` and not in `new`."""
+        before, after = self.version(service, program, old), self.version(service, program, new)
+
+        def lost(directive: Directive) -> bool:
+            if directive.release is not None:
+                return old < directive.release <= new
+            return bool(before and after) and Version(before) < Version(directive.removed) <= Version(after)
+
+        return tuple(entry for entry in self.directives if entry.program == program and lost(entry))
 
     def stops_between(self, old: Release, new: Release) -> tuple[RequiredStop, ...]:
         """The series between two releases, in order, where an upgrade has to stop (or is advised to)."""

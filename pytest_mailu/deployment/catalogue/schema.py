@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from pytest_mailu.core.releases import Release
 
@@ -283,6 +285,11 @@ class Override(Period):
     source: Source
     note: str = ""
 
+    def fits(self, path: str) -> bool:
+        """Whether a file is meant, by its path relative to the folder of overrides. A `*` ends at a slash."""
+        own, given = self.path.split("/"), path.split("/")
+        return len(own) == len(given) and all(map(fnmatchcase, given, own))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramVersion(Period):
@@ -300,7 +307,7 @@ class Directive:
     """A directive that a program no longer knows, from its version `removed` on.
 
     Where the build and not the version decides, `release` is the release of Mailu whose image lacks it. `fatal` tells
-    whether the service fails (True) or only warns (False).
+    whether the service fails (True) or only warns (False). `pattern` finds it in a line that does not start with it.
     """
 
     program: str
@@ -310,11 +317,22 @@ class Directive:
     release: Release | None = None
     replaced_by: str = ""
     fatal: bool = True
+    pattern: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless exactly one of `removed` and `release` is given."""
+        """Raise ValueError unless exactly one of `removed` and `release` is given, and `pattern` is one."""
         if bool(self.removed) == (self.release is not None):
             raise ValueError("either `removed` or `release` has to be given")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern {self.pattern!r}: {error}") from None
+
+    def in_line(self, line: str) -> bool:
+        """Whether a line of a configuration uses it: where `pattern` is found, else where the line starts with it."""
+        if line.lstrip().startswith("#"):
+            return False
+        return bool(re.search(self.pattern or rf"^\s*{re.escape(self.name)}(?![\w-])", line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,10 @@ class Catalogue:
         ]
         return found[0] if found else ""
 
+    def override(self, path: str, release: Release) -> Override | None:
+        """Who reads a file below the folder of overrides, and how; None where no service of the release does."""
+        return next((entry for entry in self.overrides if release in entry and entry.fits(path)), None)
+
     def lost_directives(self, service: str, program: str, old: Release, new: Release) -> tuple[Directive, ...]:
         """The directives that the program of a service knows in `old` and not in `new`."""
         before, after = self.version(service, program, old), self.version(service, program, new)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-
-from packaging.version import InvalidVersion, Version
 
 from pytest_mailu.core.model import Outcome, Severity
-from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Override
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.model import Place
@@ -24,16 +19,10 @@ def check(subject: Subject) -> Iterator[Note]:
     if not subject.catalogue.overrides:
         return
     for path, text in sorted(subject.after.overrides.items()):
-        before, after = _read_as(subject, path, subject.old), _read_as(subject, path, subject.new)
+        before, after = (subject.catalogue.override(path, release) for release in (subject.old, subject.new))
         yield from _file(subject, path, text, before, after)
         if after is not None:
-            yield from _directives(subject, path, text, after.program)
-
-
-def _read_as(subject: Subject, path: str, release: Release) -> Override | None:
-    return next(
-        (entry for entry in subject.catalogue.overrides if release in entry and fnmatchcase(path, entry.path)), None
-    )
+            yield from _directives(subject, path, text, after)
 
 
 def _file(subject: Subject, path: str, text: Text, before: Override | None, after: Override | None) -> Iterator[Note]:
@@ -100,24 +89,17 @@ def _nearest(subject: Subject, path: str) -> str:
     return ", ".join(f"overrides/{glob}" for glob in (same or globs)[:4])
 
 
-def _directives(subject: Subject, path: str, text: Text, program: str) -> Iterator[Note]:
-    versions = _version(subject, program, subject.old), _version(subject, program, subject.new)
-    if versions[1] is None:
-        return
-    gone = [
-        directive
-        for directive in subject.catalogue.directives
-        if directive.program == program
-        and Version(directive.removed) <= versions[1]
-        and (versions[0] is None or versions[0] < Version(directive.removed))
-    ]
+def _directives(subject: Subject, path: str, text: Text, override: Override) -> Iterator[Note]:
+    program = override.program
+    version = subject.catalogue.version(override.service, program, subject.new)
+    gone = subject.catalogue.lost_directives(override.service, program, subject.old, subject.new)
     for number, line in enumerate(text.lines[:LINE_LIMIT], 1):
         for directive in gone:
-            if not re.match(rf"\s*{re.escape(directive.name)}(?![\w-])", line):
+            if not directive.in_line(line):
                 continue
             yield About(
                 id=f"overrides/{path}/{directive.name}",
-                title=f"{program} {versions[1]} does not know {directive.name}",
+                title=f"{program} {version} does not know {directive.name}",
                 breaks=directive.advice.cause,
                 source=str(directive.advice.source),
                 severity=Severity.CRITICAL if directive.fatal else Severity.MINOR,
@@ -126,12 +108,4 @@ def _directives(subject: Subject, path: str, text: Text, program: str) -> Iterat
                 remedy=directive.advice.remedy,
                 write=directive.advice.write or directive.replaced_by,
             ).lost(Outcome.REFUSED)
-            gone = [other for other in gone if other is not directive]
-
-
-def _version(subject: Subject, program: str, release: Release) -> Version | None:
-    found = next((entry for entry in subject.catalogue.programs if entry.program == program and release in entry), None)
-    try:
-        return Version(found.version) if found else None
-    except InvalidVersion:
-        return None
+            gone = tuple(other for other in gone if other is not directive)

@@ -94,3 +94,33 @@ def test_a_file_can_hold_the_value_of_a_setting_of_admin(catalogue: Catalogue) -
     assert found.name == "DB_PW"
     assert catalogue.file_variant("RELAYPASSWORD_FILE", Release("2.0", 43)) is None
     assert catalogue.file_variant("POSTFIX_LOG_FILE", Release("2.0", 43)) is None
+
+
+def test_a_glob_of_overrides_ends_at_a_slash(catalogue: Catalogue) -> None:
+    def program(path: str, release: Release) -> str:
+        found = catalogue.override(path, release)
+        return found.program if found else ""
+
+    latest = Release("2024.06", 57)
+    assert program("nginx/mta-sts.conf", latest) == "nginx"
+    assert program("nginx/dovecot/proxy.conf", latest) == "Dovecot"
+    assert program("nginx/dovecot/proxy.conf", Release("2.0", 43)) == ""
+    assert program("rspamd/maps/blacklist.map", latest) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "found"),
+    [
+        ("reject_maps_rbl", "smtpd_recipient_restrictions = permit_mynetworks, reject_maps_rbl", True),
+        ("reject_maps_rbl", "# reject_maps_rbl", False),
+        ("ssl", "  ssl on;", True),
+        ("ssl", "ssl_protocols TLSv1.3;", False),
+        ("listen … http2", "listen 8443 ssl http2;", True),
+        ("smtpd_use_tls", "smtpd_use_tls = yes", True),
+        ("smtpd_use_tls", "smtpd_use_tls_more = yes", False),
+        ("fts_xapian", "mail_plugins = $mail_plugins fts fts_xapian", True),
+    ],
+)
+def test_a_directive_is_found_in_a_line(catalogue: Catalogue, name: str, line: str, found: bool) -> None:
+    directive = next(entry for entry in catalogue.directives if entry.name == name)
+    assert directive.in_line(line) is found

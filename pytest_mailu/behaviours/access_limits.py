@@ -18,7 +18,8 @@ from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIO
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, POOL
 from pytest_mailu.probe.admin_site import Site
-from pytest_mailu.probe.probe import FRONT, Probe
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 HERE = Vantage.OTHER_STRANGER
@@ -47,7 +48,7 @@ async def forgotten(probe: Probe) -> AsyncIterator[None]:
 
 
 async def _forget(probe: Probe) -> None:
-    ran = await probe.run("redis", "sh", "-c", FORGET)
+    ran = await probe.services.exec("redis", "sh", "-c", FORGET)
     if ran.errors.strip():
         raise CannotAsk(f"the login limiter cannot be reset: {ran.errors.strip()}")
 

@@ -94,7 +94,7 @@ async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
 
     core/admin/mailu/internal/nginx.py, 1.9 to master; ranges of addresses since 2024.06
     """
-    return await _token_login(probe, endpoint, BOUND, probe.address(Vantage.STRANGER))
+    return await _token_login(probe, endpoint, BOUND, probe.address_of(Vantage.STRANGER))
 
 
 @behaviour(

@@ -91,7 +91,7 @@ async def lifecycle(probe: Probe, kind: str) -> Observation:
     core/admin/mailu/api/v1, since 2.0; tokens since 2024.06
     """
     thing = THINGS[kind]
-    name, document = thing.make(probe.word())
+    name, document = thing.make(probe.unique_word())
     answers: dict[str, HttpReply] = {}
     async with Api.open(probe) as api:
         answers["list"] = offered(await api.ask("GET", thing.path))
@@ -161,7 +161,7 @@ async def guarded(probe: Probe, without: str) -> Observation:
     async with Api.open(probe, "" if without == "without-token" else "wrong-token-of-a-stranger") as api:
         for kind, thing in THINGS.items():
             statuses[kind] = {}
-            for step, (method, path, body) in _questions(thing, probe.word()).items():
+            for step, (method, path, body) in _questions(thing, probe.unique_word()).items():
                 try:
                     status = offered(await api.ask(method, path, body)).status
                 except NotServed:

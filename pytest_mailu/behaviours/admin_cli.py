@@ -11,11 +11,12 @@ from typing import Any
 from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.admin_site import recipient
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import Site, local
-from pytest_mailu.probe.probe import Probe, Ran
+from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 SECONDS = 120.0
@@ -29,9 +30,9 @@ ROUND_TRIP = (
 )
 
 
-async def command(probe: Probe, *words: str) -> Ran:
+async def command(probe: Probe, *words: str) -> CommandResult:
     """Run `flask mailu …`. A status other than 0 is `NotServed(REFUSED, COMMAND)` with the last line it said."""
-    ran = await probe.run("admin", "flask", "mailu", *words)
+    ran = await probe.services.exec("admin", "flask", "mailu", *words)
     if ran.code:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
         raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", f"{words[0]}: {''.join(said)}"))
@@ -57,7 +58,7 @@ async def user(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
-    made = User(f"cli-{probe.word()}", PASSWORD)
+    made = User(f"cli-{probe.unique_word()}", PASSWORD)
     await command(probe, "user", made.name, DOMAIN, made.password)
     reply = await log_in(probe, IMAPS_993, made.address, made.password)
     async with Site.open(probe) as site:
@@ -73,7 +74,7 @@ async def admin(probe: Probe) -> Observation:
 
     Mailu docs, "Docker Compose setup" and "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
-    made = User(f"cli-{probe.word()}", PASSWORD)
+    made = User(f"cli-{probe.unique_word()}", PASSWORD)
     await command(probe, "admin", made.name, DOMAIN, made.password)
     async with Site.open(probe) as site:
         goes_to = local((await site.login(made.address, made.password)).header("location"))
@@ -91,7 +92,7 @@ async def password(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
-    made = User(f"cli-{probe.word()}", PASSWORD)
+    made = User(f"cli-{probe.unique_word()}", PASSWORD)
     await command(probe, "user", made.name, DOMAIN, made.password)
     await command(probe, "password", made.name, DOMAIN, f"new-{PASSWORD}")
     reply = await log_in(probe, IMAPS_993, made.address, f"new-{PASSWORD}")
@@ -108,7 +109,7 @@ async def user_delete(probe: Probe) -> Observation:
 
     core/admin/mailu/manage.py: since 2.0 the user is switched off only, unless --really is given
     """
-    made = User(f"cli-{probe.word()}", PASSWORD)
+    made = User(f"cli-{probe.unique_word()}", PASSWORD)
     await command(probe, "user", made.name, DOMAIN, made.password)
     await command(probe, "user-delete", made.address)
     refused = await _refused(probe, made)
@@ -124,7 +125,7 @@ async def alias(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
-    name = f"cli-{probe.word()}"
+    name = f"cli-{probe.unique_word()}"
     address = f"{name}@{DOMAIN}"
     await command(probe, "alias", name, DOMAIN, BOB.address)
     reply = await recipient(probe, address)
@@ -142,7 +143,7 @@ async def domain(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
-    name = f"cli-{probe.word()}.example"
+    name = f"cli-{probe.unique_word()}.example"
     await command(probe, "domain", name)
     async with Site.open(probe) as site:
         await site.login(ADMIN.address, ADMIN.password)
@@ -181,7 +182,7 @@ async def round_trip(probe: Probe) -> Observation:
 
     Mailu docs, "Mailu command line" (config-import); core/admin/mailu/schemas.py, 1.9 to master
     """
-    ran = await probe.run("admin", "sh", "-c", ROUND_TRIP)
+    ran = await probe.services.exec("admin", "sh", "-c", ROUND_TRIP)
     kept = ran.output.strip().endswith("kept")
     if ran.code and "differ" not in ran.output + ran.errors:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]

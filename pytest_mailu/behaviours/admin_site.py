@@ -90,7 +90,7 @@ async def create_user(probe: Probe) -> Observation:
 
     core/admin/mailu/ui/views/users.py (user_create), 1.9 to master
     """
-    user = User(f"site-{probe.word()}", "site-made-secret-1")
+    user = User(f"site-{probe.unique_word()}", "site-made-secret-1")
     await _submitted(probe, FORMS["user"], {"localpart": user.name, "pw": user.password, "pw2": user.password})
     reply = await log_in(probe, IMAPS_993, user.address, user.password)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
@@ -106,7 +106,7 @@ async def create_alias(probe: Probe) -> Observation:
 
     core/admin/mailu/ui/views/aliases.py (alias_create), 1.9 to master
     """
-    name = f"site-{probe.word()}"
+    name = f"site-{probe.unique_word()}"
     await _submitted(probe, FORMS["alias"], {"localpart": name, "destination": BOB.address})
     reply = await recipient(probe, f"{name}@{DOMAIN}")
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)

@@ -45,9 +45,9 @@ async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     RFC 5321 section 3.6; RFC 5233 for details; Mailu docs, "Web administration" (aliases, alternative domains)
     """
     address, user = ADDRESSES[kind]
-    sent = probe.letter(to=address)
-    reply = await probe.deliver(sent, endpoint)
-    return await probe.in_mailbox(sent, user, reply, headers=kind in TOLD_WITH_HEADERS)
+    sent = probe.mail.compose(to=address)
+    reply = await probe.mail.deliver(sent, endpoint)
+    return await probe.mail.in_mailbox(sent, user, reply, headers=kind in TOLD_WITH_HEADERS)
 
 
 @behaviour("inbound/25-plain/mailbox", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -58,9 +58,9 @@ async def without_tls(probe: Probe) -> Observation:
 
     RFC 3207 section 4: a public server must not require TLS
     """
-    sent = probe.letter(to=ALICE.address)
-    reply = await probe.deliver(sent, SMTP_25_PLAIN)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=ALICE.address)
+    reply = await probe.mail.deliver(sent, SMTP_25_PLAIN)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour("inbound/25/unknown-user", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
@@ -71,9 +71,9 @@ async def unknown_user(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; RFC 3463 5.1.1
     """
-    sent = probe.letter(to=f"nobody@{DOMAIN}")
-    reply = await probe.deliver(sent)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=f"nobody@{DOMAIN}")
+    reply = await probe.mail.deliver(sent)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour(
@@ -86,9 +86,9 @@ async def unknown_domain(probe: Probe) -> Observation:
 
     RFC 5321 section 7.8
     """
-    sent = probe.letter(to=f"somebody@{UNKNOWN_DOMAIN}")
-    reply = await probe.deliver(sent)
-    return await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=f"somebody@{UNKNOWN_DOMAIN}")
+    reply = await probe.mail.deliver(sent)
+    return await probe.mail.at_world(sent, reply)
 
 
 @behaviour(
@@ -101,9 +101,9 @@ async def our_own_domain(probe: Probe) -> Observation:
 
     Mailu 2.0 core/rspamd/conf/antispoof.map; 1.9 core/postfix/conf/main.cf (reject_sender_login_mismatch)
     """
-    sent = probe.letter(to=ALICE.address, sender=BOB.address)
-    reply = await probe.deliver(sent)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=ALICE.address, sender=BOB.address)
+    reply = await probe.mail.deliver(sent)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour("inbound/25/forged", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -114,9 +114,9 @@ async def forged(probe: Probe) -> Observation:
 
     RFC 7208 section 8.4; RFC 7489 section 6.3
     """
-    sent = probe.letter(to=ALICE.address, sender=f"president-{probe.word()}@{FORGED}")
-    reply = await probe.deliver(sent)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=ALICE.address, sender=f"president-{probe.unique_word()}@{FORGED}")
+    reply = await probe.mail.deliver(sent)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -127,6 +127,6 @@ async def without_signature(probe: Probe) -> Observation:
 
     RFC 6376 section 6.3: a missing signature is no failure
     """
-    sent = probe.letter(to=ALICE.address, signed=False)
-    reply = await probe.deliver(sent)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=ALICE.address, signed=False)
+    reply = await probe.mail.deliver(sent)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)

@@ -19,8 +19,9 @@ from pytest_mailu.core.population import (
     SALES,
     TEAM,
 )
-from pytest_mailu.probe.dsn import notice_facts
-from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
+from pytest_mailu.probe.dsn import dsn_facts
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 
 READER = POOL[20]
 HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}
@@ -36,8 +37,8 @@ async def alias_detail(probe: Probe) -> Observation:
 
     RFC 5233; Mailu core/admin/mailu/models.py (resolve_destination)
     """
-    sent = probe.letter(to=SALES.address.replace("@", "+fair@"))
-    return await probe.in_mailbox(sent, ALICE, await probe.deliver(sent))
+    sent = probe.mail.compose(to=SALES.address.replace("@", "+fair@"))
+    return await probe.mail.in_mailbox(sent, ALICE, await probe.mail.deliver(sent))
 
 
 @behaviour(
@@ -54,8 +55,8 @@ async def alias_of_two(probe: Probe, user: str) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    sent = probe.letter(to=TEAM.address)
-    return await probe.in_mailbox(sent, {"alice": ALICE, "bob": BOB}[user], await probe.deliver(sent))
+    sent = probe.mail.compose(to=TEAM.address)
+    return await probe.mail.in_mailbox(sent, {"alice": ALICE, "bob": BOB}[user], await probe.mail.deliver(sent))
 
 
 @behaviour(
@@ -71,8 +72,8 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; Mailu core/admin/mailu/internal/views/postfix.py (postfix_alias_map)
     """
-    sent = probe.letter(to=f"nobody@{ALTERNATIVE}")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=1.0)
+    sent = probe.mail.compose(to=f"nobody@{ALTERNATIVE}")
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=1.0)
 
 
 @behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
@@ -83,8 +84,8 @@ async def postmaster(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.1
     """
-    sent = probe.letter(to=f"postmaster@{DOMAIN}")
-    return await probe.at_world(sent, await probe.deliver(sent), wait=1.0)
+    sent = probe.mail.compose(to=f"postmaster@{DOMAIN}")
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=1.0)
 
 
 @behaviour("inbound/25/disabled-user", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -95,8 +96,8 @@ async def disabled(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/views/postfix.py (postfix_mailbox_map)
     """
-    sent = probe.letter(to=DISABLED.address)
-    return await probe.in_mailbox(sent, DISABLED, await probe.deliver(sent))
+    sent = probe.mail.compose(to=DISABLED.address)
+    return await probe.mail.in_mailbox(sent, DISABLED, await probe.mail.deliver(sent))
 
 
 @behaviour("inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR, timeout=60.0)
@@ -107,12 +108,12 @@ async def full(probe: Probe) -> Observation:
 
     RFC 3463 (4.2.2 and 5.2.2); Dovecot quota_full_tempfail
     """
-    sent = probe.letter(to=FULL.address, sender=f"stranger-{probe.word()}@{ELSEWHERE}").of_size(5_000)
-    reply = await probe.deliver(sent)
+    sent = probe.mail.compose(to=FULL.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}").of_size(5_000)
+    reply = await probe.mail.deliver(sent)
     arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.in_mailbox(sent, FULL, reply, wait=0)
-    bounce = notice_facts(arrivals[0].content or b"")
+        return await probe.mail.in_mailbox(sent, FULL, reply, wait=0)
+    bounce = dsn_facts(arrivals[0].content or b"")
     return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
 
 
@@ -124,13 +125,13 @@ async def some_of_many(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3
     """
-    sent = probe.letter(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
+    sent = probe.mail.compose(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
     codes = {address.partition("@")[0]: reply.code for address, reply in done.recipients.items()}
-    seen = await probe.in_mailbox(sent, READER, done.reply)
+    seen = await probe.mail.in_mailbox(sent, READER, done.reply)
     if seen.outcome is Outcome.DELIVERED:
-        seen = await probe.in_mailbox(sent, BOB, done.reply)
+        seen = await probe.mail.in_mailbox(sent, BOB, done.reply)
     return probe.with_facts(seen, recipients=codes)
 
 
@@ -142,9 +143,9 @@ async def twice(probe: Probe) -> Observation:
 
     RFC 5321 section 6.2; RFC 1047
     """
-    sent = probe.letter(to=READER.address)
-    await probe.deliver(sent)
-    reply = await probe.deliver(sent)
+    sent = probe.mail.compose(to=READER.address)
+    await probe.mail.deliver(sent)
+    reply = await probe.mail.deliver(sent)
     async with probe.mailbox(READER) as mailbox:
         found = await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS, at_least=2)
     return probe.seen(Outcome.DELIVERED if found else Outcome.LOST, Stage.DELIVERY, reply, copies=len(found))
@@ -160,8 +161,8 @@ async def null_sender(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.5: every server must take mail with an empty sender
     """
-    sent = probe.letter(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    sent = probe.mail.compose(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
 
 
 @behaviour(
@@ -177,8 +178,8 @@ async def another_network(probe: Probe) -> Observation:
 
     Mailu core/admin/mailu/internal/views/auth.py (port 25 asks `admin` about every connection)
     """
-    sent = probe.letter(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, vantage=Vantage.OTHER_STRANGER))
+    sent = probe.mail.compose(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, vantage=Vantage.OTHER_STRANGER))
 
 
 @behaviour("inbound/25/helo-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"kind": HELO})
@@ -189,7 +190,7 @@ async def helo(probe: Probe, kind: str) -> Observation:
 
     RFC 5321 section 4.1.4: a server must not refuse for the name alone; Rspamd hfilter
     """
-    sent = probe.letter(to=READER.address)
+    sent = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC, name=HELO[kind]) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.in_mailbox(sent, READER, done.reply)
+    return await probe.mail.in_mailbox(sent, READER, done.reply)

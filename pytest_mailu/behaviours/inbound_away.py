@@ -12,8 +12,9 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import AWAY, AWAY_ONCE, ELSEWHERE, User
-from pytest_mailu.probe.messages import Letter
-from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
+from pytest_mailu.probe.messages import Message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,10 @@ async def once(probe: Probe) -> Observation:
 
     RFC 5230 section 4.2 (:days)
     """
-    sender = f"stranger-{probe.word()}@{ELSEWHERE}"
+    sender = f"stranger-{probe.unique_word()}@{ELSEWHERE}"
     for _ in range(2):
-        sent = probe.letter(to=AWAY_ONCE.address, sender=sender)
-        await probe.deliver(sent)
+        sent = probe.mail.compose(to=AWAY_ONCE.address, sender=sender)
+        await probe.mail.deliver(sent)
         if not await probe.world.arrivals(recipient=sender, wait=ARRIVAL_SECONDS):
             return probe.seen(Outcome.LOST, Stage.DELIVERY)
     await _control(probe, sent, AWAY_ONCE)
@@ -116,16 +117,16 @@ async def none_to(probe: Probe, machine: str) -> Observation:
     return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY)
 
 
-async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Letter, str]:
+async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Message, str]:
     """Write to a user who is away; the letter, and whom a reply would go to."""
-    author = f"{machine.name.format(word=probe.word())}@{ELSEWHERE}"
+    author = f"{machine.name.format(word=probe.unique_word())}@{ELSEWHERE}"
     sender = "" if machine.null else author
-    sent = probe.letter(to=to.address, sender=sender, header_from=author, headers=machine.headers)
-    await probe.deliver(sent)
+    sent = probe.mail.compose(to=to.address, sender=sender, header_from=author, headers=machine.headers)
+    await probe.mail.deliver(sent)
     return sent, author
 
 
-async def _control(probe: Probe, sent: Letter, user: User = AWAY) -> None:
+async def _control(probe: Probe, sent: Message, user: User = AWAY) -> None:
     """Once a later letter of a person has had its reply, one to `sent` would be here as well."""
     async with probe.mailbox(user) as mailbox:
         await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS)

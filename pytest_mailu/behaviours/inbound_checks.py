@@ -40,11 +40,11 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
 
     RFC 7208 section 8; RFC 7489 section 6.3; Rspamd's spf and dmarc modules
     """
-    domain = f"{probe.word()}.example"
+    domain = f"{probe.unique_word()}.example"
     texts = [DnsRecord(f"{prefix}{domain}", "TXT", text) for prefix, text in POLICIES[policy].items()]
     await probe.world.records([DnsRecord(domain, "MX", f"10 {MX_HOST}"), *texts])
-    sent = probe.letter(to=READER.address, sender=f"president@{domain}")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    sent = probe.mail.compose(to=READER.address, sender=f"president@{domain}")
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
 
 
 @behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -55,9 +55,9 @@ async def broken_signature(probe: Probe) -> Observation:
 
     RFC 6376 section 6.3: as if there were none
     """
-    sent = probe.letter(to=READER.address)
+    sent = probe.mail.compose(to=READER.address)
     sent = replace(sent, content=sent.content + b"-- \r\nadded on the way\r\n")
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
 
 
 @behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
@@ -68,9 +68,9 @@ async def authentication_results(probe: Probe) -> Observation:
 
     RFC 8601; Mailu core/rspamd/conf/milter_headers.conf
     """
-    sent = probe.letter(to=READER.address)
-    reply = await probe.deliver(sent)
-    seen = await probe.in_mailbox(sent, READER, reply)
+    sent = probe.mail.compose(to=READER.address)
+    reply = await probe.mail.deliver(sent)
+    seen = await probe.mail.in_mailbox(sent, READER, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.mailbox(READER) as mailbox:
@@ -95,8 +95,8 @@ async def claims(probe: Probe, whose: str) -> Observation:
 
     RFC 7489 section 3.1; Mailu core/rspamd/conf/force_actions.conf (ANTISPOOF_*), since 2.0
     """
-    sent = probe.letter(to=READER.address, header_from=OURS[whose])
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=6.0)
+    sent = probe.mail.compose(to=READER.address, header_from=OURS[whose])
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=6.0)
 
 
 @behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
@@ -108,8 +108,8 @@ async def brings_headers(probe: Probe) -> Observation:
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest on X-Spam-Level)
     """
     headers = {"X-Spam-Level": "*" * 15, "X-Spamd-Bar": "+" * 15, "X-Spam": "Yes"}
-    sent = probe.letter(to=READER.address, headers=headers)
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), headers=True)
+    sent = probe.mail.compose(to=READER.address, headers=headers)
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), headers=True)
 
 
 @behaviour("inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -125,5 +125,5 @@ async def list_mail(probe: Probe) -> Observation:
         "List-Unsubscribe": f"<mailto:talk-leave@{ELSEWHERE}>",
         "Precedence": "list",
     }
-    sent = probe.letter(to=READER.address, sender=f"talk-bounces@{ELSEWHERE}", headers=headers)
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    sent = probe.mail.compose(to=READER.address, sender=f"talk-bounces@{ELSEWHERE}", headers=headers)
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))

@@ -12,7 +12,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, POOL
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.stack.world.dkim import sign
@@ -75,14 +75,14 @@ async def body_odd(probe: Probe, kind: str) -> Observation:
 
 
 async def _body(probe: Probe, body: bytes) -> Observation:
-    sent = _signed(probe.letter(to=READER.address, signed=False).with_body(body))
+    sent = _signed(probe.mail.compose(to=READER.address, signed=False).with_body(body))
     parameters = () if body.isascii() else ("BODY=8BITMIME",)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         done = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)
-    return await probe.in_mailbox(sent, READER, done.reply)
+    return await probe.mail.in_mailbox(sent, READER, done.reply)
 
 
-def _signed(letter: Letter) -> Letter:
+def _signed(letter: Message) -> Message:
     return replace(letter, content=sign(letter.content, ELSEWHERE))
 
 
@@ -101,8 +101,8 @@ async def large(probe: Probe) -> Observation:
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
-    sent = _signed(probe.letter(to=POOL[22].address, signed=False).of_size(LARGE))
-    return await probe.in_mailbox(sent, POOL[22], await probe.deliver(sent), wait=40.0)
+    sent = _signed(probe.mail.compose(to=POOL[22].address, signed=False).of_size(LARGE))
+    return await probe.mail.in_mailbox(sent, POOL[22], await probe.mail.deliver(sent), wait=40.0)
 
 
 @behaviour(
@@ -142,9 +142,9 @@ async def sent_too_large(probe: Probe) -> Observation:
 
     RFC 1870 section 6.3; RFC 3463 (5.3.4)
     """
-    limit = await probe.run("smtp", "postconf", "-h", "message_size_limit")
-    sent = _signed(probe.letter(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent), wait=5.0)
+    limit = await probe.services.exec("smtp", "postconf", "-h", "message_size_limit")
+    sent = _signed(probe.mail.compose(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=5.0)
 
 
 @behaviour(
@@ -182,7 +182,7 @@ async def forbidden_attachment(probe: Probe, kind: str) -> Observation:
 
 
 async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
-    sent = probe.letter(to=READER.address, signed=False)
+    sent = probe.mail.compose(to=READER.address, signed=False)
     message = EmailMessage(policy=SMTP)
     for line in sent.content.partition(b"\r\n\r\n")[0].decode().split("\r\n"):
         field, _, value = line.partition(": ")
@@ -191,7 +191,7 @@ async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
     message.set_content(f"See what is attached. {sent.token}\n")
     message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
     sent = _signed(replace(sent, content=message.as_bytes()))
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent))
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
 
 
 @behaviour("inbound/25/gtube", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
@@ -214,14 +214,14 @@ async def smtputf8(probe: Probe) -> Observation:
 
     RFC 6531
     """
-    sent = probe.letter(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
+    sent = probe.mail.compose(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "SMTPUTF8" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         done = await smtp.send(
             sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
         )
-    return await probe.in_mailbox(sent, READER, done.reply)
+    return await probe.mail.in_mailbox(sent, READER, done.reply)
 
 
 @behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
@@ -232,14 +232,14 @@ async def chunking(probe: Probe) -> Observation:
 
     RFC 3030
     """
-    sent = probe.letter(to=READER.address)
+    sent = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "CHUNKING" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         await smtp.mail(sent.sender)
         await smtp.rcpt(READER.address)
         reply = await smtp.bdat(sent.content)
-    return await probe.in_mailbox(sent, READER, reply)
+    return await probe.mail.in_mailbox(sent, READER, reply)
 
 
 @behaviour("inbound/25/pipelining", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -250,7 +250,7 @@ async def pipelining(probe: Probe) -> Observation:
 
     RFC 2920; Postfix smtpd_forbid_unauth_pipelining
     """
-    sent = probe.letter(to=READER.address)
+    sent = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         offered = "PIPELINING" in smtp.offered
         lines = (f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{READER.address}>", "DATA")
@@ -259,7 +259,7 @@ async def pipelining(probe: Probe) -> Observation:
         ):
             expect_positive(reply, stage)
         done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
-    return probe.with_facts(await probe.in_mailbox(sent, READER, done), offered=offered)
+    return probe.with_facts(await probe.mail.in_mailbox(sent, READER, done), offered=offered)
 
 
 @behaviour("inbound/25/two-letters", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -270,12 +270,12 @@ async def two_letters(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3
     """
-    first, second = probe.letter(to=READER.address), probe.letter(to=READER.address)
+    first, second = probe.mail.compose(to=READER.address), probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.send(first.sender, first.recipients, first.content)
         reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
-    seen = await probe.in_mailbox(first, READER, reply)
-    return seen if seen.outcome is not Outcome.DELIVERED else await probe.in_mailbox(second, READER, reply)
+    seen = await probe.mail.in_mailbox(first, READER, reply)
+    return seen if seen.outcome is not Outcome.DELIVERED else await probe.mail.in_mailbox(second, READER, reply)
 
 
 @behaviour(
@@ -292,8 +292,8 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 
     CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0.36
     """
-    outer = probe.letter(to=READER.address)
-    inner = probe.letter(to=READER.address)
+    outer = probe.mail.compose(to=READER.address)
+    inner = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         return await smuggle(probe, smtp, outer, inner, ENDS[end])
 
@@ -308,7 +308,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline
     """
-    sent = probe.letter(to=READER.address)
+    sent = probe.mail.compose(to=READER.address)
     bare = {"lf": b"\n", "cr": b"\r"}[end]
     payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
@@ -316,7 +316,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
         await smtp.rcpt(READER.address)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
     if reply.code.startswith("2"):
-        seen = await probe.in_mailbox(sent, READER, reply)
+        seen = await probe.mail.in_mailbox(sent, READER, reply)
     else:
         seen = probe.seen(Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED, Stage.DATA, reply)
     return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])

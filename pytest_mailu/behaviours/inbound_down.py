@@ -13,8 +13,9 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import POOL
-from pytest_mailu.probe.messages import Letter
-from pytest_mailu.probe.probe import Probe, eventually
+from pytest_mailu.probe.messages import Message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READER = POOL[23]
@@ -63,8 +64,8 @@ async def gone(probe: Probe) -> Observation:
 
 
 async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
-    sent = probe.letter(to=READER.address)
-    async with probe.without(service, gone=gone):
+    sent = probe.mail.compose(to=READER.address)
+    async with probe.services.stopped(service) if gone else probe.services.paused(service):
         first, reply = await _tried(probe, sent)
         if reply is not None:
             await _settle(probe, sent, reply)
@@ -72,19 +73,19 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
     if reply is None:
         reply = await _again(probe, sent)
         facts["tried_again"] = True
-    if entry := await probe.queued(sent, reply):
-        await probe.run("smtp", "postqueue", "-i", entry["queue_id"])
+    if entry := await probe.mail.queue_entry(sent, reply):
+        await probe.services.exec("smtp", "postqueue", "-i", entry["queue_id"])
     if await probe.world.arrivals(recipient=sent.sender, wait=1.0):
-        seen = await probe.in_mailbox(sent, READER, reply, wait=1.0)
+        seen = await probe.mail.in_mailbox(sent, READER, reply, wait=1.0)
         facts["bounced"] = True
         if seen.outcome is not Outcome.DELIVERED:
             seen = probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply)
     else:
-        seen = await probe.in_mailbox(sent, READER, reply, wait=20.0)
+        seen = await probe.mail.in_mailbox(sent, READER, reply, wait=20.0)
     return probe.with_facts(seen, **facts)
 
 
-async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
+async def _tried(probe: Probe, sent: Message) -> tuple[str, Reply | None]:
     """What the sender hears: in short, and the reply where the letter was taken."""
     try:
         async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
@@ -97,17 +98,17 @@ async def _tried(probe: Probe, sent: Letter) -> tuple[str, Reply | None]:
         return "hung up", None
 
 
-async def _settle(probe: Probe, sent: Letter, reply: Reply) -> None:
+async def _settle(probe: Probe, sent: Message, reply: Reply) -> None:
     """Let a letter that was taken be put off, or returned, before the service comes back."""
 
     async def settled() -> bool:
-        entry = await probe.queued(sent, reply)
+        entry = await probe.mail.queue_entry(sent, reply)
         return entry is None or entry["queue_name"] == "deferred"
 
     await eventually(settled, 5.0)
 
 
-async def _again(probe: Probe, sent: Letter) -> Reply:
+async def _again(probe: Probe, sent: Message) -> Reply:
     """Try until the letter is taken, or refused for good; raises NotServed as the last attempt did."""
     last: NotServed | None = None
     reply: Reply | None = None
@@ -115,7 +116,7 @@ async def _again(probe: Probe, sent: Letter) -> Reply:
     async def taken() -> bool:
         nonlocal last, reply
         try:
-            reply = await probe.deliver(sent)
+            reply = await probe.mail.deliver(sent)
         except NotServed as end:
             last = end
             return end.outcome not in (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)

@@ -46,7 +46,7 @@ async def postconf(probe: Probe) -> Observation:
 
     postconf(1), `postconf -n`
     """
-    text = await probe.testinfra("smtp", lambda host: str(host.check_output("postconf -n 2>/dev/null")))
+    text = await probe.evidence.testinfra("smtp", lambda host: str(host.check_output("postconf -n 2>/dev/null")))
     settings = dict(re.findall(r"(?m)^(\w+) = ?(.*)$", settled(text)))
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=settings)
 
@@ -59,7 +59,7 @@ async def master_services(probe: Probe) -> Observation:
 
     postconf(1), `postconf -M`; master(5)
     """
-    text = await probe.testinfra("smtp", lambda host: str(host.check_output("postconf -M 2>/dev/null")))
+    text = await probe.evidence.testinfra("smtp", lambda host: str(host.check_output("postconf -M 2>/dev/null")))
     # Where a service goes on over several lines, those are its options.
     services = {" ".join(line.split()[:2]): " ".join(line.split()[2:]) for line in _joined(settled(text))}
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, services=services)
@@ -85,7 +85,7 @@ async def doveconf(probe: Probe, service: str) -> Observation:
         # Comments go to whoever reads: versions and host names of the day.
         return None if config is None else str(host.check_output(f"doveconf -n -c {config} 2>/dev/null"))
 
-    text = await probe.testinfra(service, look)
+    text = await probe.evidence.testinfra(service, look)
     if text is None:
         return probe.seen(Outcome.NOT_OFFERED, Stage.SETTINGS)
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=dict(blocks(settled(text))))
@@ -106,7 +106,7 @@ async def sockets(probe: Probe, service: str) -> Observation:
     def listening(host: Host) -> str:
         return str(host.check_output("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true"))
 
-    everywhere, loopback = ports(await probe.testinfra(service, listening))
+    everywhere, loopback = ports(await probe.evidence.testinfra(service, listening))
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, ports=everywhere, loopback=loopback)
 
 
@@ -122,7 +122,9 @@ async def processes(probe: Probe, service: str) -> Observation:
     def running(host: Host) -> str:
         return str(host.check_output("cat /proc/[0-9]*/stat 2>/dev/null || true"))
 
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(await probe.testinfra(service, running)))
+    return probe.seen(
+        Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(await probe.evidence.testinfra(service, running))
+    )
 
 
 @behaviour("inside/{service}/versions", severity=Severity.INFO, each={"service": SERVICES})
@@ -139,7 +141,7 @@ async def versions(probe: Probe, service: str) -> Observation:
         found |= {name: host.run(f"({command}) 2>/dev/null") for name, command in PROGRAMS[service].items()}
         return {name: ran.stdout.strip() for name, ran in found.items() if ran.stdout.strip()}
 
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, versions=await probe.testinfra(service, look))
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, versions=await probe.evidence.testinfra(service, look))
 
 
 def ports(tables: str) -> tuple[list[int], list[int]]:

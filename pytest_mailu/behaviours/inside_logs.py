@@ -44,7 +44,7 @@ async def at_start(probe: Probe, service: str) -> Observation:
 
     The log of {service}, up to the moment when the whole stack was ready
     """
-    return _observed(probe, {service: await probe.log_at_start(service)})
+    return _observed(probe, {service: await probe.services.startup_log(service)})
 
 
 @behaviour("inside/quiet", severity=Severity.MINOR, alone=True, timeout=60.0)
@@ -57,14 +57,14 @@ async def quiet(probe: Probe) -> Observation:
     """
     begin = time.time()
     await asyncio.sleep(QUIET_SECONDS)
-    found = {service: await probe.log(service, begin) for service in CORE_SERVICES}
+    found = {service: await probe.services.log_since(service, begin) for service in CORE_SERVICES}
     return _observed(probe, found)
 
 
 def _observed(probe: Probe, logs: Mapping[str, Sequence[str]]) -> Observation:
     """The complaints as facts, and the lines they are made of as the transcript."""
     raw = tuple(f"{service}: {line}" for service, lines in logs.items() for line in lines if _COMPLAINT.search(line))
-    facts = {service: complaints(map(str, map(probe.settle, lines))) for service, lines in logs.items()}
+    facts = {service: complaints(map(str, map(probe.with_common_names, lines))) for service, lines in logs.items()}
     told = {service: lines for service, lines in facts.items() if lines}
     return replace(probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, complaints=told), transcript=raw)
 

@@ -10,8 +10,9 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import FULL, POOL, User
-from pytest_mailu.probe.messages import BODY, letter
-from pytest_mailu.probe.probe import REPLY_SECONDS, Probe
+from pytest_mailu.probe.messages import BODY, compose_message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.sessions import REPLY_SECONDS
 from pytest_mailu.wire.imap.reply import ImapReply
 from pytest_mailu.wire.imap.session import Folder, ImapSession
 from pytest_mailu.wire.transport.errors import NotServed
@@ -58,7 +59,7 @@ async def folder(
     """A session with a fresh, selected folder, which is removed afterwards."""
     async with probe.imap(IMAPS_993, timeout=timeout) as imap:
         await imap.login(user.address, user.password)
-        name = f"probe-{probe.word()}"
+        name = f"probe-{probe.unique_word()}"
         await make(imap, name)
         await imap.select(name)
         yield imap, name
@@ -68,7 +69,7 @@ async def folder(
 
 def message(subject: str = "A question", body: str = BODY) -> bytes:
     """A message to be stored, with CRLF line ends."""
-    return letter(to="reader@post.example", subject=subject, body=body).content
+    return compose_message(to="reader@post.example", subject=subject, body=body).content
 
 
 def special_uses(folders: list[Folder]) -> dict[str, list[str]]:
@@ -113,7 +114,7 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
 
     RFC 9051 sections 6.3.4 to 6.3.8; RFC 3501 section 5.1.3 for names outside ASCII
     """
-    word = probe.word()
+    word = probe.unique_word()
     user, *patterns = KINDS[kind]
     async with probe.imap(IMAPS_993) as imap:
         await imap.login(user.address, user.password)

@@ -13,7 +13,7 @@ from pytest_mailu.behaviours.mailbox import folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import POOL
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.session import ImapSession
 
@@ -44,11 +44,11 @@ async def exactly_once(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.4.1
     """
-    first, chaser = probe.letter(to=TWICE.address), probe.letter(to=TWICE.address, subject="The chaser")
-    reply = await probe.deliver(first)
-    seen = await probe.in_mailbox(first, TWICE, reply)
+    first, chaser = probe.mail.compose(to=TWICE.address), probe.mail.compose(to=TWICE.address, subject="The chaser")
+    reply = await probe.mail.deliver(first)
+    seen = await probe.mail.in_mailbox(first, TWICE, reply)
     # What came in behind it has passed everything on the way: a second copy would be there by now.
-    await probe.in_mailbox(chaser, TWICE, await probe.deliver(chaser))
+    await probe.mail.in_mailbox(chaser, TWICE, await probe.mail.deliver(chaser))
     async with probe.mailbox(TWICE) as mailbox:
         copies = len(await mailbox.wait_for_message(first.message_id, 0.0))
     if copies > 1:
@@ -73,14 +73,14 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     Mailu docs, "FAQ" (how the spam filter learns); core/dovecot/conf/dovecot.conf (imapsieve_mailbox1, 2)
     """
     user, path, kind = LESSONS[lesson]
-    sent = probe.letter(to=user.address, body=ENOUGH_WORDS)
-    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
+    sent = probe.mail.compose(to=user.address, body=ENOUGH_WORDS)
+    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
         await imap.login(user.address, user.password)
         flags = await _take(imap, sent, str(seen.facts["folder"]), path)
-    learned = await probe.logged("antispam", f"learned message as {kind}", sent.token)
+    learned = await probe.evidence.logged("antispam", f"learned message as {kind}", sent.token)
     facts = {"flags": flags, "delivered_to": seen.facts["folder"]}
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY, **facts)
 
@@ -95,11 +95,11 @@ async def append_to_junk(probe: Probe) -> Observation:
 
     Mailu core/dovecot/conf/dovecot.conf (imapsieve_mailbox1_causes; APPEND since 2.0)
     """
-    spam = probe.letter(to=JUNKER.address, body=ENOUGH_WORDS)
+    spam = probe.mail.compose(to=JUNKER.address, body=ENOUGH_WORDS)
     async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
         await imap.login(JUNKER.address, JUNKER.password)
         await imap.append("Junk", spam.content)
-    learned = await probe.logged("antispam", "learned message as spam", spam.token)
+    learned = await probe.evidence.logged("antispam", "learned message as spam", spam.token)
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY)
 
 
@@ -113,20 +113,20 @@ async def junk_to_trash(probe: Probe) -> Observation:
 
     Mailu core/dovecot/conf/report-ham.sieve
     """
-    spam, chaser = (probe.letter(to=EMPTIER.address, body=ENOUGH_WORDS) for _ in range(2))
+    spam, chaser = (probe.mail.compose(to=EMPTIER.address, body=ENOUGH_WORDS) for _ in range(2))
     async with folder(probe, EMPTIER, timeout=LEARNING_SECONDS) as (imap, name):
         for one in (spam, chaser):
             await imap.append("Junk", one.content)
         await _take(imap, spam, "Junk", ("Trash",))
         await _take(imap, chaser, "Junk", (name,))
     # The chaser is good mail: once that is learned, Rspamd has read about the other one as well.
-    read = await probe.logged("antispam", "learned message as ham", chaser.token)
-    wrong = await probe.logged("antispam", "learned message as ham", spam.token, seconds=0.5)
+    read = await probe.evidence.logged("antispam", "learned message as ham", chaser.token)
+    wrong = await probe.evidence.logged("antispam", "learned message as ham", spam.token, seconds=0.5)
     outcome = Outcome.ALTERED if wrong else Outcome.ACCEPTED if read else Outcome.LOST
     return probe.seen(outcome, Stage.DELIVERY, chaser_learned=read)
 
 
-async def _take(imap: ImapSession, letter: Letter, start: str, path: Sequence[str]) -> list[str]:
+async def _take(imap: ImapSession, letter: Message, start: str, path: Sequence[str]) -> list[str]:
     """Move a letter from folder to folder; its flags at the end."""
     place = start
     for name in path:

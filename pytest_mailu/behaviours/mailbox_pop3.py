@@ -9,7 +9,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import POP3S_995
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import POOL, User
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
@@ -19,10 +19,10 @@ DELETER = POOL[25]
 """Whose letters are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
 
 
-async def _arrived(probe: Probe, user: User = POPPER) -> Letter:
+async def _arrived(probe: Probe, user: User = POPPER) -> Message:
     """A letter that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
-    sent = probe.letter(to=user.address)
-    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
+    sent = probe.mail.compose(to=user.address)
+    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
         raise CannotAsk(f"the letter to be fetched was {seen.outcome}")
     return sent
@@ -32,7 +32,7 @@ async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
     await pop3.login(user.address, user.password)
 
 
-async def _number(pop3: Pop3Session, letter: Letter) -> int | None:
+async def _number(pop3: Pop3Session, letter: Message) -> int | None:
     """The number of a letter in this session, or None where it is not there."""
     for number in sorted(await pop3.list(), reverse=True):
         if letter.message_id.encode() in await pop3.top(number, 0):
@@ -155,7 +155,7 @@ async def beside_imap(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if still else Outcome.LOST, Stage.COMMAND, looked_at=flags[0], fetched=flags[1])
 
 
-async def _flags(probe: Probe, letter: Letter) -> list[str]:
+async def _flags(probe: Probe, letter: Message) -> list[str]:
     async with probe.mailbox(POPPER) as mailbox:
         found = await mailbox.wait_for_message(letter.message_id, 2.0, folders=["INBOX"])
     return [flag for message in found for flag in message.flags if flag != "\\Recent"]

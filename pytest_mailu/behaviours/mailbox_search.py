@@ -103,7 +103,7 @@ PARTS = {
 
 def nonsense(probe: Probe) -> str:
     """A word of letters only, which no stemmer and no tokenizer of an index takes apart."""
-    return f"q{probe.word().translate(_LETTERS)}z"
+    return f"q{probe.unique_word().translate(_LETTERS)}z"
 
 
 def needle(word: str) -> bytes:
@@ -197,8 +197,8 @@ async def search_delivered(probe: Probe) -> Observation:
     RFC 9051 section 6.4.4; Mailu core/dovecot/conf/dovecot.conf (fts_autoindex)
     """
     word = nonsense(probe)
-    sent = probe.letter(to=INDEXED.address, body=f"Where is the {word} of the house?\r\n")
-    seen = await probe.in_mailbox(sent, INDEXED, await probe.deliver(sent))
+    sent = probe.mail.compose(to=INDEXED.address, body=f"Where is the {word} of the house?\r\n")
+    seen = await probe.mail.in_mailbox(sent, INDEXED, await probe.mail.deliver(sent))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.imap(IMAPS_993) as imap:

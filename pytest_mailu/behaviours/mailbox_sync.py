@@ -121,7 +121,7 @@ async def idle(probe: Probe) -> Observation:
         await imap.login(IDLER.address, IDLER.password)
         await imap.select()
         async with imap.idle() as idling:
-            await probe.deliver(probe.letter(to=IDLER.address))
+            await probe.mail.deliver(probe.mail.compose(to=IDLER.address))
             mail = await idling.wait_for("EXISTS", seconds=12.0)
             if mail is not None:
                 async with probe.mailbox(IDLER) as other:

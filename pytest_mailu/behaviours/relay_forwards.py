@@ -6,8 +6,9 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, OUTSIDE, PASSES, REFUSED_OUTSIDE, RELAYED
-from pytest_mailu.probe.dsn import notice_facts
-from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe
+from pytest_mailu.probe.dsn import dsn_facts
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 
 PASSED_ON = {"alias": OUTSIDE.address, "forward": PASSES.address}
 
@@ -20,9 +21,9 @@ async def no_copy(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (forwards)
     """
-    sent = probe.letter(to=PASSES.address)
-    reply = await probe.deliver(sent)
-    seen = await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=PASSES.address)
+    reply = await probe.mail.deliver(sent)
+    seen = await probe.mail.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.mailbox(PASSES) as mailbox:
@@ -43,9 +44,9 @@ async def srs(probe: Probe, kind: str) -> Observation:
 
     RFC 7208 section 2.4; Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py
     """
-    sent = probe.letter(to=PASSED_ON[kind])
-    reply = await probe.deliver(sent)
-    seen = await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=PASSED_ON[kind])
+    reply = await probe.mail.deliver(sent)
+    seen = await probe.mail.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     sender = str(seen.facts["arrival"]["sender"])
@@ -61,14 +62,14 @@ async def srs_bounce(probe: Probe) -> Observation:
 
     Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
-    sent = probe.letter(to=OUTSIDE.address)
-    reply = await probe.deliver(sent)
+    sent = probe.mail.compose(to=OUTSIDE.address)
+    reply = await probe.mail.deliver(sent)
     arrivals = await probe.world.arrivals(token=sent.token, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.at_world(sent, reply, wait=0)
-    bounce = probe.letter(to=arrivals[0].sender, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
-    answer = await probe.deliver(bounce)
-    return await probe.at_world(bounce, answer)
+        return await probe.mail.at_world(sent, reply, wait=0)
+    bounce = probe.mail.compose(to=arrivals[0].sender, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
+    answer = await probe.mail.deliver(bounce)
+    return await probe.mail.at_world(bounce, answer)
 
 
 @behaviour("relay/srs/made-up", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
@@ -79,8 +80,8 @@ async def srs_made_up(probe: Probe) -> Observation:
 
     Sender Rewriting Scheme (its hash); Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
-    sent = probe.letter(to=f"SRS0=aaaa=AA={ELSEWHERE}=someone@{DOMAIN}")
-    return await probe.at_world(sent, await probe.deliver(sent), wait=6.0)
+    sent = probe.mail.compose(to=f"SRS0=aaaa=AA={ELSEWHERE}=someone@{DOMAIN}")
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=6.0)
 
 
 @behaviour("relay/alias/refused-elsewhere", severity=Severity.MAJOR)
@@ -91,12 +92,12 @@ async def refused_elsewhere(probe: Probe) -> Observation:
 
     RFC 5321 section 6.1; RFC 3464
     """
-    sent = probe.letter(to=REFUSED_OUTSIDE.address, sender=f"stranger-{probe.word()}@{ELSEWHERE}")
-    reply = await probe.deliver(sent)
+    sent = probe.mail.compose(to=REFUSED_OUTSIDE.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}")
+    reply = await probe.mail.deliver(sent)
     arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.at_world(sent, reply, wait=0)
-    facts = notice_facts(arrivals[0].content or b"")
+        return await probe.mail.at_world(sent, reply, wait=0)
+    facts = dsn_facts(arrivals[0].content or b"")
     return probe.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, bounce=facts, sender=arrivals[0].sender)
 
 
@@ -108,5 +109,5 @@ async def to_relayed_domain(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (relayed domain list)
     """
-    sent = probe.letter(to=f"somebody@{RELAYED}", sender=ALICE.address)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, ALICE))
+    sent = probe.mail.compose(to=f"somebody@{RELAYED}", sender=ALICE.address)
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, ALICE))

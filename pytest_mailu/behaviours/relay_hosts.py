@@ -6,7 +6,8 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
-from pytest_mailu.probe.probe import Probe, eventually
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
 
 WRITER = POOL[18]
 
@@ -19,8 +20,8 @@ async def forwarded(probe: Probe) -> Observation:
 
     Mailu docs, "Configuration reference" (RELAYHOST)
     """
-    sent = probe.letter(to=OUTSIDE.address)
-    return await probe.at_world(sent, await probe.deliver(sent))
+    sent = probe.mail.compose(to=OUTSIDE.address)
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
 
 
 @behaviour("relay/relayhost/relayed-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost")
@@ -31,8 +32,8 @@ async def relayed_domain(probe: Probe) -> Observation:
 
     Postfix transport(5) before relayhost; Mailu core/admin/mailu/internal/views/postfix.py (postfix_transport)
     """
-    sent = probe.letter(to=f"somebody@{RELAYED}")
-    return await probe.at_world(sent, await probe.deliver(sent))
+    sent = probe.mail.compose(to=f"somebody@{RELAYED}")
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
 
 
 @behaviour("relay/relayhost/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
@@ -43,8 +44,8 @@ async def local(probe: Probe) -> Observation:
 
     Mailu core/postfix/conf/main.cf (virtual_transport)
     """
-    sent = probe.letter(to=BOB.address, sender=WRITER.address)
-    return await probe.in_mailbox(sent, BOB, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+    sent = probe.mail.compose(to=BOB.address, sender=WRITER.address)
+    return await probe.mail.in_mailbox(sent, BOB, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -100,17 +101,17 @@ async def wrong_login(probe: Probe) -> Observation:
 
 
 async def _through(probe: Probe) -> Observation:
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
 
     async def decided() -> bool:
-        entry = await probe.queued(sent, reply)
+        entry = await probe.mail.queue_entry(sent, reply)
         return entry is None or entry["queue_name"] == "deferred"
 
     try:
         await eventually(decided, 6.0)
-        return await probe.at_world(sent, reply, wait=0.5)
+        return await probe.mail.at_world(sent, reply, wait=0.5)
     finally:
-        if entry := await probe.queued(sent, reply):
+        if entry := await probe.mail.queue_entry(sent, reply):
             # It must not turn up in a later variant.
-            await probe.run("smtp", "postsuper", "-d", entry["queue_id"])
+            await probe.services.exec("smtp", "postsuper", "-d", entry["queue_id"])

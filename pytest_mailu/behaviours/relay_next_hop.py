@@ -8,9 +8,10 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, MX_HOST, POOL
-from pytest_mailu.probe.dsn import notice_facts
-from pytest_mailu.probe.messages import Letter
-from pytest_mailu.probe.probe import ARRIVAL_SECONDS, Probe, eventually
+from pytest_mailu.probe.dsn import dsn_facts
+from pytest_mailu.probe.messages import Message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import ARRIVAL_SECONDS, eventually
 from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.errors import CannotAsk
 
@@ -32,26 +33,26 @@ async def not_now(probe: Probe, stage: str) -> Observation:
 
     RFC 5321 section 4.5.4.1; RFC 6647
     """
-    word = probe.word()
-    sent = probe.letter(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    word = probe.unique_word()
+    sent = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
     rule = await probe.world.script(stage, sender=sent.sender, code=451, enhanced="4.7.1", text="not now", times=1)
     try:
-        reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
+        reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
         reason = await _put_off(probe, sent, reply)
-        seen = await probe.at_world(sent, reply, wait=ARRIVAL_SECONDS)
+        seen = await probe.mail.at_world(sent, reply, wait=ARRIVAL_SECONDS)
     finally:
         await probe.world.unscript(rule)
     return probe.with_facts(seen, put_off=reason)
 
 
-async def _put_off(probe: Probe, sent: Letter, reply: Reply) -> str:
+async def _put_off(probe: Probe, sent: Message, reply: Reply) -> str:
     """Wait until the letter has been put off, have Postfix try again, and give the reason that the queue held."""
     reason = ""
     number = ""
 
     async def put_off() -> bool:
         nonlocal reason, number
-        entry = await probe.queued(sent, reply)
+        entry = await probe.mail.queue_entry(sent, reply)
         if entry is not None and entry["queue_name"] == "deferred":
             reason = entry["recipients"][0].get("delay_reason", "")
             number = entry["queue_id"]
@@ -60,7 +61,7 @@ async def _put_off(probe: Probe, sent: Letter, reply: Reply) -> str:
     if not await eventually(put_off):
         # Already tried again, returned or lost: what became of it will be seen.
         return ""
-    await probe.run("smtp", "postqueue", "-i", number)
+    await probe.services.exec("smtp", "postqueue", "-i", number)
     return reason
 
 
@@ -72,8 +73,8 @@ async def never(probe: Probe, stage: str) -> Observation:
 
     RFC 5321 section 6.1; RFC 3464; RFC 6522
     """
-    word = probe.word()
-    sent = probe.letter(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    word = probe.unique_word()
+    sent = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
     rule = await probe.world.script(stage, sender=sent.sender, code=550, enhanced="5.7.1", text="never")
     try:
         return await _returned(probe, sent)
@@ -89,7 +90,7 @@ async def no_such_domain(probe: Probe) -> Observation:
 
     RFC 5321 section 5.1
     """
-    return await _returned(probe, probe.letter(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
+    return await _returned(probe, probe.mail.compose(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
 
 
 @behaviour("relay/mx/null-mx", severity=Severity.MINOR, timeout=60.0)
@@ -100,18 +101,18 @@ async def null_mx(probe: Probe) -> Observation:
 
     RFC 7505
     """
-    domain = f"{probe.word()}.{ELSEWHERE}"
+    domain = f"{probe.unique_word()}.{ELSEWHERE}"
     await probe.world.records([DnsRecord(domain, "MX", "0 ."), *await _address(probe, domain)])
-    return await _returned(probe, probe.letter(to=f"someone@{domain}", sender=WRITER.address))
+    return await _returned(probe, probe.mail.compose(to=f"someone@{domain}", sender=WRITER.address))
 
 
-async def _returned(probe: Probe, sent: Letter) -> Observation:
+async def _returned(probe: Probe, sent: Message) -> Observation:
     """DELIVERED with the bounce's facts, or what else became of the letter."""
-    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
-    bounce = await probe.notice(sent, WRITER)
+    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
+    bounce = await probe.mail.notification(sent, WRITER)
     if bounce is None:
-        return await probe.at_world(sent, reply, wait=0)
-    facts = notice_facts(bounce)
+        return await probe.mail.at_world(sent, reply, wait=0)
+    facts = dsn_facts(bounce)
     outcome = Outcome.DELIVERED if facts["well_formed"] else Outcome.ALTERED
     return probe.seen(outcome, Stage.DELIVERY, reply, bounce=facts)
 
@@ -124,7 +125,7 @@ async def by_address(probe: Probe) -> Observation:
 
     RFC 5321 section 5.1 (implicit MX)
     """
-    domain = f"{probe.word()}.{ELSEWHERE}"
+    domain = f"{probe.unique_word()}.{ELSEWHERE}"
     await probe.world.records(await _address(probe, domain))
     return await _sent_to(probe, domain)
 
@@ -137,17 +138,17 @@ async def second_mx(probe: Probe) -> Observation:
 
     RFC 5321 section 5.1
     """
-    domain = f"{probe.word()}.{ELSEWHERE}"
+    domain = f"{probe.unique_word()}.{ELSEWHERE}"
     # A machine that is there and takes no mail: it refuses the connection at once.
-    dead = DnsRecord(f"dead.{domain}", "A", probe.address("redis"))
+    dead = DnsRecord(f"dead.{domain}", "A", probe.address_of("redis"))
     both = [DnsRecord(domain, "MX", f"10 dead.{domain}"), DnsRecord(domain, "MX", f"20 {MX_HOST}")]
     await probe.world.records([*both, dead])
     return await _sent_to(probe, domain)
 
 
 async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> Observation:
-    sent = probe.letter(to=f"someone@{domain}", sender=WRITER.address)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=wait)
+    sent = probe.mail.compose(to=f"someone@{domain}", sender=WRITER.address)
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=wait)
 
 
 async def _address(probe: Probe, domain: str) -> list[DnsRecord]:

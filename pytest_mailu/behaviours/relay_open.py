@@ -37,8 +37,8 @@ async def spelling(probe: Probe, spelling: str) -> Observation:
 
     RFC 5321 section 7.8 and appendix F.2; Postfix allow_untrusted_routing
     """
-    sent = replace(probe.letter(to=f"someone@{ELSEWHERE}"), recipients=(SPELLINGS[spelling],))
-    return await probe.at_world(sent, await probe.deliver(sent), wait=6.0)
+    sent = replace(probe.mail.compose(to=f"someone@{ELSEWHERE}"), recipients=(SPELLINGS[spelling],))
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=6.0)
 
 
 @behaviour(
@@ -54,12 +54,12 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
 
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "PLAIN" in smtp.offered.get("AUTH", "").split():
             await smtp.login(ALICE.address, ALICE.password)
         done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.at_world(sent, done.reply)
+    return await probe.mail.at_world(sent, done.reply)
 
 
 @behaviour(
@@ -76,8 +76,8 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
 
     Mailu docs, "Configuration reference" (RELAYNETS, SUBNET)
     """
-    sent = probe.letter(to=READER.address, sender=ALICE.address)
-    return await probe.in_mailbox(sent, READER, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
+    sent = probe.mail.compose(to=READER.address, sender=ALICE.address)
+    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
 @behaviour("relay/25/{vantage}-as-outsider", endpoint=SMTP_25_PLAIN, severity=Severity.MINOR, each={"vantage": TRUSTED})
@@ -88,8 +88,8 @@ async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
 
     Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_map: SRS)
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}")
-    return await probe.at_world(sent, await probe.deliver(sent, SMTP_25_PLAIN, vantage))
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}")
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
 @behaviour("relay/25/relaynet-to-nobody", endpoint=SMTP_25_PLAIN, wanted=Outcome.REFUSED, severity=Severity.MINOR)
@@ -100,7 +100,7 @@ async def trusted_to_nobody(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; Postfix smtpd_reject_unlisted_recipient
     """
-    sent = probe.letter(to=f"nobody@{DOMAIN}", sender=ALICE.address)
+    sent = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=ALICE.address)
     async with probe.smtp(SMTP_25_PLAIN, Vantage.RELAYNET) as smtp:
         await smtp.mail(sent.sender)
         reply = expect_positive(await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT), Stage.RCPT)

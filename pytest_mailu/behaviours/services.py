@@ -27,7 +27,7 @@ async def stays_up(probe: Probe, service: str) -> Observation:
     Mailu's setup/flavors/compose/docker-compose.yml: every service is `restart: always`, so one that ends comes up
     again and again
     """
-    words, lines = await probe.ended(service)
-    if words:
-        return replace(probe.seen(Outcome.UNANSWERED, Stage.SETTINGS, Reply(text=words)), transcript=lines)
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS)
+    ended = await probe.stack.exit_of(service)
+    if ended is None:
+        return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS)
+    return replace(probe.seen(Outcome.UNANSWERED, Stage.SETTINGS, Reply(text=ended.cause)), transcript=ended.details)

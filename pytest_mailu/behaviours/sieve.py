@@ -28,7 +28,7 @@ async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
     """A session on 4190, logged in, and a name for a script; the script goes afterwards."""
     async with probe.sieve(SIEVE_4190) as sieve:
         await sieve.authenticate(MANAGER.address, MANAGER.password)
-        name = f"probe {probe.word()}"
+        name = f"probe {probe.unique_word()}"
         yield sieve, name
         await sieve.command(f'DELETESCRIPT "{name}"')
 
@@ -61,7 +61,7 @@ async def activate(probe: Probe) -> Observation:
     """
     async with probe.sieve(SIEVE_4190) as sieve:
         await sieve.authenticate(ACTIVE.address, ACTIVE.password)
-        name = f"probe {probe.word()}"
+        name = f"probe {probe.unique_word()}"
         await sieve.putscript(name, "keep;\r\n")
         await sieve.setactive(name)
         states = [(await sieve.listscripts()).get(name)]
@@ -82,7 +82,7 @@ async def rename(probe: Probe) -> Observation:
     RFC 5804 sections 1.6, 2.10 and 2.11
     """
     async with managing(probe) as (sieve, name):
-        to = f"Größe {probe.word()}"
+        to = f"Größe {probe.unique_word()}"
         await sieve.putscript(name, SCRIPT)
         await sieve.renamescript(name, to)
         between = await sieve.listscripts()

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, POOL, User
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.control import Arrival
 
@@ -54,8 +54,8 @@ async def filtered(probe: Probe, user: User, script: str) -> None:
         await sieve.setactive("probe")
 
 
-async def _lands(probe: Probe, sent: Letter, user: User, folder: str, flags: list[str]) -> Observation:
-    seen = await probe.in_mailbox(sent, user, await probe.deliver(sent))
+async def _lands(probe: Probe, sent: Message, user: User, folder: str, flags: list[str]) -> Observation:
+    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     right = seen.facts["folder"] == folder and seen.facts["flags"] == flags and seen.facts["copies"] == 1
@@ -75,7 +75,7 @@ async def sorts(probe: Probe, rule: str) -> Observation:
     folder, flags = SORTED[rule]
     to = SORTER.address.replace("@", "+rule-detail@") if rule == "detail" else SORTER.address
     body: dict[str, Any] = {"body": "This is about the rule-body of it.\r\n"} if rule == "body" else {}
-    sent = probe.letter(to=to, subject=f"rule-{rule}", **body)
+    sent = probe.mail.compose(to=to, subject=f"rule-{rule}", **body)
     return await _lands(probe, sent, SORTER, folder, flags)
 
 
@@ -88,9 +88,9 @@ async def discard(probe: Probe) -> Observation:
     RFC 5228 section 4.4
     """
     await filtered(probe, SORTER, RULES)
-    unwanted, chaser = (probe.letter(to=SORTER.address, subject=words) for words in ("rule-discard", "A chaser"))
-    reply = await probe.deliver(unwanted)
-    followed = await probe.in_mailbox(chaser, SORTER, await probe.deliver(chaser))
+    unwanted, chaser = (probe.mail.compose(to=SORTER.address, subject=words) for words in ("rule-discard", "A chaser"))
+    reply = await probe.mail.deliver(unwanted)
+    followed = await probe.mail.in_mailbox(chaser, SORTER, await probe.mail.deliver(chaser))
     if followed.outcome is not Outcome.DELIVERED:
         return followed
     # What was sent behind it is there, so it is decided as well.
@@ -108,8 +108,8 @@ async def redirect(probe: Probe) -> Observation:
     RFC 5228 section 4.2
     """
     await filtered(probe, FORWARDER, SENDING)
-    sent = probe.letter(to=FORWARDER.address, subject="rule-redirect")
-    return await probe.at_world(sent, await probe.deliver(sent))
+    sent = probe.mail.compose(to=FORWARDER.address, subject="rule-redirect")
+    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
 
 
 @behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -121,10 +121,10 @@ async def redirect_copy(probe: Probe) -> Observation:
     RFC 3894 section 3
     """
     await filtered(probe, FORWARDER, SENDING)
-    sent = probe.letter(to=FORWARDER.address, subject="rule-copy")
-    reply = await probe.deliver(sent)
-    kept = await probe.in_mailbox(sent, FORWARDER, reply)
-    return await probe.at_world(sent, reply) if kept.outcome is Outcome.DELIVERED else kept
+    sent = probe.mail.compose(to=FORWARDER.address, subject="rule-copy")
+    reply = await probe.mail.deliver(sent)
+    kept = await probe.mail.in_mailbox(sent, FORWARDER, reply)
+    return await probe.mail.at_world(sent, reply) if kept.outcome is Outcome.DELIVERED else kept
 
 
 @behaviour("sieve/effect/reject", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
@@ -136,9 +136,9 @@ async def reject(probe: Probe) -> Observation:
     RFC 5429 section 2.2
     """
     await filtered(probe, FORWARDER, SENDING)
-    sender = f"caller-{probe.word()}@{ELSEWHERE}"
-    sent = probe.letter(to=FORWARDER.address, sender=sender, subject="rule-reject")
-    reply = await probe.deliver(sent)
+    sender = f"caller-{probe.unique_word()}@{ELSEWHERE}"
+    sent = probe.mail.compose(to=FORWARDER.address, sender=sender, subject="rule-reject")
+    reply = await probe.mail.deliver(sent)
     told = await probe.world.arrivals(recipient=sender, wait=12.0)
     async with probe.mailbox(FORWARDER) as mailbox:
         there = await mailbox.wait_for_message(sent.message_id, 0.0)
@@ -157,17 +157,17 @@ async def vacation_once(probe: Probe) -> Observation:
     RFC 5230 sections 4.2 and 4.4
     """
     await filtered(probe, HOLIDAY, AWAY)
-    twice, other = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
+    twice, other = (f"caller-{probe.unique_word()}@{ELSEWHERE}" for _ in range(2))
     for sender in (twice, twice, other):
-        sent = probe.letter(to=HOLIDAY.address, sender=sender)
-        reply = await probe.deliver(sent)
-        seen = await probe.in_mailbox(sent, HOLIDAY, reply)
+        sent = probe.mail.compose(to=HOLIDAY.address, sender=sender)
+        reply = await probe.mail.deliver(sent)
+        seen = await probe.mail.in_mailbox(sent, HOLIDAY, reply)
         if seen.outcome is not Outcome.DELIVERED:
             return seen
         # Dovecot notes whom it has answered only when the answer has gone, and the letter is delivered: one right
         # behind would get an answer too.
         await probe.world.arrivals(recipient=sender, wait=12.0)
-        await probe.leaves_queue(sent, reply)
+        await probe.mail.leaves_queue(sent, reply)
     # The other sender's answer was sent last: every answer to the first one is there before it, or never comes.
     last = await probe.world.arrivals(recipient=other, wait=12.0)
     answers = await probe.world.arrivals(recipient=twice, wait=0.0)
@@ -192,10 +192,10 @@ async def vacation_not_to(probe: Probe, whom: str) -> Observation:
     RFC 5230 section 4.6; RFC 3834 section 2
     """
     await filtered(probe, SILENT[whom], AWAY)
-    machine, person = (f"caller-{probe.word()}@{ELSEWHERE}" for _ in range(2))
+    machine, person = (f"caller-{probe.unique_word()}@{ELSEWHERE}" for _ in range(2))
     for sender, headers in ((machine, NOT_PEOPLE[whom]), (person, {})):
-        sent = probe.letter(to=SILENT[whom].address, sender=sender, headers=headers)
-        seen = await probe.in_mailbox(sent, SILENT[whom], await probe.deliver(sent))
+        sent = probe.mail.compose(to=SILENT[whom].address, sender=sender, headers=headers)
+        seen = await probe.mail.in_mailbox(sent, SILENT[whom], await probe.mail.deliver(sent))
         if seen.outcome is not Outcome.DELIVERED:
             return seen
     if not await probe.world.arrivals(recipient=person, wait=12.0):
@@ -213,7 +213,7 @@ async def marked_as_spam(probe: Probe) -> Observation:
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest over X-Spam-Level, more than 80 %)
     """
     # Rspamd gives marks of its own only to what it finds suspicious; these are as a filter before Mailu gives them.
-    sent = probe.letter(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
+    sent = probe.mail.compose(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
     return await _lands(probe, sent, UNFILTERED, "Junk", ["\\Seen"])
 
 

@@ -19,9 +19,9 @@ async def local(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
-    sent = probe.letter(to=BOB.address, sender=ALICE.address)
-    reply = await probe.submit(sent, endpoint, ALICE)
-    return await probe.in_mailbox(sent, BOB, reply, headers=True)
+    sent = probe.mail.compose(to=BOB.address, sender=ALICE.address)
+    reply = await probe.mail.submit(sent, endpoint, ALICE)
+    return await probe.mail.in_mailbox(sent, BOB, reply, headers=True)
 
 
 @behaviour(
@@ -37,9 +37,9 @@ async def external(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.submit(sent, endpoint, ALICE)
-    return await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.mail.submit(sent, endpoint, ALICE)
+    return await probe.mail.at_world(sent, reply)
 
 
 @behaviour(
@@ -91,6 +91,6 @@ async def own_alias(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 async def _sent_as(probe: Probe, endpoint: Endpoint, sender: str, user: User = ALICE) -> Observation:
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.submit(sent, endpoint, user)
-    return await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
+    reply = await probe.mail.submit(sent, endpoint, user)
+    return await probe.mail.at_world(sent, reply)

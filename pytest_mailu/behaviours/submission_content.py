@@ -8,8 +8,8 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, POOL
-from pytest_mailu.probe.dsn import notice_facts
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.dsn import dsn_facts
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.wire.smtp.reply import expect_positive
@@ -33,8 +33,8 @@ KEPT = ("8bit", "dots", "line-998", "trailing-space", "no-text")
 ODD = ("line-5000", "nul")
 
 
-def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Letter:
-    return probe.letter(to=to, sender=WRITER.address).with_body(body)
+def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Message:
+    return probe.mail.compose(to=to, sender=WRITER.address).with_body(body)
 
 
 @behaviour(
@@ -71,7 +71,7 @@ async def _body(probe: Probe, kind: str) -> Observation:
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         reply = (await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)).reply
-    seen = await probe.at_world(sent, reply)
+    seen = await probe.mail.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED or seen.facts["arrival"]["body_kept"]:
         return seen
     return replace(seen, outcome=Outcome.ALTERED)
@@ -91,7 +91,7 @@ async def eight_bits_here(probe: Probe) -> Observation:
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         sending = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=("BODY=8BITMIME",))
-    return await probe.in_mailbox(sent, READER, sending.reply)
+    return await probe.mail.in_mailbox(sent, READER, sending.reply)
 
 
 @behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
@@ -102,7 +102,7 @@ async def smtputf8(probe: Probe) -> Observation:
 
     RFC 6531
     """
-    sent = probe.letter(to=f"jürgen@{ELSEWHERE}", sender=WRITER.address)
+    sent = probe.mail.compose(to=f"jürgen@{ELSEWHERE}", sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         offered = "SMTPUTF8" in await smtp.ehlo()
@@ -111,7 +111,7 @@ async def smtputf8(probe: Probe) -> Observation:
         sending = await smtp.send(
             sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
         )
-    return await probe.at_world(sent, sending.reply)
+    return await probe.mail.at_world(sent, sending.reply)
 
 
 @behaviour(
@@ -128,7 +128,7 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
 
     RFC 3030
     """
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         if "CHUNKING" not in await smtp.ehlo():
@@ -138,7 +138,7 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
         size = len(sent.content) // pieces + 1
         for start in range(0, len(sent.content), size):
             reply = await smtp.bdat(sent.content[start : start + size], last=start + size >= len(sent.content))
-    return await probe.at_world(sent, reply)
+    return await probe.mail.at_world(sent, reply)
 
 
 @behaviour("submission/465-tls/pipelining", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -149,7 +149,7 @@ async def pipelining(probe: Probe) -> Observation:
 
     RFC 2920
     """
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         offered = "PIPELINING" in await smtp.ehlo()
@@ -157,7 +157,7 @@ async def pipelining(probe: Probe) -> Observation:
         for reply, stage in zip(replies, (Stage.MAIL, Stage.RCPT, Stage.DATA), strict=True):
             expect_positive(reply, stage)
         done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
-    seen = await probe.at_world(sent, done)
+    seen = await probe.mail.at_world(sent, done)
     return probe.with_facts(seen, offered=offered)
 
 
@@ -169,7 +169,7 @@ async def dsn_passed_on(probe: Probe) -> Observation:
 
     RFC 3461 section 5.2.1
     """
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         sending = await smtp.send(
@@ -179,7 +179,7 @@ async def dsn_passed_on(probe: Probe) -> Observation:
             mail_parameters=("RET=HDRS", "ENVID=note-1"),
             rcpt_parameters=("NOTIFY=SUCCESS,FAILURE", f"ORCPT=rfc822;{SOMEONE}"),
         )
-    seen = await probe.at_world(sent, sending.reply)
+    seen = await probe.mail.at_world(sent, sending.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     (arrival, *_) = await probe.world.arrivals(token=sent.token)
@@ -195,12 +195,12 @@ async def dsn_success(probe: Probe) -> Observation:
 
     RFC 3461 section 6.2.4; RFC 3464
     """
-    sent = probe.letter(to=READER.address, sender=NOTIFIED.address)
+    sent = probe.mail.compose(to=READER.address, sender=NOTIFIED.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(NOTIFIED.address, NOTIFIED.password)
         sending = await smtp.send(sent.sender, sent.recipients, sent.content, rcpt_parameters=("NOTIFY=SUCCESS",))
-    note = await probe.notice(sent, NOTIFIED)
-    facts = {} if note is None else {"receipt": notice_facts(note)}
+    note = await probe.mail.notification(sent, NOTIFIED)
+    facts = {} if note is None else {"receipt": dsn_facts(note)}
     return probe.seen(Outcome.LOST if note is None else Outcome.DELIVERED, Stage.DELIVERY, sending.reply, **facts)
 
 
@@ -218,8 +218,8 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 
     CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline
     """
-    outer = probe.letter(to=SOMEONE, sender=WRITER.address)
-    inner = probe.letter(to=SOMEONE, sender=READER.address)
+    outer = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
+    inner = probe.mail.compose(to=SOMEONE, sender=READER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         return await smuggle(probe, smtp, outer, inner, ENDS[end])
@@ -238,7 +238,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0
     """
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     bare = {"lf": b"\n", "cr": b"\r"}[end]
     payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
@@ -247,7 +247,7 @@ async def line_end(probe: Probe, end: str) -> Observation:
         await smtp.rcpt(SOMEONE)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
     if reply.code.startswith("2"):
-        seen = await probe.at_world(sent, reply)
+        seen = await probe.mail.at_world(sent, reply)
     else:
         seen = probe.seen(_refusal(reply), Stage.DATA, reply)
     return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])
@@ -267,4 +267,4 @@ async def gtube(probe: Probe) -> Observation:
     """
     text = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
     sent = _made(probe, text)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))

@@ -38,8 +38,8 @@ async def large(probe: Probe) -> Observation:
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(LARGE)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=40.0)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(LARGE)
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=40.0)
 
 
 @behaviour(
@@ -81,8 +81,8 @@ async def just_below(probe: Probe) -> Observation:
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
     limit = await _limit(probe)
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(limit - SPARE)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit - SPARE)
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -101,13 +101,13 @@ async def sent_too_large(probe: Probe) -> Observation:
     RFC 1870 section 6.3; RFC 3463 (5.3.4, 5.2.3)
     """
     limit = await _limit(probe)
-    sent = probe.letter(to=SOMEONE, sender=WRITER.address).of_size(limit + SPARE)
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER), wait=5.0)
+    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit + SPARE)
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=5.0)
 
 
 async def _limit(probe: Probe) -> int:
     """MESSAGE_SIZE_LIMIT as Postfix has it."""
-    ran = await probe.run("smtp", "postconf", "-h", "message_size_limit")
+    ran = await probe.services.exec("smtp", "postconf", "-h", "message_size_limit")
     if not ran.output.strip().isdecimal():
         raise CannotAsk(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")
     return int(ran.output)

@@ -8,9 +8,10 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
-from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import header_names
-from pytest_mailu.probe.probe import Probe, eventually
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
 
 WRITER = POOL[13]
 BOUNCED = POOL[15]
@@ -36,9 +37,9 @@ async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    sent = probe.letter(to=SALES.address, sender=WRITER.address)
-    reply = await probe.submit(sent, endpoint, WRITER)
-    return await probe.in_mailbox(sent, ALICE, reply)
+    sent = probe.mail.compose(to=SALES.address, sender=WRITER.address)
+    reply = await probe.mail.submit(sent, endpoint, WRITER)
+    return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
 @behaviour(
@@ -55,9 +56,9 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     RFC 5321 section 3.3
     """
     outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
-    sent = probe.letter(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
-    reply = await probe.submit(sent, endpoint, WRITER)
-    here = [await probe.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
+    sent = probe.mail.compose(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
+    reply = await probe.mail.submit(sent, endpoint, WRITER)
+    here = [await probe.mail.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
     reached: set[str] = set()
 
     async def everybody() -> bool:
@@ -80,13 +81,13 @@ async def two_letters(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3
     """
-    first, second = (probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address) for _ in range(2))
+    first, second = (probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address) for _ in range(2))
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         await smtp.send(first.sender, first.recipients, first.content)
         reply = (await smtp.send(second.sender, second.recipients, second.content)).reply
-    seen = await probe.at_world(first, reply)
-    return seen if seen.outcome is not Outcome.DELIVERED else await probe.at_world(second, reply)
+    seen = await probe.mail.at_world(first, reply)
+    return seen if seen.outcome is not Outcome.DELIVERED else await probe.mail.at_world(second, reply)
 
 
 @behaviour(
@@ -103,9 +104,9 @@ async def hides(probe: Probe, header: str) -> Observation:
 
     Mailu core/postfix/conf/outclean_header_filter.cf, 1.9 to master
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
-    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
-    seen = await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
+    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
+    seen = await probe.mail.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     (arrival, *_) = await probe.world.arrivals(token=sent.token)
@@ -123,14 +124,14 @@ async def hides_address(probe: Probe) -> Observation:
 
     RFC 6409 section 8 leaves it to the server; Mailu core/postfix/conf/outclean_header_filter.cf (Received)
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.submit(sent, SUBMISSIONS_465, WRITER)
-    seen = await probe.at_world(sent, reply)
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
+    seen = await probe.mail.at_world(sent, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     (arrival, *_) = await probe.world.arrivals(token=sent.token)
     head = (arrival.content or b"").partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
-    address = re.escape(probe.address(Vantage.STRANGER))
+    address = re.escape(probe.address_of(Vantage.STRANGER))
     hidden = not re.search(rf"(?<![\d.]){address}(?!\d)", head)
     facts = {"hidden": hidden, "received_lines": header_names(arrival.content or b"").get("received", 0)}
     return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
@@ -150,8 +151,8 @@ async def without_header(probe: Probe, header: str) -> Observation:
 
     RFC 5322 section 3.6; RFC 6409 section 8.2 and 8.3: the server may add them
     """
-    sent = probe.letter(to=f"someone@{ELSEWHERE}", sender=WRITER.address, without=[ABSENT_HEADERS[header]])
-    return await probe.at_world(sent, await probe.submit(sent, SUBMISSIONS_465, WRITER))
+    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, without=[ABSENT_HEADERS[header]])
+    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
 
 
 @behaviour("submission/465-tls/unknown-recipient", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR, timeout=60.0)
@@ -162,8 +163,8 @@ async def unknown_recipient(probe: Probe) -> Observation:
 
     RFC 5321 section 3.6.2; Mailu core/postfix/conf/master.cf (REJECT_UNLISTED_RECIPIENT)
     """
-    sent = probe.letter(to=f"nobody@{DOMAIN}", sender=BOUNCED.address)
-    reply = await probe.submit(sent, SUBMISSIONS_465, BOUNCED)
-    bounce = await probe.notice(sent, BOUNCED)
-    facts = {} if bounce is None else {"bounce": notice_facts(bounce)}
+    sent = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=BOUNCED.address)
+    reply = await probe.mail.submit(sent, SUBMISSIONS_465, BOUNCED)
+    bounce = await probe.mail.notification(sent, BOUNCED)
+    facts = {} if bounce is None else {"bounce": dsn_facts(bounce)}
     return probe.seen(Outcome.LOST if bounce is None else Outcome.DELIVERED, Stage.DELIVERY, reply, **facts)

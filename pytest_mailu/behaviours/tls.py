@@ -22,7 +22,9 @@ from pytest_mailu.core.endpoints import (
 )
 from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.running_stack import FRONT
+from pytest_mailu.probe.sessions import REPLY_SECONDS
 from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
 from pytest_mailu.wire.tls.handshake import handshake as shake
 from pytest_mailu.wire.tls.starttls import answers_injected

@@ -9,7 +9,9 @@ from pytest_mailu.behaviours.tls import ENCRYPTED, shaken
 from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.probe.probe import FRONT, Probe, until
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.running_stack import FRONT
+from pytest_mailu.probe.waiting import until
 from pytest_mailu.stack.world.certificates import authority
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
@@ -76,13 +78,13 @@ async def _names(probe: Probe, endpoint: Endpoint) -> tuple[str, ...] | None:
 
 
 async def _read(probe: Probe, path: str) -> str:
-    ran = await probe.run(FRONT, "cat", path)
+    ran = await probe.services.exec(FRONT, "cat", path)
     if ran.code:
         raise CannotAsk(f"{path} cannot be read: {ran.errors}")
     return ran.output
 
 
 async def _write(probe: Probe, key: str, certificate: str) -> None:
-    ran = await probe.run(FRONT, "sh", "-c", WRITE, "sh", key, certificate)
+    ran = await probe.services.exec(FRONT, "sh", "-c", WRITE, "sh", key, certificate)
     if ran.code:
         raise CannotAsk(f"the certificate cannot be replaced: {ran.errors}")

@@ -205,7 +205,7 @@ async def without_csrf(probe: Probe) -> Observation:
 
     CWE-352; core/admin/mailu/ui/forms.py (flask_wtf), 1.9 to master
     """
-    mark = probe.word()
+    mark = probe.unique_word()
     async with Site.open(probe) as site:
         await site.login(FORGED.address, FORGED.password)
         await site.submit(SETTINGS, {"displayed_name": mark}, leave_out=("csrf_token",))

@@ -12,7 +12,9 @@ from typing import Any
 from pytest_mailu.core.endpoints import HTTPS_443, Endpoint
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.probe.probe import FRONT, REPLY_SECONDS, Probe
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.running_stack import FRONT
+from pytest_mailu.probe.sessions import REPLY_SECONDS
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
@@ -120,7 +122,7 @@ class Api:
 
 def setting(probe: Probe, name: str, default: str) -> str:
     """A setting as `admin` has it in its environment."""
-    return probe.environment("admin").get(name, "").strip() or default
+    return probe.services.environment("admin").get(name, "").strip() or default
 
 
 def local(location: str) -> str:

@@ -12,7 +12,7 @@ FIELDS = ("Action", "Status", "Final-Recipient", "Original-Recipient", "Diagnost
 """What of RFC 3464 section 2 is worth comparing; dates, queue ids and the sender's copy are not."""
 
 
-def notice_facts(content: bytes) -> dict[str, Any]:
+def dsn_facts(content: bytes) -> dict[str, Any]:
     """Whether a message is a well-formed notification (RFC 6522), what it is made of, and what it says."""
     message = email.message_from_bytes(content, policy=email.policy.compat32)
     said: dict[str, str] = {}

@@ -17,7 +17,7 @@ BODY = "A letter from pytest-mailu.\r\n\r\nSecond paragraph, with a line that st
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """One message with its envelope. `content` has CRLF line ends, as DATA wants it without dot stuffing."""
 
     sender: str
@@ -31,12 +31,12 @@ class Letter:
         """What comes after the header."""
         return self.content.partition(b"\r\n\r\n")[2]
 
-    def with_body(self, body: bytes) -> Letter:
+    def with_body(self, body: bytes) -> Message:
         """The same head over these very bytes and a last line with the token (see `letter` why)."""
         head = self.content.partition(b"\r\n\r\n")[0]
         return replace(self, content=head + b"\r\n\r\n" + body + self.token.encode() + b"\r\n")
 
-    def of_size(self, size: int) -> Letter:
+    def of_size(self, size: int) -> Message:
         """The same head over lines of text, so that the whole has `size` bytes (the head and a line at least)."""
         line = b"0123456789" * 7 + b"\r\n"
         missing = max(size - len(self.with_body(b"").content), 0)
@@ -46,7 +46,7 @@ class Letter:
         return self.with_body(line * max(lines, 0) + (b"x" * (rest - 2) + b"\r\n" if rest else b""))
 
 
-def letter(
+def compose_message(
     *,
     to: str | Sequence[str],
     sender: str | None = None,
@@ -55,7 +55,7 @@ def letter(
     body: str = BODY,
     headers: Mapping[str, str] | None = None,
     without: Sequence[str] = (),
-) -> Letter:
+) -> Message:
     """A well-formed message (RFC 5322) with a token of its own in Subject and Message-ID.
 
     `sender` is a stranger at `ELSEWHERE` with a local part of its own, unless given: Rspamd puts off everything between
@@ -82,7 +82,7 @@ def letter(
     message.set_content(text, cte="7bit" if body.isascii() else None)
     for name in without:
         del message[name]
-    return Letter(sender, recipients, message.as_bytes(), message_id, token)
+    return Message(sender, recipients, message.as_bytes(), message_id, token)
 
 
 def header_names(content: bytes) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.probe.messages import Letter
+from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import CannotAsk
@@ -24,7 +24,7 @@ ENDS = MappingProxyType(
 """Line ends around a dot that end nothing."""
 
 
-async def smuggle(probe: Probe, smtp: SmtpSession, outer: Letter, inner: Letter, end: bytes) -> Observation:
+async def smuggle(probe: Probe, smtp: SmtpSession, outer: Message, inner: Message, end: bytes) -> Observation:
     """Send `outer` with `inner` and its whole envelope hidden behind `end`, in one DATA, on a session ready for MAIL.
 
     A second letter that the server understood is ACCEPTED; REFUSED is the good case. Facts: how the server answered.

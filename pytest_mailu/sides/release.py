@@ -6,13 +6,9 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from testinfra.host import Host
-
 from pytest_mailu.behaviours.declaration import Behaviour
-from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Observation, SideInfo, Stage, Vantage, met
 from pytest_mailu.core.plan import Plan
@@ -23,6 +19,7 @@ from pytest_mailu.stack.docker.images import Pull
 from pytest_mailu.stack.engine_session import EngineSession
 from pytest_mailu.stack.evidence.logs import SLACK, lines_of
 from pytest_mailu.stack.plan import StackPlan
+from pytest_mailu.stack.service_access import ServiceAccess
 from pytest_mailu.stack.settings.environment import read_env
 from pytest_mailu.stack.settings.variants import VARIANTS
 from pytest_mailu.stack.stack import Stack
@@ -34,7 +31,7 @@ _VARIANTS = {variant.name: variant for variant in VARIANTS}
 
 
 class ReleaseSide:
-    """One release under test. It is also the ground that its probes stand on (`probe.Ground`).
+    """One release under test. It is also the stack that its probes ask (`probe.running_stack`).
 
     Raises UsageError for settings that cannot be read.
     """
@@ -55,7 +52,7 @@ class ReleaseSide:
         for path in files:
             self._user |= read_env(path)
 
-    # The side ----------------------------------------------------------------------------------------------------
+    # The side
 
     @property
     def info(self) -> SideInfo:
@@ -130,7 +127,9 @@ class ReleaseSide:
         if self._stack is None or not observations:
             return list(observations)
         logs = await self._stack.services.all_logs_since(min(seen.started for seen in observations) - SLACK)
-        return [seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.places)) for seen in observations]
+        return [
+            seen if seen.logs else replace(seen, logs=lines_of(seen, logs, self.addresses)) for seen in observations
+        ]
 
     async def observe(self, behaviour: Behaviour, attempt: int) -> Observation:
         """Ask once. An exception is data: what the server did is an outcome, all else is trouble."""
@@ -141,7 +140,7 @@ class ReleaseSide:
             async with asyncio.timeout(behaviour.timeout):
                 seen = await behaviour.ask(probe)
         except NotServed as end:
-            seen = probe.stopped(end)
+            seen = probe.not_served(end)
         except CannotAsk as trouble:
             seen = _trouble(trouble.reason)
         except StackError as error:
@@ -172,7 +171,7 @@ class ReleaseSide:
             return replace(seen, outcome=None, trouble=error.cause)
         return seen
 
-    # The ground --------------------------------------------------------------------------------------------------
+    # The stack that probes ask
 
     @property
     def _running(self) -> Stack:
@@ -193,7 +192,7 @@ class ReleaseSide:
         return self._running.world
 
     @property
-    def places(self) -> Mapping[str, str]:
+    def addresses(self) -> Mapping[str, str]:
         """Addresses by what both sides call them; none where the stack never came up."""
         if self._stack is None:
             return {}
@@ -204,37 +203,17 @@ class ReleaseSide:
             **{str(layout.service(name)): name for name in ("admin", "imap", "smtp", "antispam", "redis")},
         }
 
-    async def run(self, service: str, *command: str) -> CommandResult:
-        """Run a command in a service's container."""
-        return await self._running.services.exec(service, *command)
+    @property
+    def services(self) -> ServiceAccess:
+        """The services from inside."""
+        return self._running.services
 
-    def environment(self, service: str) -> Mapping[str, str]:
-        """A service's environment, as commands in its container find it."""
-        return self._running.services.environment(service)
-
-    async def host(self, service: str) -> Host:
-        """The service as testinfra sees it."""
-        return self._running.services.testinfra(service)
-
-    async def log(self, service: str, since: float) -> list[str]:
-        """Log lines of a service since a moment."""
-        return await self._running.services.log_since(service, since)
-
-    def without(self, service: str, *, gone: bool = False) -> AbstractAsyncContextManager[None]:
-        """Hold a service still, or with `gone` stop it, and bring it back at the end."""
-        services = self._running.services
-        return services.stopped(service) if gone else services.paused(service)
-
-    async def log_at_start(self, service: str) -> list[str]:
-        """Log lines of a service up to the moment when the stack was ready; of a service made anew there are none."""
-        return await self._running.services.startup_log(service)
-
-    async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
-        """How a service ended by its own doing, with its last log lines; two empty values while it runs."""
-        if self._failure is not None and self._failure.own_doing and self._failure.service == service:
-            return self._failure.cause, self._failure.details
-        error = await self._running.services.exit_of(service)
-        return (error.cause, error.details) if error is not None else ("", ())
+    async def exit_of(self, service: str) -> StackError | None:
+        """How a service ended by its own doing, with its last log lines as details; None while it runs."""
+        failure = self._failure
+        if failure is not None and failure.own_doing and failure.service == service:
+            return failure
+        return await self._running.services.exit_of(service)
 
 
 def _trouble(reason: str, *transcript: str) -> Observation:

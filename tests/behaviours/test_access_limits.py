@@ -6,7 +6,7 @@ from pytest_mailu.behaviours import access_limits
 from pytest_mailu.behaviours.access_limits import STRANGERS, TRIES, changes, outcome
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Outcome
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.wire.peer import hang_up, peer
 
 

@@ -9,7 +9,7 @@ from pytest_mailu.core.endpoints import IMAP_143
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.wire.transport.errors import NotServed
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.wire.peer import Step, expect, peer, say, silence
 
 

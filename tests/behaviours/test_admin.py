@@ -9,7 +9,7 @@ from pytest_mailu.behaviours.access import without_capabilities
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.wire.transport.errors import NotServed
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 
 
 def asked(behaviour, ran: CommandResult) -> Observation:

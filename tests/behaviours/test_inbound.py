@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.probe.messages import Letter, letter
+from pytest_mailu.probe.messages import Message, compose_message
 from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
 from pytest_mailu.wire.transport.errors import NotServed
 
@@ -21,27 +21,28 @@ class Recorder:
     """A probe that takes letters as `take` says, and whose world has `arrivals`."""
 
     def __init__(self, take: list[Any] | None = None) -> None:
-        self.sent: list[Letter] = []
+        self.sent: list[Message] = []
         self.answers: dict[str, int] = {}
         self.take = take or []
         self.world = SimpleNamespace(arrivals=self._arrivals)
+        self.mail = self.services = self
         self.words = iter("abcdefgh")
 
-    def word(self) -> str:
+    def unique_word(self) -> str:
         return next(self.words)
 
-    def letter(self, *, signed: bool = True, **how: Any) -> Letter:
-        return letter(**how)
+    def compose(self, *, signed: bool = True, **how: Any) -> Message:
+        return compose_message(**how)
 
     @asynccontextmanager
     async def smtp(self, *_: Any, **__: Any) -> Any:
         async def send(sender: str, recipients: Any, content: bytes) -> Any:
-            made = letter(to=recipients, sender=sender)
+            made = compose_message(to=recipients, sender=sender)
             return SimpleNamespace(reply=await self.deliver(replace(made, content=content)))
 
         yield SimpleNamespace(send=send)
 
-    async def deliver(self, sent: Letter, *more: Any) -> Reply:
+    async def deliver(self, sent: Message, *more: Any) -> Reply:
         self.sent.append(sent)
         said = self.take.pop(0) if self.take else Reply("250")
         if isinstance(said, Exception):
@@ -56,16 +57,18 @@ class Recorder:
         yield SimpleNamespace(wait_for_message=wait_for_message)
 
     @asynccontextmanager
-    async def without(self, service: str, *, gone: bool) -> Any:
+    async def paused(self, service: str) -> Any:
         yield
 
-    async def queued(self, *_: Any) -> None:
+    stopped = paused
+
+    async def queue_entry(self, *_: Any) -> None:
         return None
 
     async def _arrivals(self, *, recipient: str = "", token: str = "", wait: float = 0) -> list[Any]:
         return [SimpleNamespace()] * self.answers.get(recipient, 0)
 
-    async def in_mailbox(self, sent: Letter, *_: Any, **__: Any) -> Any:
+    async def in_mailbox(self, sent: Message, *_: Any, **__: Any) -> Any:
         return self.seen(Outcome.DELIVERED, Stage.DELIVERY)
 
     def seen(self, outcome: Outcome, stage: Stage, reply: Reply | None = None, **facts: Any) -> Any:
@@ -114,7 +117,7 @@ def test_a_sender_who_is_refused_for_good_does_not() -> None:
 
 
 def test_letters_of_a_size_and_with_odd_bytes_keep_their_head_and_their_token() -> None:
-    made = letter(to="a@post.example")
+    made = compose_message(to="a@post.example")
     for size in (1_000, 1_001, 1_002, 50_000):
         sized = made.of_size(size)
         assert len(sized.content) == size

@@ -7,26 +7,26 @@ from collections.abc import Sequence
 
 from pytest_mailu.behaviours.mailbox_delivery import ENOUGH_WORDS
 from pytest_mailu.probe.probe import Probe
+from tests.behaviours.local_stack import LocalServices, LocalStack
 
-from .ground import LocalGround
 
-
-class LoggingGround(LocalGround):
+class LoggingServices(LocalServices):
     """A service that logs one more line each time somebody looks."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__({})
         self._lines = lines
         self._looks = 0
 
-    async def log(self, service: str, since: float) -> list[str]:
+    async def log_since(self, service: str, since: float) -> list[str]:
         self._looks += 1
         return list(self._lines[: self._looks])
 
 
 def _logged(lines: Sequence[str], *words: str, seconds: float) -> bool:
-    probe = Probe(LoggingGround(lines), time.time())  # type: ignore[arg-type]
-    return asyncio.run(probe.logged("antispam", *words, seconds=seconds))
+    stack = LocalStack({})
+    stack.services = LoggingServices(lines)
+    probe = Probe(stack, time.time())  # type: ignore[arg-type]
+    return asyncio.run(probe.evidence.logged("antispam", *words, seconds=seconds))
 
 
 def test_a_line_is_waited_for_and_has_to_have_all_the_words() -> None:

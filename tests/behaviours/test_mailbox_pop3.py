@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from pytest_mailu.behaviours.mailbox_pop3 import _BrokenOff, _number
 from pytest_mailu.core.endpoints import Tls
-from pytest_mailu.probe.messages import letter
+from pytest_mailu.probe.messages import compose_message
 from pytest_mailu.wire.pop3.session import Pop3Session
 from tests.wire.direct import DirectConnector
 from tests.wire.peer import Step, expect, peer, say, silence
@@ -16,7 +16,7 @@ GREETING = (say("+OK ready"), expect("CAPA"), say("+OK", "UIDL", "TOP", "."))
 
 
 def _talk(*script: Step, break_off: bool) -> tuple[bytes, int | None]:
-    sought = letter(to="reader@post.example")
+    sought = compose_message(to="reader@post.example")
 
     async def run() -> tuple[bytes, int | None]:
         number = None

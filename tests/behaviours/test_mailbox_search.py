@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from pytest_mailu.behaviours import mailbox_search
-from pytest_mailu.probe.probe import Ground, Probe
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.running_stack import RunningStack
 from pytest_mailu.wire.imap.reply import Untagged, fetched
 
 WORD = "qabcdefghijz"
@@ -17,7 +18,7 @@ WORD = "qabcdefghijz"
 
 def test_a_word_to_be_searched_for_has_letters_only() -> None:
     for _ in range(50):
-        assert mailbox_search.nonsense(Probe(cast(Ground, None), 0.0)).isalpha()
+        assert mailbox_search.nonsense(Probe(cast(RunningStack, None), 0.0)).isalpha()
 
 
 @pytest.mark.parametrize("criteria", mailbox_search.EXACTLY.values())

@@ -9,8 +9,10 @@ import pytest
 
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Outcome, Reply
-from pytest_mailu.probe.probe import SLOW_SECONDS, Probe, eventually, settled_srs
-from tests.behaviours.ground import LocalGround, local_probe
+from pytest_mailu.probe.mail import SLOW_SECONDS, settled_srs
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
+from tests.behaviours.local_stack import LocalStack, local_probe
 
 
 def queue(*entries: dict[str, Any]) -> Probe:
@@ -30,8 +32,8 @@ def entry(number: str, sender: str, age: float = 0) -> dict[str, Any]:
 
 
 def found(probe: Probe, reply: Reply | None, sender: str = "alice@post.example") -> dict[str, Any] | None:
-    letter = probe.letter(to="someone@elsewhere.example", sender=sender)
-    return asyncio.run(probe.queued(letter, reply))
+    letter = probe.mail.compose(to="someone@elsewhere.example", sender=sender)
+    return asyncio.run(probe.mail.queue_entry(letter, reply))
 
 
 def test_a_letter_in_the_queue_is_known_by_the_id_that_the_server_gave() -> None:
@@ -77,11 +79,11 @@ def test_a_letter_is_lost_only_where_it_is_neither_in_the_queue_nor_at_its_place
             0, json.dumps(entry("4AAA", "alice@post.example") | {"queue_name": name}) if name else "", ""
         )
 
-    ground = LocalGround({}, run=postqueue)
-    ground.world = World()  # type: ignore[attr-defined]
-    probe = Probe(ground, time.time())  # type: ignore[arg-type]
-    letter = probe.letter(to="someone@elsewhere.example", sender="alice@post.example")
-    seen = asyncio.run(probe.at_world(letter, Reply("250", "", "queued as 4AAA")))
+    stack = LocalStack({}, run=postqueue)
+    stack.world = World()  # type: ignore[attr-defined]
+    probe = Probe(stack, time.time())  # type: ignore[arg-type]
+    letter = probe.mail.compose(to="someone@elsewhere.example", sender="alice@post.example")
+    seen = asyncio.run(probe.mail.at_world(letter, Reply("250", "", "queued as 4AAA")))
     assert (seen.outcome, waited, queues) == (outcome, waits, [])
 
 

@@ -13,8 +13,7 @@ from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides import release
-
-from .ground import LocalGround
+from tests.behaviours.local_stack import LocalStack
 
 STAYS_UP = ("services/smtp/stays-up", "services/imap/stays-up")
 
@@ -38,13 +37,13 @@ class DeadStack:
         raise StackError("the service smtp exited", "read the log", ("fatal",), service="smtp", own_doing=True)
 
 
-class EndedGround(LocalGround):
-    async def ended(self, service: str) -> tuple[str, tuple[str, ...]]:
-        return ("exited with status 1", ("no such setting",)) if service == "smtp" else ("", ())
+class EndedStack(LocalStack):
+    async def exit_of(self, service: str) -> StackError | None:
+        return StackError("exited with status 1", "", ("no such setting",)) if service == "smtp" else None
 
 
 def test_a_service_that_ended_is_no_longer_there_and_its_last_words_are_kept() -> None:
-    probe = Probe(EndedGround({}), time.time())  # type: ignore[arg-type]
+    probe = Probe(EndedStack({}), time.time())  # type: ignore[arg-type]
     seen = asyncio.run(stays_up(probe, "smtp"))
     assert seen.outcome is Outcome.UNANSWERED
     assert seen.reply is not None
@@ -66,5 +65,5 @@ def test_a_stack_that_never_came_up_still_says_which_service_it_was(monkeypatch:
 
 
 def test_a_service_that_runs_is_accepted() -> None:
-    probe = Probe(EndedGround({}), time.time())  # type: ignore[arg-type]
+    probe = Probe(EndedStack({}), time.time())  # type: ignore[arg-type]
     assert asyncio.run(stays_up(probe, "imap")).outcome is Outcome.ACCEPTED

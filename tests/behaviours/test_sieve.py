@@ -8,7 +8,7 @@ import pytest
 from pytest_mailu.behaviours import sieve, sieve_effects
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Reply
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_letter_is_waited_for_until_postfix_lets_go_of_it() -> None:
 
     async def leaves() -> bool:
         probe = local_probe({}, run=run)
-        return await probe.leaves_queue(probe.letter(to="b@post.example"), Reply(text="Ok: queued as 4ABC"))
+        return await probe.mail.leaves_queue(probe.mail.compose(to="b@post.example"), Reply(text="Ok: queued as 4ABC"))
 
     assert asyncio.run(leaves())
     assert looks == [("smtp", "postqueue", "-j")] * 3

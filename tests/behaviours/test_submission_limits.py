@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pytest_mailu.behaviours.submission_limits import MOST, announced, rate_limit
 from pytest_mailu.core.model import Observation, Outcome
 from pytest_mailu.probe.probe import Probe
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.behaviours.smtpd import smtpd
 from tests.wire.peer import Step, peer, server_context
 

@@ -8,7 +8,7 @@ from pytest_mailu.behaviours.surface_commands import HUNG_UP, answer, helo, orde
 from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_PLAIN
 from pytest_mailu.core.model import Outcome, Reply
 from pytest_mailu.wire.transport.errors import NotServed
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.wire.peer import expect, hang_up, peer, say, start_tls
 
 TO_TLS = (

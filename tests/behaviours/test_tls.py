@@ -13,7 +13,7 @@ from pytest_mailu.core.model import Outcome
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.stack.world.certificates import Certificate, authority
 from pytest_mailu.wire.transport.errors import NotServed
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.wire.peer import peer, say, server_context, silence
 
 V12 = ssl.TLSVersion.TLSv1_2

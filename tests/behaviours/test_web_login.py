@@ -10,7 +10,7 @@ from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.population import POOL
 from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 
 
 class Site:

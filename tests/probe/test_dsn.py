@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pytest_mailu.probe.dsn import notice_facts
+from pytest_mailu.probe.dsn import dsn_facts
 
 BOUNCE = b"""From: MAILER-DAEMON@mail.post.example (Mail Delivery System)
 To: user30@post.example
@@ -36,7 +36,7 @@ Body
 
 
 def test_a_bounce_is_told_by_its_parts_and_its_fields() -> None:
-    facts = notice_facts(BOUNCE)
+    facts = dsn_facts(BOUNCE)
     assert facts["well_formed"] is True
     assert facts["parts"] == "text/plain; message/delivery-status; message/rfc822"
     assert (facts["action"], facts["status"]) == ("failed", "5.7.1")
@@ -44,20 +44,20 @@ def test_a_bounce_is_told_by_its_parts_and_its_fields() -> None:
 
 
 def test_nothing_in_it_changes_from_run_to_run() -> None:
-    assert "4ABCDEF" not in str(notice_facts(BOUNCE))
-    assert "2026" not in str(notice_facts(BOUNCE))
+    assert "4ABCDEF" not in str(dsn_facts(BOUNCE))
+    assert "2026" not in str(dsn_facts(BOUNCE))
 
 
 def test_a_letter_that_only_says_so_is_no_well_formed_notification() -> None:
-    facts = notice_facts(b"Subject: sorry\r\n\r\nIt did not arrive.\r\n")
+    facts = dsn_facts(b"Subject: sorry\r\n\r\nIt did not arrive.\r\n")
     assert (facts["type"], facts["well_formed"], facts["parts"]) == ("text/plain", False, "")
 
 
 def test_a_report_of_another_kind_is_none_either() -> None:
-    assert not notice_facts(BOUNCE.replace(b"delivery-status;", b"disposition-notification;"))["well_formed"]
+    assert not dsn_facts(BOUNCE.replace(b"delivery-status;", b"disposition-notification;"))["well_formed"]
 
 
 def test_the_session_of_the_mailbox_server_is_left_out() -> None:
     said = b"smtp; 250 2.0.0 <a@post.example> KLK1C+VGBWutAAAA5CySJw Saved"
-    facts = notice_facts(BOUNCE.replace(b"smtp; 550 5.7.1\r\n    never", said))
+    facts = dsn_facts(BOUNCE.replace(b"smtp; 550 5.7.1\r\n    never", said))
     assert facts["diagnostic_code"] == "smtp; 250 2.0.0 <a@post.example> <session id> Saved"

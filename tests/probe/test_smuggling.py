@@ -7,7 +7,7 @@ import pytest
 from pytest_mailu.core.endpoints import SMTP_25_PLAIN
 from pytest_mailu.core.model import Observation, Outcome
 from pytest_mailu.probe.smuggling import ENDS, smuggle
-from tests.behaviours.ground import local_probe
+from tests.behaviours.local_stack import local_probe
 from tests.behaviours.smtpd import smtpd
 from tests.wire.peer import Step, peer
 
@@ -16,7 +16,7 @@ def smuggled(server: Step, end: str) -> Observation:
     async def run() -> Observation:
         async with asyncio.timeout(30), peer(server) as served:
             probe = local_probe({25: served.port})
-            outer, inner = (probe.letter(to="someone@elsewhere.example", signed=False) for _ in range(2))
+            outer, inner = (probe.mail.compose(to="someone@elsewhere.example", signed=False) for _ in range(2))
             async with probe.smtp(SMTP_25_PLAIN) as smtp:
                 return await smuggle(probe, smtp, outer, inner, ENDS[end])
 

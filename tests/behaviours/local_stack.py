@@ -1,4 +1,4 @@
-"""A ground without a stack: everything is on 127.0.0.1, at the ports that the caller says."""
+"""A stack on 127.0.0.1 for tests: every service's port leads to one that the caller names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
 from tests.wire.direct import DirectConnector
 
+Answer = Callable[[str, tuple[str, ...]], CommandResult]
+
 
 class LocalConnector:
     """Leads every host's port to the one that `ports` has for it; others are closed."""
@@ -25,29 +27,40 @@ class LocalConnector:
         return await DirectConnector().connect("127.0.0.1", self._ports.get(port, 1), vantage)
 
 
-class LocalGround:
-    """As much of a ground as functions of behaviours need; `run` answers commands."""
+class LocalServices:
+    """Services whose commands `answer` answers; their environment is empty, and nothing else can be asked."""
 
-    def __init__(
-        self,
-        ports: Mapping[int, int],
-        run: Callable[[str, tuple[str, ...]], CommandResult] = lambda service, command: CommandResult(0, "", ""),
-        release: str = "2024.06.24",
-    ) -> None:
-        self.connector = LocalConnector(ports)
-        self.release = Release.parse(release)
-        self.places: dict[str, str] = {"127.0.0.1": "stranger"}
-        self._run = run
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
 
     def environment(self, service: str) -> dict[str, str]:
         return {}
 
-    async def run(self, service: str, *command: str) -> CommandResult:
-        return self._run(service, command)
+    async def exec(self, service: str, *command: str) -> CommandResult:
+        return self._answer(service, command)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a test without a stack asked its services for {name}")
+
+
+class LocalStack:
+    """As much of a stack as functions of behaviours need."""
+
+    def __init__(
+        self,
+        ports: Mapping[int, int],
+        run: Answer = lambda service, command: CommandResult(0, "", ""),
+        release: str = "2024.06.24",
+    ) -> None:
+        self.connector = LocalConnector(ports)
+        self.release = Release.parse(release)
+        self.addresses: dict[str, str] = {"127.0.0.1": "stranger"}
+        self.services: Any = LocalServices(run)
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a test without a stack asked for {name}")
 
 
 def local_probe(ports: Mapping[int, int], **more: Any) -> Probe:
-    return Probe(LocalGround(ports, **more), time.time())  # type: ignore[arg-type]
+    """A probe of such a stack."""
+    return Probe(LocalStack(ports, **more), time.time())  # type: ignore[arg-type]

@@ -1,0 +1,58 @@
+"""Making observations: what differs between two stacks for no reason gets a name that both sides share."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.probe.running_stack import RunningStack
+from pytest_mailu.wire.transport.errors import NotServed
+
+
+class Observations:
+    """Observations of one probe. The stack's addresses and the probe's own tokens never stand in them."""
+
+    def __init__(self, stack: RunningStack) -> None:
+        self._names = stack
+        self._tokens: list[str] = []
+
+    def unique_word(self) -> str:
+        """A word that nothing else has, for what a behaviour makes and names; observations show it as `<token>`."""
+        word = secrets.token_hex(6)
+        self.hide_token(word)
+        return word
+
+    def hide_token(self, token: str) -> None:
+        """Show a token, which differs each time, as `<token>` in observations."""
+        self._tokens.append(token)
+
+    def seen(self, outcome: Outcome, stage: Stage, reply: Reply | None = None, **facts: Any) -> Observation:
+        """The observation of what this probe asked."""
+        shared = None if reply is None else replace(reply, text=self.with_common_names(reply.text))
+        return Observation(outcome, stage, shared, self.with_common_names(facts))
+
+    def with_facts(self, seen: Observation, **facts: Any) -> Observation:
+        """The observation with more facts."""
+        return replace(seen, facts={**seen.facts, **self.with_common_names(facts)})
+
+    def not_served(self, end: NotServed) -> Observation:
+        """The observation that a server's refusal, or its silence, amounts to."""
+        return self.seen(end.outcome, end.stage, end.reply)
+
+    def with_common_names(self, value: Any) -> Any:
+        """The value with this stack's addresses and this probe's tokens under names that both sides share."""
+        if isinstance(value, str):
+            for address, name in self._names.addresses.items():
+                value = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d]|\.\d)", f"<{name}>", value)
+            for token in self._tokens:
+                value = value.replace(token, "<token>")
+            return value
+        if isinstance(value, Mapping):
+            return {str(self.with_common_names(key)): self.with_common_names(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.with_common_names(inner) for inner in value]
+        return value

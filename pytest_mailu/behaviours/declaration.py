@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias
 
 from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Observation, Outcome, Question, Severity
+from pytest_mailu.core.model import Direction, Observation, Outcome, Question, Severity
 
 if TYPE_CHECKING:
     from pytest_mailu.probe.probe import Probe
@@ -58,6 +58,7 @@ def behaviour(
     severity: Severity,
     wanted: Outcome | None = None,
     endpoint: Endpoint | None = None,
+    better: Mapping[str, Direction] | None = None,
     each: Mapping[str, Iterable[Any]] | None = None,
     variant: str = BASE_VARIANT,
     alone: bool = False,
@@ -72,7 +73,8 @@ def behaviour(
 
     `id` and the docstring may name parameters in braces. The docstring's first paragraph is the title, its last the
     source (an RFC section, a page or file of Mailu), and what lies between says what somebody loses when it breaks.
-    `endpoint` is where it is asked; a parameter of `each` that is an `Endpoint` says so for each member.
+    `endpoint` is where it is asked; a parameter of `each` that is an `Endpoint` says so for each member. `better` maps
+    globs over facts (`found`, `keywords.*`) to the direction in which they serve people: the other way is a loss.
     Raises UsageError where a docstring lacks one of the three.
     """
 
@@ -85,7 +87,9 @@ def behaviour(
             given = dict(zip(names, values, strict=True))
             declared.append(
                 Behaviour(
-                    question=_question(function, id, given, wanted=wanted, severity=severity, endpoint=endpoint),
+                    question=_question(
+                        function, id, given, wanted=wanted, severity=severity, endpoint=endpoint, better=better or {}
+                    ),
                     ask=_bound(function, given),
                     variant=variant,
                     alone=alone,
@@ -122,6 +126,7 @@ def _question(
     wanted: Outcome | None,
     severity: Severity,
     endpoint: Endpoint | None,
+    better: Mapping[str, Direction],
 ) -> Question:
     try:
         text = inspect.cleandoc(function.__doc__ or "").format(**given)
@@ -140,7 +145,8 @@ def _question(
     title, *breaks, source = paragraphs
     where = endpoint or _endpoint(given)
     operation = id_.partition("/")[2] if where is None else where.operation(id_)
-    return Question(id_, title, " ".join(breaks), source, wanted, severity, where, operation)
+    directions = {f"facts.{path}": direction for path, direction in better.items()}
+    return Question(id_, title, " ".join(breaks), source, wanted, severity, where, operation, directions)
 
 
 class Matrix:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder, message
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, POOL
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import text_of
@@ -150,7 +150,13 @@ async def search(probe: Probe, by: str) -> Observation:
     return await _search(probe, WORDS[by])
 
 
-@behaviour("mailbox/993/search/{by}", endpoint=IMAPS_993, severity=Severity.MINOR, each={"by": EXACTLY})
+@behaviour(
+    "mailbox/993/search/{by}",
+    endpoint=IMAPS_993,
+    severity=Severity.MINOR,
+    better={"found": Direction.MORE},
+    each={"by": EXACTLY},
+)
 async def search_exactly(probe: Probe, by: str) -> Observation:
     """SEARCH by {by}, which a full-text index need not answer as the standard has it
 

@@ -135,6 +135,19 @@ class Vantage(StrEnum):
     RELAYNET = "relaynet"
 
 
+class Direction(StrEnum):
+    """The direction in which a fact serves people; the other one is a loss."""
+
+    MORE = "more"
+    """A number: a smaller one, or none any more, is a loss."""
+    FEWER = "fewer"
+    """A number: a larger one is a loss."""
+    KEPT = "kept"
+    """A member of a list, or a key: one that is removed is a loss, one that is added is none."""
+    TRUE = "true"
+    """A yes or no: a no where there was a yes is a loss."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply of a server.
@@ -209,7 +222,8 @@ class Question:
 
     `wanted` is the outcome that serves people, or None where there is none and only facts are recorded.
     `breaks` says who loses what when it goes; `source` what that rests on. `endpoint` is where it is asked, or None
-    where that is no endpoint of the mail server, or several; `operation` is the rest of the id.
+    where that is no endpoint of the mail server, or several; `operation` is the rest of the id. `directions` maps globs
+    over difference paths (`facts.found`) to the direction in which such a fact serves people.
     """
 
     id: str
@@ -220,6 +234,7 @@ class Question:
     severity: Severity
     endpoint: Endpoint | None = None
     operation: str = ""
+    directions: Mapping[str, Direction] = field(default_factory=dict, hash=False)
 
     @property
     def family(self) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -37,17 +38,17 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) > 1 or sys.version_info < (3, 12):
         print(__doc__, "\nPython 3.12 or later reads all of Mailu's sources.", file=sys.stderr)
         return 2
-    repository = Repository(Path(arguments[0])) if arguments else None
-    if repository:
-        for name, text in files(repository).items():
-            (DATA / name).write_text(text, "utf-8")
-    try:
-        catalogue = assemble(reader.read_all())
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 1
-    PAGE.write_text(page(catalogue), "utf-8")
-    missing = [*review(catalogue), *(lost_sources(catalogue, repository) if repository else ())]
+    with Repository(Path(arguments[0])) if arguments else nullcontext() as repository:
+        if repository:
+            for name, text in files(repository).items():
+                (DATA / name).write_text(text, "utf-8")
+        try:
+            catalogue = assemble(reader.read_all())
+        except UsageError as error:
+            print(error, file=sys.stderr)
+            return 1
+        PAGE.write_text(page(catalogue), "utf-8")
+        missing = [*review(catalogue), *(lost_sources(catalogue, repository) if repository else ())]
     print("\n".join(missing) or "Nothing to review.")
     return 1 if missing else 0
 

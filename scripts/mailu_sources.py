@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Self, cast
 
 import jinja2
 from jinja2 import nodes
@@ -39,6 +39,12 @@ class Repository:
         self._reader = subprocess.Popen(
             ["git", "-C", folder, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._reader.communicate()
 
     def git(self, *arguments: str) -> str:
         """What a git command prints."""

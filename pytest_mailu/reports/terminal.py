@@ -9,7 +9,7 @@ from pytest_mailu.core.model import Decision, Finding, Outcome, Report, Severity
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, firsts
-from pytest_mailu.reports.textwidth import cells, clip, pad, wrap
+from pytest_mailu.reports.textwidth import clip, columns, pad, wrap
 from pytest_mailu.reports.view import ReportView
 
 Style: TypeAlias = tuple[str, ...]
@@ -127,7 +127,7 @@ class _Page:
         name = f"mailu::{safe(finding.behaviour)}"
         word = str(finding.verdict).upper()
         severity = str(finding.severity)
-        gap = self.width - 3 - cells(name) - len(word) - len(severity) - 1
+        gap = self.width - 3 - columns(name) - len(word) - len(severity) - 1
         severity_style: Style = BOLD if finding.severity is Severity.CRITICAL else ()
         style = VERDICT_STYLES.get(finding.verdict, ())
         if gap >= 2:
@@ -154,13 +154,13 @@ class _Page:
                 yield from self.text(f"{ended}{': ' if said else ''}{said}", indent=5, label=f"{release}: ")
             return
         room = (self.width - 5 - 3) // 2
-        columns = [
+        sides = [
             [(line, BOLD) for line in wrap(f"{release}: {ended}", room)]
             + [(line, ()) for line in wrap(said, room) if line]
             for release, ended, said in texts
         ]
-        for index in range(max(map(len, columns))):
-            left, right = (column[index] if index < len(column) else ("", ()) for column in columns)
+        for index in range(max(map(len, sides))):
+            left, right = (side[index] if index < len(side) else ("", ()) for side in sides)
             yield (Span(" " * 5), Span(pad(left[0], room), left[1]), Span(" │ ", DIM), Span(*right))
 
     def waived(self) -> Iterator[Line]:

@@ -21,13 +21,13 @@ def folded(lines: list[Line]) -> str:
 @pytest.mark.parametrize("width", [40, 50, 71, 72, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(report: Report, width: int) -> None:
     for line in terminal.lines(report, width, "somewhere/with/a/long/name/of/a/folder/in/which/reports/are"):
-        assert textwidth.cells("".join(span.text for span in line)) <= width
+        assert textwidth.columns("".join(span.text for span in line)) <= width
 
 
 def test_no_line_is_wider_than_the_terminal_whatever_a_server_says(hostile: Report) -> None:
     finding = replace(hostile.findings[0], title="郵便" * 60, breaks="x" * 300)
     for line in terminal.lines(replace(hostile, findings=(finding, *hostile.findings)), 80):
-        assert textwidth.cells("".join(span.text for span in line)) <= 80
+        assert textwidth.columns("".join(span.text for span in line)) <= 80
 
 
 def test_nothing_a_server_says_moves_the_cursor_or_turns_the_text(most_hostile: Report) -> None:

@@ -119,11 +119,42 @@ class CauseKind(StrEnum):
 
 
 class FailOn(StrEnum):
-    """The lowest verdict that fails a run: `--mailu-fail-on`."""
+    """What fails a run: `--mailu-fail-on`.
 
+    A severity: regressions of that severity or worse. `regressed`: every regression. `changed`: every regression and
+    every change. `never`: nothing fails, and the decision is that of `major`.
+    """
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    INFO = "info"
     REGRESSED = "regressed"
     CHANGED = "changed"
     NEVER = "never"
+
+
+class Action(StrEnum):
+    """What a finding asks of the administrator; the order of declaration is most urgent first."""
+
+    FIX_BEFORE = "fix-before"
+    DO = "do"
+    TELL = "tell-people"
+    LOOK = "look"
+    NOTHING = "nothing"
+
+
+class LeftOut(StrEnum):
+    """Why a behaviour of the matrix was not compared."""
+
+    DESELECTED = "deselected"
+    """By `-k`, `-m`, ids or a conftest."""
+    SLOW = "slow"
+    """`--mailu-deep` compares it."""
+    NEWER = "newer"
+    """Newer than both recordings."""
+    NOT_REACHED = "not-reached"
+    """The run ended before it."""
 
 
 class Vantage(StrEnum):
@@ -192,12 +223,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Why something changed and what to do about it, with where it is documented."""
+    """Why something changed and what to do about it, with where it is documented.
+
+    `title` says what to do on one line; `paste` is what to paste for it (settings, commands), if anything.
+    """
 
     id: str
     cause: str
     remedy: str
     source: str
+    action: Action = Action.LOOK
+    title: str = ""
+    paste: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +364,8 @@ class Waiver:
 class Finding:
     """A comparison worth telling, with why it happened, what it means and what to do.
 
+    `breaks` says who loses what, where something broke; it is empty where nothing did.
+
     `root` is the text of `cause`: findings that share it have one cause and are told as one. `fingerprint` depends on
     behaviour, verdict, outcomes, stages and difference paths, not on texts.
     """
@@ -350,13 +389,26 @@ class Finding:
     reproduce: str = ""
     endpoint: Endpoint | None = None
     operation: str = ""
+    action: Action = Action.LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """How a report was made: `date` (ISO 8601, UTC), this plugin's version, the command, names of settings files."""
+
+    date: str = ""
+    plugin: str = ""
+    command: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything a run has to say; every report format is made from this and nothing else.
 
-    `fail_on` is the gate that the decision went through. `seconds` is a duration.
+    `fail_on` is the gate that the decision went through. `seconds` is a duration. `matrix` is how many behaviours there
+    are, `selected` how many of them were chosen to be compared; `left_out` has the ids of the others, by reason. `gaps`
+    says in sentences what keeps the run from a decision beside its findings.
     """
 
     schema: int
@@ -367,7 +419,12 @@ class Report:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-    fail_on: FailOn = FailOn.REGRESSED
+    fail_on: FailOn = FailOn.MAJOR
+    selected: int = 0
+    matrix: int = 0
+    left_out: Mapping[LeftOut, tuple[str, ...]] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
+    run: RunInfo = field(default_factory=RunInfo)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Plan:
     keep: bool = False
     report: Path | None = None
     waivers: Path | None = None
-    fail_on: FailOn = FailOn.REGRESSED
+    fail_on: FailOn = FailOn.MAJOR
     timeout: float = 120.0
     repeat: int = 1
     deep: bool = False

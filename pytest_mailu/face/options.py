@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_mailu.core.model import FailOn
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -44,9 +46,9 @@ OPTIONS = (
     Option("mailu-waivers", "findings you have accepted (default: mailu-waivers.toml)", "path", "FILE"),
     Option(
         "mailu-fail-on",
-        "the least that fails: regressed (default), changed or never",
-        choices=("regressed", "changed", "never"),
-        default="regressed",
+        "what fails: regressions of a severity or worse (default: major), regressed (all of them), changed or never",
+        choices=tuple(FailOn),
+        default=FailOn.MAJOR,
     ),
     Option(
         "mailu-pull",

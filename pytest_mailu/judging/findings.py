@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from pytest_mailu.core.model import (
+    Action,
     Advice,
     Cause,
     CauseKind,
@@ -15,13 +16,12 @@ from pytest_mailu.core.model import (
     Finding,
     Observation,
     Outcome,
-    Severity,
     SideName,
     Stage,
     Verdict,
     Waiver,
 )
-from pytest_mailu.judging.judge import QUIET, UNCERTAIN, severity
+from pytest_mailu.judging.judge import QUIET, SEVERITIES, UNCERTAIN, breaks, severity
 
 Advise: TypeAlias = Callable[[Comparison], tuple[Advice, ...]]
 Explain: TypeAlias = Callable[[Comparison], Cause | None]
@@ -37,7 +37,6 @@ ORDER = {
     Verdict.GAINED: 4,
     Verdict.BROKEN: 5,
 }
-SEVERITIES = tuple(Severity)
 
 
 def findings(
@@ -69,11 +68,12 @@ def finding(
     question = comparison.question
     uncertain = comparison.verdict in UNCERTAIN
     cause = (None if uncertain else explain(comparison)) or observed_cause(comparison)
+    advice = () if uncertain else advise(comparison)
     bare = Finding(
         behaviour=question.id,
         family=question.family,
         title=question.title,
-        breaks=question.breaks,
+        breaks=breaks(comparison),
         source=question.source,
         verdict=comparison.verdict,
         severity=severity(comparison),
@@ -84,12 +84,20 @@ def finding(
         differences=comparison.differences,
         fingerprint=fingerprint(comparison),
         why=comparison.why,
-        advice=() if uncertain else advise(comparison),
+        advice=advice,
         reproduce=reproduce(comparison),
         endpoint=question.endpoint,
         operation=question.operation,
+        action=_action(comparison.verdict, advice),
     )
     return replace(bare, waiver=waive(bare))
+
+
+def _action(verdict: Verdict, advice: Sequence[Advice]) -> Action:
+    """What a finding asks for: the most urgent of what is advised."""
+    if verdict is Verdict.REGRESSED:
+        return Action.FIX_BEFORE
+    return min((entry.action for entry in advice), key=list(Action).index, default=Action.LOOK)
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import (
     Comparison,
     Decision,
     Difference,
+    Direction,
     FailOn,
     Finding,
     Observation,
@@ -31,6 +34,8 @@ NOTICED = 3.0
 """And how many seconds longer: below that a busy machine makes the difference."""
 
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
+SEVERITIES = tuple(Severity)
+"""Worst first."""
 QUIET = frozenset({Verdict.SAME, Verdict.ABSENT})
 """Verdicts that are no finding."""
 
@@ -87,6 +92,8 @@ def judge(
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
     told = verdict(question.wanted, before, after, differ=bool(found))
+    if told is Verdict.CHANGED and lost_facts(question, found):
+        return result(Verdict.REGRESSED, found)
     if told is Verdict.SAME and after is Outcome.DELIVERED and (late := _slower(answered_old, answered_new)):
         return result(Verdict.CHANGED, (late,))
     return result(told, found)
@@ -108,8 +115,13 @@ def needs_confirmation(comparison: Comparison) -> bool:
 
 
 def severity(comparison: Comparison) -> Severity:
-    """How much a finding hurts: as the behaviour says where it is lost, less where it merely looks different."""
+    """How much a finding hurts: as the behaviour says where it is lost, less where it merely looks different.
+
+    The severity of a behaviour with a wanted outcome is that of losing the outcome: losing a fact of it is minor.
+    """
     match comparison.verdict:
+        case Verdict.REGRESSED if comparison.question.wanted is not None and _both_met(comparison):
+            return max(comparison.question.severity, Severity.MINOR, key=SEVERITIES.index)
         case Verdict.REGRESSED | Verdict.INCONCLUSIVE | Verdict.UNSTABLE:
             return comparison.question.severity
         case Verdict.CHANGED if any(
@@ -120,6 +132,52 @@ def severity(comparison: Comparison) -> Severity:
             return Severity.INFO
 
 
+def breaks(comparison: Comparison) -> str:
+    """Who loses what, where something broke or may have; empty where nothing did."""
+    match comparison.verdict:
+        case Verdict.REGRESSED if comparison.question.wanted is not None and _both_met(comparison):
+            return ""
+        case Verdict.CHANGED | Verdict.GAINED:
+            return ""
+        case _:
+            return comparison.question.breaks
+
+
+def _both_met(comparison: Comparison) -> bool:
+    """Whether both sides ended as wanted: then only facts are lost."""
+    ends = [attempts[-1].outcome if attempts else None for attempts in (comparison.old, comparison.new)]
+    return all(outcome is not None and met(comparison.question.wanted, outcome) for outcome in ends)
+
+
+def lost_facts(question: Question, found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences that go against the direction in which a fact serves people."""
+    return tuple(
+        difference
+        for difference in found
+        if any(
+            _is_loss(difference, direction)
+            for path, direction in question.directions.items()
+            if matches(path, difference.path) or matches(path, difference.path.partition("[")[0])
+        )
+    )
+
+
+def _is_loss(difference: Difference, direction: Direction) -> bool:
+    match direction:
+        case Direction.KEPT:
+            return difference.kind == "removed"
+        case Direction.TRUE:
+            return difference.old is True and difference.new is not True
+        case Direction.MORE:
+            return difference.kind == "removed" or _less(difference.new, difference.old)
+        case Direction.FEWER:
+            return difference.kind == "added" or _less(difference.old, difference.new)
+
+
+def _less(one: Any, other: Any) -> bool:
+    return isinstance(one, int | float) and isinstance(other, int | float) and one < other
+
+
 def fails(finding: Finding, fail_on: FailOn) -> bool:
     """Whether a finding that is not waived fails its item."""
     return fail_on is not FailOn.NEVER and stops(finding, fail_on)
@@ -128,19 +186,60 @@ def fails(finding: Finding, fail_on: FailOn) -> bool:
 def stops(finding: Finding, fail_on: FailOn) -> bool:
     """Whether a finding that is not waived stops the upgrade.
 
-    `FailOn.NEVER` changes what fails, not what is true: the same stops as for `FailOn.REGRESSED`.
+    `FailOn.NEVER` changes what fails, not what is true: the same stops as for `FailOn.MAJOR`.
     """
-    if finding.verdict is Verdict.CHANGED:
-        return fail_on is FailOn.CHANGED
-    return finding.verdict is Verdict.REGRESSED or finding.verdict in UNCERTAIN
+    match finding.verdict:
+        case Verdict.REGRESSED if fail_on in (FailOn.REGRESSED, FailOn.CHANGED):
+            return True
+        case Verdict.REGRESSED:
+            least = FailOn.MAJOR if fail_on is FailOn.NEVER else fail_on
+            return SEVERITIES.index(finding.severity) <= SEVERITIES.index(Severity(least))
+        case Verdict.CHANGED:
+            return fail_on is FailOn.CHANGED
+        case verdict:
+            return verdict in UNCERTAIN
 
 
-def decide(asked: int, findings: Iterable[Finding], fail_on: FailOn = FailOn.REGRESSED) -> Decision:
-    """The one answer of a run over `asked` behaviours. NO-GO wins over CANNOT TELL; asking nothing tells nothing."""
+def gaps(comparisons: Sequence[Comparison], old: str, new: str) -> tuple[str, ...]:
+    """What keeps a run from a good decision beside its findings, in sentences; `old` and `new` are the releases.
+
+    Each side has to have answered something, and old has to have done something as wanted in every family: two sides
+    that are down, or a recording of nothing, are alike in everything.
+    """
+    if not comparisons:
+        return ("Nothing was compared.",)
+    found = []
+    for release, sides in ((old, [each.old for each in comparisons]), (new, [each.new for each in comparisons])):
+        if not any(_answered(attempt.outcome) for attempts in sides for attempt in attempts):
+            found.append(f"{release} did not answer anything.")
+    if not found:
+        works = {each.question.family for each in comparisons if _works(each)}
+        idle = [family for family in dict.fromkeys(each.question.family for each in comparisons) if family not in works]
+        found += [f"Nothing in {family} works on {old}, so nothing there can be compared." for family in idle]
+    return tuple(found)
+
+
+def _answered(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome not in (Outcome.UNREACHABLE, Outcome.UNANSWERED)
+
+
+def _works(comparison: Comparison) -> bool:
+    """Whether old answered, and as wanted."""
+    outcome = comparison.old[-1].outcome if comparison.old else None
+    return outcome is not None and _answered(outcome) and met(comparison.question.wanted, outcome)
+
+
+def decide(
+    findings: Iterable[Finding], fail_on: FailOn = FailOn.MAJOR, *, gaps: Sequence[str] = (), complete: bool = True
+) -> Decision:
+    """The one answer of a run.
+
+    NO-GO wins over CANNOT TELL. With `gaps` (see there), or where the run ended early (not `complete`), it is never GO.
+    """
     stopping = [finding for finding in findings if stops(finding, fail_on)]
     open_ = [finding for finding in stopping if finding.waiver is None]
     if any(finding.verdict not in UNCERTAIN for finding in open_):
         return Decision.NO_GO
-    if open_ or not asked:
+    if open_ or gaps or not complete:
         return Decision.CANNOT_TELL
     return Decision.GO_WITH_WAIVERS if stopping else Decision.GO

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mailu.core.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
 from pytest_mailu.core.text import safe
-from pytest_mailu.judging.judge import stops
+from pytest_mailu.judging.judge import UNCERTAIN, stops
 
 DECISIONS = {
     Decision.GO: "GO",
@@ -154,29 +154,32 @@ def sentence(report: Report) -> str:
     """The decision in one sentence, for somebody who reads nothing else."""
     stopping = [finding for finding in report.findings if stops(finding, report.fail_on)]
     open_ = [finding for finding in stopping if finding.waiver is None]
-    lost = sum(finding.verdict is Verdict.REGRESSED for finding in open_)
-    unclear = sum(finding.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE) for finding in open_)
-    differing = len(open_) - lost - unclear
+    lost = [finding for finding in open_ if finding.verdict is Verdict.REGRESSED]
+    unclear = sum(finding.verdict in UNCERTAIN for finding in open_)
     waived = len(stopping) - len(open_)
     old, new = safe(report.old.release), safe(report.new.release)
+    compared = count(sum(report.counts.values()), "behaviour")
     match report.decision:
+        case Decision.GO if passed := sum(finding.verdict is Verdict.REGRESSED for finding in report.findings):
+            verb = "works" if passed == 1 else "work"
+            text = f"{count(passed, 'behaviour')} {verb} less well on {new}; no larger regression in {compared}."
         case Decision.GO:
-            text = f"Everything asked that works on {old} works on {new}."
+            text = f"No regressions in {compared}."
         case Decision.GO_WITH_WAIVERS:
-            accepted = count(waived, "finding") if waived else "what differs"
-            text = f"What {new} loses has been accepted: {accepted} waived, nothing else stops."
+            text = f"All regressions are waived: {count(waived, 'finding')}."
         case Decision.NO_GO if lost:
-            text = (
-                f"{count(lost, 'thing')} people rely on {'works' if lost == 1 else 'work'} on {old} and not on {new}."
-            )
+            causes = count(len({finding.root for finding in lost}), "cause")
+            work, fail = ("works", "fails") if len(lost) == 1 else ("work", "fail")
+            text = f"{count(len(lost), 'behaviour')} {work} on {old} and {fail} on {new} ({causes})."
         case Decision.NO_GO:
-            text = f"{count(differing, 'behaviour')} {'answers' if differing == 1 else 'answer'} differently on {new}."
+            number = len(open_) - unclear
+            text = f"{count(number, 'behaviour')} {'differs' if number == 1 else 'differ'} on {new}."
+        case Decision.CANNOT_TELL if report.gaps:
+            text = " ".join(report.gaps)
         case Decision.CANNOT_TELL if unclear:
-            text = f"{count(unclear, 'behaviour')} could not be asked or gave no steady answer; nothing seen was lost."
-        case Decision.CANNOT_TELL if sum(report.counts.values()):
-            text = "The run ended before everything was asked; nothing seen so far was lost."
+            text = f"{unclear} inconclusive or unstable; no regression seen."
         case Decision.CANNOT_TELL:
-            text = "Nothing was observed, so nothing can be said."
+            text = "The run ended before everything was compared; no regression seen so far."
     return text
 
 

@@ -15,7 +15,6 @@ from pytest_mailu.core.model import (
     Advice,
     Cause,
     Comparison,
-    Decision,
     Finding,
     Observation,
     Recording,
@@ -27,7 +26,7 @@ from pytest_mailu.core.model import (
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.judging.advice import Advisor
 from pytest_mailu.judging.findings import finding, ordered
-from pytest_mailu.judging.judge import decide
+from pytest_mailu.judging.judge import decide, gaps
 from pytest_mailu.judging.reproduce import reproduce
 from pytest_mailu.judging.waivers import Waivers
 
@@ -110,13 +109,11 @@ class Results:
     ) -> Report:
         """The report over all results. Where the run is not `complete` (it ended early), it is no GO."""
         found = self.findings
-        decision = decide(len(self._results), found, self._plan.fail_on)
-        if not complete and decision is not Decision.NO_GO:
-            decision = Decision.CANNOT_TELL
+        missing = gaps(self.comparisons, old.release, new.release)
         counted = Counter(comparison.verdict for comparison in self.comparisons)
         return Report(
             schema=jsonio.SCHEMA,
-            decision=decision,
+            decision=decide(found, self._plan.fail_on, gaps=missing, complete=complete),
             old=old,
             new=new,
             counts={str(verdict): counted[verdict] for verdict in Verdict},
@@ -124,6 +121,7 @@ class Results:
             notes=(*notes, *self._waivers.notes(found, list(self._results), self._today, *self._releases)),
             seconds=round(seconds, 1),
             fail_on=self._plan.fail_on,
+            gaps=missing,
         )
 
     def recordings(

@@ -59,7 +59,7 @@ def report() -> Report:
     told = findings(
         compared, lambda _: (Advice("id", "cause", "remedy", "source"),), lambda _: waiver, lambda _: "swaks"
     )
-    return Report(SCHEMA, decide(1, told), SIDE, SIDE, {str(Verdict.REGRESSED): 1}, told, ("a note",), 1.5)
+    return Report(SCHEMA, decide(told), SIDE, SIDE, {str(Verdict.REGRESSED): 1}, told, ("a note",), 1.5)
 
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_the_report_has_the_fields_that_the_design_promises() -> None:
     assert data["findings"][0]["old"].keys() >= {"outcome", "stage", "reply", "facts"}
     assert data["findings"][0]["old"]["reply"].keys() == {"code", "enhanced", "text"}
     assert data["findings"][0]["differences"][0].keys() == {"path", "kind", "old", "new"}
-    assert data["findings"][0]["advice"][0].keys() == {"id", "cause", "remedy", "source"}
+    assert data["findings"][0]["advice"][0].keys() >= {"id", "cause", "remedy", "source"}
 
 
 def test_a_recording_has_the_fields_that_the_design_promises() -> None:

@@ -37,7 +37,7 @@ def test_two_sides_are_all_that_is_needed(pytester: pytest.Pytester) -> None:
     assert made == Plan(ReleaseSpec(Release("2.0")), ReleaseSpec(Release("2024.06", 24)))
     assert made.starts_stacks
     assert (made.fail_on, made.pull, made.timeout, made.repeat, made.keep) == (
-        FailOn.REGRESSED,
+        FailOn.MAJOR,
         "missing",
         120.0,
         1,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from pytest_mailu.core.model import (
     Comparison,
     Decision,
     Difference,
+    Direction,
     FailOn,
     Finding,
     Observation,
@@ -27,7 +30,7 @@ from pytest_mailu.core.model import (
     Why,
 )
 from pytest_mailu.judging.findings import findings
-from pytest_mailu.judging.judge import QUIET, decide, fails, judge, needs_confirmation, severity
+from pytest_mailu.judging.judge import QUIET, breaks, decide, fails, gaps, judge, needs_confirmation, severity
 
 DELIVERED, ACCEPTED, REFUSED = Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.REFUSED
 DEFERRED, LOST, ALTERED = Outcome.DEFERRED, Outcome.LOST, Outcome.ALTERED
@@ -142,7 +145,7 @@ def test_what_is_the_same_on_both_sides_is_never_different() -> None:
         assert made.verdict in {Verdict.SAME, Verdict.ABSENT, Verdict.BROKEN}
         assert not made.differences
         assert not needs_confirmation(made)
-        assert decide(1, findings([made])) is Decision.GO
+        assert decide(findings([made])) is Decision.GO
 
 
 def test_what_is_lost_one_way_is_gained_the_other_way() -> None:
@@ -323,6 +326,58 @@ def test_what_is_gained_or_broken_on_both_sides_hurts_nobody_new() -> None:
         assert severity(ask(DELIVERED, [seen(old)], [seen(new)])) is Severity.INFO
 
 
+def facts(wanted: Outcome | None = None, **better: Direction) -> Question:
+    directions = {f"facts.{name}": direction for name, direction in better.items()}
+    return replace(question(wanted, Severity.MAJOR), directions=directions)
+
+
+LOSSES = [
+    (Direction.MORE, {"x": 1}, {"x": 0}),
+    (Direction.MORE, {"x": 1}, {}),
+    (Direction.FEWER, {"x": 1.0}, {"x": 2.5}),
+    (Direction.FEWER, {}, {"x": 2.5}),
+    (Direction.KEPT, {"x": ["DSN", "SIZE"]}, {"x": ["DSN"]}),
+    (Direction.KEPT, {"x": "a"}, {}),
+    (Direction.TRUE, {"x": True}, {"x": False}),
+    (Direction.TRUE, {"x": True}, {}),
+]
+
+
+@pytest.mark.parametrize(("direction", "old", "new"), LOSSES)
+def test_a_fact_that_is_lost_is_a_regression_and_one_that_is_won_is_a_change(
+    direction: Direction, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    """`mailbox/993/search/message-id` found 1 message on old and 0 on new, and counted as changed."""
+    asked = facts(x=direction)
+    lost = judge(asked, [seen(ACCEPTED, **old)], [seen(ACCEPTED, **new)])
+    won = judge(asked, [seen(ACCEPTED, **new)], [seen(ACCEPTED, **old)])
+    assert (lost.verdict, severity(lost), breaks(lost)) == (Verdict.REGRESSED, Severity.MAJOR, "Somebody loses it.")
+    assert (won.verdict, breaks(won)) == (Verdict.CHANGED, "")
+
+
+def test_a_fact_lost_by_a_behaviour_that_still_does_what_is_wanted_is_minor_and_no_harm_is_told() -> None:
+    made = judge(facts(ACCEPTED, x=Direction.MORE), [seen(ACCEPTED, x=1)], [seen(ACCEPTED, x=0)])
+    assert (made.verdict, severity(made), breaks(made)) == (Verdict.REGRESSED, Severity.MINOR, "")
+
+
+def test_a_lost_outcome_weighs_as_much_as_the_behaviour_says_whatever_facts_are_lost_with_it() -> None:
+    made = judge(facts(ACCEPTED, x=Direction.MORE), [seen(ACCEPTED, x=1)], [seen(REFUSED, x=0)])
+    assert (severity(made), breaks(made)) == (Severity.MAJOR, "Somebody loses it.")
+
+
+def test_other_facts_and_texts_that_differ_are_not_lost() -> None:
+    for old, new in (({"x": "a"}, {"x": "b"}), ({"y": 1}, {"y": 0})):
+        assert judge(facts(x=Direction.MORE), [seen(ACCEPTED, **old)], [seen(ACCEPTED, **new)]).verdict is (
+            Verdict.CHANGED
+        )
+
+
+def test_harm_is_told_only_where_something_broke() -> None:
+    for old, new in ((DELIVERED, DELIVERED), (LOST, DELIVERED)):
+        assert breaks(ask(DELIVERED, [seen(old, text="a")], [seen(new, text="b")])) == ""
+    assert breaks(ask(DELIVERED, [seen(DELIVERED)], [seen(LOST)])) == "Somebody loses it."
+
+
 # What fails an item, and the decision
 
 
@@ -330,40 +385,99 @@ def test_what_is_gained_or_broken_on_both_sides_hurts_nobody_new() -> None:
 def test_what_fails_an_item(verdict: Verdict) -> None:
     usual = {Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNSTABLE}
     found = finding(verdict)
+    assert fails(found, FailOn.MAJOR) is (verdict in usual)
     assert fails(found, FailOn.REGRESSED) is (verdict in usual)
     assert fails(found, FailOn.CHANGED) is (verdict in {*usual, Verdict.CHANGED})
     assert not fails(found, FailOn.NEVER)
 
 
 @pytest.mark.parametrize(
-    ("asked", "found", "decision"),
+    ("found", "decision"),
     [
-        (1, [], Decision.GO),
-        (0, [], Decision.CANNOT_TELL),
-        (3, [finding(Verdict.CHANGED), finding(Verdict.GAINED), finding(Verdict.BROKEN)], Decision.GO),
-        (1, [finding(Verdict.REGRESSED)], Decision.NO_GO),
-        (1, [finding(Verdict.INCONCLUSIVE)], Decision.CANNOT_TELL),
-        (1, [finding(Verdict.UNSTABLE)], Decision.CANNOT_TELL),
-        (2, [finding(Verdict.INCONCLUSIVE), finding(Verdict.REGRESSED)], Decision.NO_GO),
-        (1, [finding(Verdict.REGRESSED, "we know")], Decision.GO_WITH_WAIVERS),
-        (1, [finding(Verdict.INCONCLUSIVE, "we know")], Decision.GO_WITH_WAIVERS),
-        (2, [finding(Verdict.REGRESSED, "we know"), finding(Verdict.REGRESSED)], Decision.NO_GO),
-        (2, [finding(Verdict.REGRESSED, "we know"), finding(Verdict.UNSTABLE)], Decision.CANNOT_TELL),
-        (1, [finding(Verdict.CHANGED, "needs no waiver")], Decision.GO),
+        ([], Decision.GO),
+        ([finding(Verdict.CHANGED), finding(Verdict.GAINED), finding(Verdict.BROKEN)], Decision.GO),
+        ([finding(Verdict.REGRESSED)], Decision.NO_GO),
+        ([finding(Verdict.INCONCLUSIVE)], Decision.CANNOT_TELL),
+        ([finding(Verdict.UNSTABLE)], Decision.CANNOT_TELL),
+        ([finding(Verdict.INCONCLUSIVE), finding(Verdict.REGRESSED)], Decision.NO_GO),
+        ([finding(Verdict.REGRESSED, "we know")], Decision.GO_WITH_WAIVERS),
+        ([finding(Verdict.INCONCLUSIVE, "we know")], Decision.GO_WITH_WAIVERS),
+        ([finding(Verdict.REGRESSED, "we know"), finding(Verdict.REGRESSED)], Decision.NO_GO),
+        ([finding(Verdict.REGRESSED, "we know"), finding(Verdict.UNSTABLE)], Decision.CANNOT_TELL),
+        ([finding(Verdict.CHANGED, "needs no waiver")], Decision.GO),
     ],
 )
-def test_the_decision_of_a_run(asked: int, found: list[Finding], decision: Decision) -> None:
-    assert decide(asked, found) is decision
+def test_the_decision_of_a_run(found: list[Finding], decision: Decision) -> None:
+    assert decide(found) is decision
 
 
 def test_fail_on_changed_makes_a_change_stop() -> None:
     changed, waived = finding(Verdict.CHANGED), finding(Verdict.CHANGED, "we know")
-    assert decide(1, [changed], FailOn.CHANGED) is Decision.NO_GO
-    assert decide(1, [waived], FailOn.CHANGED) is Decision.GO_WITH_WAIVERS
-    assert decide(2, [changed, finding(Verdict.INCONCLUSIVE)], FailOn.CHANGED) is Decision.NO_GO
+    assert decide([changed], FailOn.CHANGED) is Decision.NO_GO
+    assert decide([waived], FailOn.CHANGED) is Decision.GO_WITH_WAIVERS
+    assert decide([changed, finding(Verdict.INCONCLUSIVE)], FailOn.CHANGED) is Decision.NO_GO
 
 
 def test_fail_on_never_does_not_change_what_is_true() -> None:
-    assert decide(1, [finding(Verdict.REGRESSED)], FailOn.NEVER) is Decision.NO_GO
-    assert decide(1, [finding(Verdict.UNSTABLE)], FailOn.NEVER) is Decision.CANNOT_TELL
-    assert decide(1, [finding(Verdict.CHANGED)], FailOn.NEVER) is Decision.GO
+    assert decide([finding(Verdict.REGRESSED)], FailOn.NEVER) is Decision.NO_GO
+    assert decide([finding(Verdict.UNSTABLE)], FailOn.NEVER) is Decision.CANNOT_TELL
+    assert decide([finding(Verdict.CHANGED)], FailOn.NEVER) is Decision.GO
+
+
+@pytest.mark.parametrize("grade", Severity)
+@pytest.mark.parametrize(
+    ("fail_on", "least"),
+    [
+        (FailOn.CRITICAL, Severity.CRITICAL),
+        (FailOn.MAJOR, Severity.MAJOR),
+        (FailOn.MINOR, Severity.MINOR),
+        (FailOn.INFO, Severity.INFO),
+        (FailOn.REGRESSED, Severity.INFO),
+        (FailOn.CHANGED, Severity.INFO),
+        (FailOn.NEVER, Severity.MAJOR),
+    ],
+)
+def test_the_gate_counts_the_severity_of_a_regression(grade: Severity, fail_on: FailOn, least: Severity) -> None:
+    lost = replace(finding(Verdict.REGRESSED), severity=grade)
+    order = list(Severity)
+    stops_ = order.index(grade) <= order.index(least)
+    assert decide([lost], fail_on) is (Decision.NO_GO if stops_ else Decision.GO)
+    assert fails(lost, fail_on) is (stops_ and fail_on is not FailOn.NEVER)
+
+
+# No wrong GO
+
+
+def many(old: Outcome, new: Outcome, wanted: Outcome | None = DELIVERED) -> list[Comparison]:
+    asked = [replace(question(wanted), id=f"{family}/25/x") for family in ("inbound", "relay")]
+    return [judge(each, [seen(old)], [seen(new)]) for each in asked]
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "said"),
+    [
+        ([], "Nothing was compared."),
+        (many(UNREACHABLE, UNREACHABLE), "2.0.43 did not answer anything."),
+        (many(UNANSWERED, UNANSWERED), "2024.06.24 did not answer anything."),
+        (many(UNANSWERED, DELIVERED), "2.0.43 did not answer anything."),
+        (many(UNREACHABLE, REFUSED, wanted=REFUSED), "2.0.43 did not answer anything."),
+        (many(LOST, LOST), "Nothing in inbound works on 2.0.43, so nothing there can be compared."),
+        (many(DELIVERED, DELIVERED)[:1] + many(LOST, LOST)[1:], "Nothing in relay works on 2.0.43,"),
+    ],
+)
+def test_a_run_that_proves_nothing_is_no_go(comparisons: list[Comparison], said: str) -> None:
+    found = gaps(comparisons, "2.0.43", "2024.06.24")
+    assert any(said in sentence for sentence in found), found
+    assert decide(findings(comparisons), gaps=found) is Decision.CANNOT_TELL
+
+
+def test_a_run_in_which_old_works_everywhere_has_no_gaps() -> None:
+    assert gaps(many(DELIVERED, DELIVERED), "2.0.43", "2024.06.24") == ()
+    assert gaps(many(REFUSED, REFUSED, wanted=REFUSED), "2.0.43", "2024.06.24") == ()
+    assert gaps(many(ACCEPTED, ACCEPTED, wanted=None), "2.0.43", "2024.06.24") == ()
+
+
+def test_a_regression_is_no_go_whatever_else_is_missing() -> None:
+    assert decide([finding(Verdict.REGRESSED)], gaps=["x"], complete=False) is Decision.NO_GO
+    assert decide([], complete=False) is Decision.CANNOT_TELL
+    assert decide([finding(Verdict.REGRESSED, "we know")], complete=False) is Decision.CANNOT_TELL

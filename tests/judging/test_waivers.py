@@ -212,22 +212,22 @@ def test_lines_are_counted_past_texts_that_look_like_entries(tmp_path: Path) -> 
     [
         (entry(behaviour="submission/587-starttls/externl"), 2, "did you mean 'submission/587-starttls/external'?"),
         (entry(behaviour="sumbission/*"), 2, "no behaviour matches 'sumbission/*'"),
-        (entry(resaon="x"), 4, "has no 'resaon', did you mean 'reason'?"),
-        (entry(reason=" "), 3, "needs a reason"),
-        ('[[waiver]]\nbehaviour = "web/admin"\n', 1, "needs a reason"),
-        ('[[waiver]]\nreason = "x"\n', 1, "needs a behaviour"),
-        ('[[waiver]]\nbehaviour = 587\nreason = "x"\n', 2, "behaviour has to be a text in quotes, not 587"),
-        (entry(expires="next year"), 4, "expires has to be a date"),
-        (entry() + "expires = 2027-01-31T00:00:00\n", 4, "expires has to be a date"),
-        (entry(to=">=2024.06,<"), 4, "to: "),
-        (entry(**{"from": "2.1"}), 4, "from: "),
+        (entry(resaon="x"), 4, "`resaon` is not known, did you mean 'reason'?"),
+        (entry(reason=" "), 3, "`reason` is empty"),
+        ('[[waiver]]\nbehaviour = "web/admin"\n', 1, "`reason` is missing"),
+        ('[[waiver]]\nreason = "x"\n', 1, "`behaviour` is missing"),
+        ('[[waiver]]\nbehaviour = 587\nreason = "x"\n', 2, "`behaviour` has to be a text in quotes, not 587"),
+        (entry(expires="next year"), 4, "`expires` has to be a date"),
+        (entry() + "expires = 2027-01-31T00:00:00\n", 4, "`expires` has to be a date"),
+        (entry(to=">=2024.06,<"), 4, "`to` "),
+        (entry(**{"from": "2.1"}), 4, "`from` "),
         (entry(path="reply.txt"), 4, "did you mean 'reply.text'?"),
-        (entry(fingerprint="abc"), 4, "is no fingerprint"),
-        ("[[wavier]]\n" + entry(), 1, "there is no 'wavier' here, did you mean 'waiver'?"),
+        (entry(fingerprint="abc"), 4, "is not a fingerprint"),
+        ("[[wavier]]\n" + entry(), 1, "'wavier' is not known here, did you mean 'waiver'?"),
         ('[waiver]\nbehaviour = "web/admin"\nreason = "x"\n', 1, "a table of its own, [[waiver]]"),
         ('\nwaiver = [{behaviour = "web/admin", reason = "x"}]\n', 2, "a table of its own, [[waiver]]"),
-        (entry() + "[waiver.more]\nx = 1\n", 1, "has no 'more'"),
-        ('[[waiver]]\nbehaviour = "web/admin\nreason = "x"\n', 2, "is no TOML"),
+        (entry() + "[waiver.more]\nx = 1\n", 4, "`more` is not known"),
+        ('[[waiver]]\nbehaviour = "web/admin\nreason = "x"\n', 2, "is invalid TOML"),
     ],
 )
 def test_whatever_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -245,7 +245,7 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the waivers"):
         Waivers.load(tmp_path / "none.toml", IDS)
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
-    with pytest.raises(UsageError, match="no UTF-8"):
+    with pytest.raises(UsageError, match="not UTF-8"):
         Waivers.load(tmp_path / "latin.toml", IDS)
 
 

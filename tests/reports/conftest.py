@@ -181,9 +181,7 @@ def report_of(compared: list[Comparison], seconds: float = 192.4) -> Report:
         compared, advise, waive, lambda compared: f"swaks --server mail.example.org # {compared.question.id}"
     )
     counts = {str(verdict): sum(item.verdict is verdict for item in compared) for verdict in Verdict}
-    return Report(
-        SCHEMA, decide(len(compared), found), OLD, NEW, counts, found, ("the waiver in line 3 has expired",), seconds
-    )
+    return Report(SCHEMA, decide(found), OLD, NEW, counts, found, ("the waiver in line 3 has expired",), seconds)
 
 
 HOSTILE = (
@@ -213,6 +211,7 @@ CLOSED_SETS = {
     "side",
     "problem",
     "fail_on",
+    "action",
     "line",
     "expires",
     "fingerprint",
@@ -223,7 +222,7 @@ CLOSED_SETS = {
 def poisoned(value: Any, key: str = "", payload: str = "") -> Any:
     """The value with the payload in every text that somebody else could have written."""
     if isinstance(value, dict):
-        own = key in {"counts", "endpoint"}
+        own = key in {"counts", "endpoint", "left_out"}
         return {
             (name if own or key not in {"facts", "settings", "images", "replaced"} else name + payload): inner
             if own

@@ -12,7 +12,7 @@ def test_the_decision_is_the_first_annotation(report: Report) -> None:
     first, *_ = github.commands(report)
     assert first == (
         "::error title=NO-GO%3A Mailu 2.0.43 → 2024.06.24::"
-        "9 things people rely on work on 2.0.43 and not on 2024.06.24."
+        "9 behaviours work on 2.0.43 and fail on 2024.06.24 (1 cause)."
     )
 
 

@@ -57,7 +57,7 @@ def test_it_says_everything_that_decides(report: Report, comparisons: list[Compa
     for words in (
         "NO-GO",
         "Mailu 2.0.43 → 2024.06.24",
-        "9 things people rely on work on 2.0.43 and not on 2024.06.24.",
+        "9 behaviours work on 2.0.43 and fail on 2024.06.24 (1 cause).",
         "10 regressed (1 waived)",
         "3 min 12 s",
         "Ports 110, 143 and 587 are closed on the new side",

@@ -53,7 +53,7 @@ class Rendered(HTMLParser):
 def test_it_says_what_decides_in_a_few_lines(report: Report) -> None:
     head = markdown.render(ReportView(report))[:1200]
     assert head.startswith("## NO-GO: Mailu 2.0.43 → 2024.06.24\n")
-    assert "9 things people rely on work on 2.0.43 and not on 2024.06.24." in head
+    assert "9 behaviours work on 2.0.43 and fail on 2024.06.24 (1 cause)." in head
     assert "### 1. Ports 110, 143 and 587 are closed on the new side" in head
     assert "Set PORTS=25,80,110,143,443,465,587,993,995,4190 in mailu.env" in head
     assert "<https://mailu.io/2024.06/configuration.html#advanced-settings>" in head

@@ -92,6 +92,7 @@ def test_the_schema_is_strict(data: dict[str, Any], spoil: Any) -> None:
         ("outcome", model.Outcome),
         ("stage", model.Stage),
         ("verdict", model.Verdict),
+        ("action", model.Action),
     ],
 )
 def test_the_schema_knows_the_same_words_as_the_model(name: str, kind: type[StrEnum]) -> None:
@@ -109,6 +110,7 @@ def test_the_schema_knows_the_same_words_as_the_model(name: str, kind: type[StrE
         ("waiver", model.Waiver),
         ("finding", model.Finding),
         ("why", model.Why),
+        ("run", model.RunInfo),
         ("cause", model.Cause),
     ],
 )

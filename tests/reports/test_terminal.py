@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_mailu.core.model import Comparison, Decision, FailOn, Finding, Problem, Report, SideName, Verdict, Why
+from pytest_mailu.judging.judge import gaps
 from pytest_mailu.reports import terminal, textwidth
 from pytest_mailu.reports.terminal import Line
 
@@ -39,7 +40,7 @@ def test_the_decision_comes_first_and_stands_without_colour(report: Report) -> N
     first, second, *_ = terminal.lines(report)
     assert plain_text([first]).startswith("NO-GO")
     assert "2.0.43 → 2024.06.24" in plain_text([first])
-    assert "9 things people rely on" in plain_text([second])
+    assert "9 behaviours work on 2.0.43 and fail on 2024.06.24" in plain_text([second])
 
 
 @pytest.mark.parametrize("decision", list(Decision))
@@ -125,7 +126,7 @@ def test_what_stops_nobody_takes_one_line(report: Report) -> None:
 def test_changes_are_told_in_full_where_they_are_what_stops(report: Report) -> None:
     changed = tuple(finding for finding in report.findings if finding.verdict is Verdict.CHANGED)
     told = folded(terminal.lines(replace(report, findings=changed, fail_on=FailOn.CHANGED)))
-    assert "behaviours answer differently on 2024.06.24" in told
+    assert "3 behaviours differ on 2024.06.24." in told
     assert "ehlo: −" in told.replace("+", "−")
     assert "Also different" not in told
 
@@ -135,15 +136,17 @@ def test_notes_are_told(report: Report) -> None:
 
 
 def test_a_run_that_asked_nothing_says_so(report: Report) -> None:
-    empty = replace(report, decision=Decision.CANNOT_TELL, findings=(), counts={}, notes=(), seconds=0.0)
+    empty = replace(
+        report, decision=Decision.CANNOT_TELL, findings=(), counts={}, notes=(), seconds=0.0, gaps=gaps((), "a", "b")
+    )
     told = folded(terminal.lines(empty))
-    assert "Nothing was observed" in told
+    assert "Nothing was compared." in told
     assert "0 behaviours compared" in told
 
 
 def test_a_run_that_ended_early_does_not_claim_that_nothing_was_observed(report: Report) -> None:
     cut = replace(report, decision=Decision.CANNOT_TELL, findings=(), counts={"same": 3})
-    assert "ended before everything was asked" in folded(terminal.lines(cut))
+    assert "ended before everything was compared" in folded(terminal.lines(cut))
 
 
 def test_a_finding_without_observations_is_told(report: Report, comparisons: list[Comparison]) -> None:

@@ -98,7 +98,7 @@ def test_a_run_that_ended_early_may_have_seen_enough_to_say_no() -> None:
 def test_a_waived_loss_of_a_run_that_ended_early_is_no_go_with_waivers(tmp_path: Path) -> None:
     file = tmp_path / "waivers.toml"
     file.write_text('[[waiver]]\nbehaviour = "a/587/x"\nreason = "we know"\n')
-    made = results(compare("a/587/x", GOOD, CLOSED), waivers=file)
+    made = results(compare("a/587/x", GOOD, CLOSED), compare("a/465/x", GOOD, GOOD), waivers=file)
     assert made.report(OLD, NEW, complete=True).decision is Decision.GO_WITH_WAIVERS
     assert made.report(OLD, NEW, complete=False).decision is Decision.CANNOT_TELL
 

@@ -22,7 +22,7 @@ def read(text: str, name: str) -> list[Entry]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name} is no TOML: {error}", REMEDY) from None
+        raise UsageError(f"{name} is invalid TOML: {error}", REMEDY) from None
     tables = document.pop("advice", None)
     if document or not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
         raise UsageError(f"{name} has to hold [[advice]] and nothing else", REMEDY)
@@ -55,7 +55,8 @@ class Advisor:
 
     def explain(self, comparison: Comparison, old_release: str, new_release: str) -> Cause | None:
         """The known cause that a comparison shares with others, or None."""
-        return next((entry.cause for entry in self._fitting(comparison, old_release, new_release) if entry.cause), None)
+        fitting = self._fitting(comparison, old_release, new_release)
+        return next((cause for entry in fitting if (cause := entry.known_cause)), None)
 
     def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> Iterator[Entry]:
         return (entry for entry in self.entries if entry.fits(comparison, old_release, new_release))

@@ -45,7 +45,7 @@ def _pair(argument: str) -> tuple[Recording, Recording]:
 
 def _short(made: Comparison, entry: Entry) -> Comparison:
     """The comparison with the last attempt of each side, and of its facts only those that the entry looks at."""
-    globs = [glob for when in entry.whens for glob in (*when.paths, *when.old, *when.new)]
+    globs = [glob for when in entry.when for glob in (*when.paths, *when.old, *when.new)]
 
     def bare(attempts: tuple[Observation, ...], *, whole: bool) -> tuple[Observation, ...]:
         facts = attempts[-1].facts if whole else _looked_at(attempts[-1].facts, "facts", globs)
@@ -54,7 +54,7 @@ def _short(made: Comparison, entry: Entry) -> Comparison:
     for whole in (False, True):
         short = replace(made, old=bare(made.old, whole=whole), new=bare(made.new, whole=whole), differences=())
         again = judge(made.question, short.old, short.new)
-        if again.verdict is made.verdict and any(when.fits(again) for when in entry.whens):
+        if again.verdict is made.verdict and any(when.fits(again) for when in entry.when):
             break
     return short
 

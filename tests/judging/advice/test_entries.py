@@ -56,7 +56,7 @@ def test_an_entry_is_about_some_upgrades_and_not_about_all(entry: Entry) -> None
 
 @each()
 def test_every_glob_names_a_behaviour_of_the_matrix_and_not_all_of_them(entry: Entry) -> None:
-    for when in entry.whens:
+    for when in entry.when:
         for glob in when.behaviours:
             assert any(matches(glob, id_) for id_ in QUESTIONS), glob
         assert len(named(when)) < len(QUESTIONS)
@@ -64,7 +64,7 @@ def test_every_glob_names_a_behaviour_of_the_matrix_and_not_all_of_them(entry: E
 
 @each()
 def test_each_way_in_which_a_change_shows_can_come_about(entry: Entry) -> None:
-    for when in entry.whens:
+    for when in entry.when:
         comparison = shown(when)
         assert comparison is not None, when
         assert all(entry.fits(comparison, *pair) for pair in (pairs(entry)[0], pairs(entry)[-1]))
@@ -74,7 +74,7 @@ def test_each_way_in_which_a_change_shows_can_come_about(entry: Entry) -> None:
 def test_an_entry_does_not_explain_the_same_on_other_upgrades(entry: Entry) -> None:
     about = set(pairs(entry))
     others = [pair for pair in pairwise(RELEASES) if pair not in about]
-    for comparison in filter(None, map(shown, entry.whens)):
+    for comparison in filter(None, map(shown, entry.when)):
         assert not any(entry.fits(comparison, *pair) for pair in others)
 
 

@@ -37,11 +37,11 @@ def test_an_entry_is_read_as_it_is_written() -> None:
         "<2024.06",
         "",
     )
-    assert entry.whens[0].new == {"outcome": "unreachable"}
+    assert entry.when[0].new == {"outcome": "unreachable"}
 
 
 def test_what_is_no_toml_names_the_file_and_the_line() -> None:
-    assert wrong('[[advice]]\nid = "a').startswith("ports.toml is no TOML: ")
+    assert wrong('[[advice]]\nid = "a').startswith("ports.toml is invalid TOML: ")
     assert "line 3" in wrong('[[advice]]\nid = "a"\nthis is nothing\n')
 
 
@@ -53,25 +53,33 @@ def test_a_file_holds_entries_and_nothing_else(text: str) -> None:
 @pytest.mark.parametrize(
     ("part", "instead", "said"),
     [
-        ('cause = "A new default."', "", "`cause` has to be a text"),
-        ('remedy = "PORTS=25"', 'remedy = " "', "`remedy` has to be a text"),
-        ('source = "docs"', "source = 5", "`source` has to be a text"),
-        ('source = "docs"', 'source = "docs"\nsorce = "docs"', "sorce is not known"),
+        ('cause = "A new default."', "", "`cause` is missing"),
+        ('remedy = "PORTS=25"', 'remedy = " "', "`remedy` is empty"),
+        ('source = "docs"', "source = 5", "`source` has to be a text in quotes, not 5"),
+        ('source = "docs"', 'source = "docs"\nsorce = "docs"', "`sorce` is not known, did you mean 'source'?"),
         ('from = "<2024.06"\nto = ">=2024.06"', "", "`from` or `to` is missing"),
-        ('from = "<2024.06"', 'from = "before"', "`from`: "),
-        ('to = ">=2024.06"', 'to = ">=no"', "`to`: "),
+        ('from = "<2024.06"', 'from = "before"', "`from` "),
+        ('to = ">=2024.06"', 'to = ">=no"', "`to` "),
         ('to = ">=2024.06"', "to = 2024.06", "`to` has to be a text"),
-        ("[[advice.when]]", "[advice.other]", "other is not known"),
+        ("[[advice.when]]", "[advice.other]", "`when` is missing"),
         ('behaviours = ["surface/*"]', "behaviours = []", "`behaviours` has to name some, and not everything"),
         ('behaviours = ["surface/*"]', 'behaviours = ["*"]', "`behaviours` has to name some, and not everything"),
-        ('behaviours = ["surface/*"]', 'behaviours = "surface/*"', "`behaviours` has to be a list of texts"),
-        ('verdicts = ["regressed"]', 'verdict = ["regressed"]', "verdict is not known"),
+        (
+            'behaviours = ["surface/*"]',
+            'behaviours = "surface/*"',
+            "`when.behaviours` has to be a list, not",
+        ),
+        ('verdicts = ["regressed"]', 'verdict = ["regressed"]', "`when.verdict` is not known"),
         ('verdicts = ["regressed"]', 'verdicts = ["lost"]', "'lost' is not a valid Verdict"),
-        ('new = { outcome = "unreachable" }', "new = { outcome = 1 }", "`new` has to be a table from paths to texts"),
+        (
+            'new = { outcome = "unreachable" }',
+            "new = { outcome = 1 }",
+            "`when.new` has to be a table from paths to texts",
+        ),
         (
             'new = { outcome = "unreachable" }',
             "new.reply.code = '554'",
-            "`new` has to be a table from paths to texts",
+            "`when.new` has to be a table from paths to texts",
         ),
         (
             'verdicts = ["regressed"]\nnew = { outcome = "unreachable" }',
@@ -88,7 +96,7 @@ def test_what_is_wrong_is_said_with_the_file_and_the_entry(part: str, instead: s
 
 
 def test_an_entry_without_an_id_is_named_as_such() -> None:
-    assert wrong(GOOD.replace('id = "ports-default"', "")) == "ports.toml, advice '?': `id` has to be a text"
+    assert wrong(GOOD.replace('id = "ports-default"', "")) == "ports.toml, advice '?': `id` is missing"
 
 
 def test_an_id_is_what_can_be_pasted_anywhere() -> None:
@@ -96,9 +104,18 @@ def test_an_id_is_what_can_be_pasted_anywhere() -> None:
 
 
 def test_an_entry_without_when_is_no_entry() -> None:
-    assert "[[advice.when]] is missing" in wrong(GOOD.partition("[[advice.when]]")[0])
+    assert "`when` is missing" in wrong(GOOD.partition("[[advice.when]]")[0])
 
 
 def test_two_entries_of_one_id_are_an_error() -> None:
     with pytest.raises(UsageError, match="there are 2 entries 'ports-default'"):
         Advisor(read(GOOD + GOOD, "ports.toml"))
+
+
+def test_everything_that_is_wrong_with_an_entry_is_said_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        read(GOOD.replace('source = "docs"', "sorce = 5").replace('["regressed"]', '["lost"]'), "ports.toml")
+    told = str(caught.value)
+    assert "`sorce` is not known" in told
+    assert "`source` is missing" in told
+    assert "'lost' is not a valid Verdict" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MailuError(Exception):
-    """Something a person has to know. `cause` says what happened, `remedy` what to do about it."""
+    """An error for a person. `cause` says what happened, `remedy` what to do; `details` are further lines."""
 
     def __init__(self, cause: str, remedy: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(cause)
@@ -16,10 +16,10 @@ class MailuError(Exception):
         return "\n".join((self.cause, f"  → {self.remedy}", *(f"    | {line}" for line in self.details)))
 
 
-def only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What a task group was really stopped by: its first error of ours, or the group itself where others came up.
+def unwrap_single(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first MailuError of a task group, or the group itself where it holds other errors as well.
 
-    To be raised outside of `except*`, which wraps what is raised in it (in Python before 3.11.4).
+    Raise the result outside of `except*`, which wraps what is raised in it (Python before 3.11.4).
     """
     ours, others = group.split(MailuError)
     while ours is not None and others is None:
@@ -31,14 +31,14 @@ def only(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 class UsageError(MailuError):
-    """What was asked for cannot be: pytest's exit status 4."""
+    """The command line, or a file that it names, cannot be used: pytest's exit status 4."""
 
 
 class StackError(MailuError):
-    """A stack did not start or did not stay. `details` are the last log lines of `service`.
+    """A stack did not start, or did not stay up. `details` are the last log lines of `service`.
 
-    `own_doing` is True when the service itself gave up (it exited, restarted, or never answered), and False for trouble
-    of the engine, the network, the image or the disk.
+    `own_doing` is True where the service itself ended, restarted or never answered. It is False where the engine, the
+    network, the image or the disk failed.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class ReleaseRange:
             return SpecifierSet(f"=={release.tag}" + (".*" if release.moving else ""))
         except InvalidSpecifier:
             raise UsageError(
-                f"{text!r} is no range of releases", 'Write a release such as "2.0.43", or ">=2.0,<2024.06".'
+                f"{text!r} is not a range of releases", 'Write a release such as "2.0.43", or ">=2.0,<2024.06".'
             ) from None
 
 

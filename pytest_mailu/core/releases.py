@@ -1,6 +1,6 @@
-"""What a Mailu release is called and what it can do, so that nobody else compares version strings.
+"""Names of Mailu releases, and what each can do. No other module compares version strings.
 
-Sources: the tags of github.com/Mailu/Mailu and, for every question, the files named beside it.
+Sources: the tags of github.com/Mailu/Mailu, and the files named beside each property.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pytest_mailu.core.errors import UsageError
 
 MASTER = "master"
 SERIES = ("1.9", "2.0", "2024.06", MASTER)
-"""Every series known here, oldest first. A new one is one entry; where it differs, a question of `Release` says how."""
+"""Every known series, oldest first. A new one is one entry here; where it differs, a property of `Release` says how."""
 
 IMAGES: Mapping[str, str] = {
     "front": "nginx",
@@ -45,9 +45,9 @@ class Release:
 
     @classmethod
     def parse(cls, text: str) -> Release:
-        """The release that `text` names, in any spelling that packaging takes for the same version.
+        """The release that `text` names, in any spelling of the same version (PEP 440).
 
-        Raises UsageError for a series that is not known and for what is no version at all.
+        Raises UsageError for an unknown series, and for text that is not a version.
         """
         wanted = text.strip()
         if wanted.lower() == MASTER:
@@ -55,15 +55,15 @@ class Release:
         try:
             version = Version(wanted)
         except InvalidVersion:
-            raise UsageError(f"{text!r} is not a Mailu release", f"name a release such as {_EXAMPLES}") from None
+            raise UsageError(f"{text!r} is not a Mailu release", f"Name a release such as {_EXAMPLES}.") from None
         series = next((s for s in SERIES[:-1] if Version(s).release == version.release[:2]), None)
         if series is None:
             raise UsageError(
-                f"Mailu {wanted} belongs to no series that pytest-mailu knows",
-                f"the series are {', '.join(SERIES)}; a newer pytest-mailu may know more",
+                f"pytest-mailu does not know the series of Mailu {wanted}",
+                f"Known series: {', '.join(SERIES)}. A newer pytest-mailu may know more.",
             )
         if version.public != version.base_version or version.local or version.epoch or len(version.release) > 3:
-            raise UsageError(f"{text!r} is not how Mailu names a release", f"name a release such as {_EXAMPLES}")
+            raise UsageError(f"{text!r} is not the name of a Mailu release", f"Name a release such as {_EXAMPLES}.")
         return cls(series, version.release[2] if len(version.release) == 3 else None)
 
     def __str__(self) -> str:
@@ -83,27 +83,12 @@ class Release:
 
     @property
     def moving(self) -> bool:
-        """Whether the tag stands for whatever is the latest today."""
+        """Whether the tag moves: it stands for the latest release of the series."""
         return self.patch is None
 
     def since(self, series: str) -> bool:
         """Whether this release belongs to `series` or a later one."""
         return SERIES.index(self.series) >= SERIES.index(series)
-
-    @property
-    def serves_managesieve(self) -> bool:
-        """Whether `front` serves 4190 to the outside (2024.06: core/nginx/dovecot/proxy.conf)."""
-        return self.since("2024.06")
-
-    @property
-    def front_proxies_with_dovecot(self) -> bool:
-        """Whether a Dovecot in `front` serves the mail ports instead of nginx (2024.06: core/nginx/start.py)."""
-        return self.since("2024.06")
-
-    @property
-    def ports_are_chosen(self) -> bool:
-        """Whether `PORTS` decides what is served (2024.06: core/admin/mailu/configuration.py)."""
-        return self.since("2024.06")
 
     @property
     def mailboxes_want_proxy_protocol(self) -> bool:
@@ -169,10 +154,10 @@ def compose_folder() -> Path:
 
 
 def check_pair(old: Release, new: Release) -> None:
-    """UsageError where Mailu itself cannot go from `old` to `new`."""
+    """Raise UsageError where Mailu itself cannot go from `old` to `new`."""
     if SERIES.index(new.series) < SERIES.index(old.series):
         raise UsageError(
             f"Mailu cannot go from {old} back to {new}: the database migrations between series are one-way",
-            f"compare {new} with {old} instead (--mailu-from {new} --mailu-to {old}); within one series an earlier "
-            "release is fine",
+            f"Compare them the other way round: --mailu-from {new} --mailu-to {old}. "
+            "Within one series, an earlier release is allowed.",
         )

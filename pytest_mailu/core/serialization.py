@@ -1,7 +1,4 @@
-"""The frozen values as JSON and back, with errors that name the place.
-
-`report.json` and recordings are written and read here, and so is what travels between pytest-xdist's processes.
-"""
+"""Reports and recordings as JSON, and recordings back, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Comparison, Recording, Report, SideInfo, Waiver
 
 SCHEMA = 1
-"""The number of the format of reports and recordings; raised whenever a reader of the old one would be misled."""
+"""The number of the format of reports and recordings. It goes up when a reader of the old format would be misled."""
 
 Value = TypeVar("Value")
 
@@ -26,9 +23,9 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(StrEnum, lambda value, kind: kind(value))
-    # cattrs takes them for text, and what carries xdist's messages then refuses them.
+    # cattrs takes them for text; what gets plain values must get no enumerations.
     converter.register_unstructure_hook(StrEnum, lambda value: value.value)
-    # `from` is a word of Python but the right name in JSON and TOML.
+    # `from` is a keyword of Python, but the right name in JSON and TOML.
     rename = override(rename="from")
     converter.register_unstructure_hook(Waiver, make_dict_unstructure_fn(Waiver, converter, from_=rename))
     converter.register_structure_hook(Waiver, make_dict_structure_fn(Waiver, converter, from_=rename))
@@ -36,9 +33,9 @@ def _converter() -> cattrs.Converter:
 
 
 def _text(value: Any, _: type[str]) -> str:
-    """Text stays text. Left to itself cattrs makes text of everything, and `null` would read "None"."""
+    """Only text is text. By default cattrs converts everything to text, and `null` becomes "None"."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 
@@ -46,7 +43,7 @@ _CONVERTER = _converter()
 
 
 def plain(value: Comparison | Report | Recording | SideInfo) -> dict[str, Any]:
-    """A frozen value as what JSON can carry."""
+    """A frozen value as lists, dictionaries and scalars, as JSON has them."""
     result: dict[str, Any] = _CONVERTER.unstructure(value)
     return result
 
@@ -57,7 +54,7 @@ def structured(data: Any, kind: type[Value]) -> Value:
 
 
 def dumps(value: Report | Recording) -> str:
-    """A report or recording as the text of its file, keys in their order of declaration, so that a diff reads well."""
+    """A report or recording as the text of its file: keys in order of declaration, one value a line."""
     return json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -74,21 +71,16 @@ def read_recording(path: Path) -> Recording:
     return recording
 
 
-def read_report(path: Path) -> Report:
-    """A report from its `report.json`; raises UsageError as `read_recording` does."""
-    return _read(path, Report, "report", "Make a new one with --mailu-report.")
-
-
 def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
     try:
         data = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the {word} {path}: {error.strerror}", remedy) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no {word}: {error}", remedy) from error
+        raise UsageError(f"{path} is not a {word}: {error}", remedy) from error
     found = data.get("schema") if isinstance(data, dict) else None
     if found != SCHEMA:
-        raise UsageError(f"{path} is no {word} of schema {SCHEMA} (found: {found})", remedy)
+        raise UsageError(f"{path} is not a {word} of schema {SCHEMA} (found: {found})", remedy)
     try:
         return structured(data, kind)
     except cattrs.BaseValidationError as error:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pytest_mailu.core.commands import CommandResult
-from pytest_mailu.core.errors import only
+from pytest_mailu.core.errors import unwrap_single
 from pytest_mailu.core.model import SideInfo
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack import rspamd_state
@@ -235,7 +235,7 @@ async def running(stacks: Iterable[Stack]) -> AsyncIterator[None]:
                 for stack in several:
                     group.create_task(stack.up())
         except BaseExceptionGroup as errors:
-            raise only(errors) from None
+            raise unwrap_single(errors) from None
         yield
     finally:
         await asyncio.gather(*(stack.down() for stack in several))

@@ -103,9 +103,7 @@ def test_docker_org_and_prefix_are_respected() -> None:
 
 
 def test_releases_answer_what_they_can_do() -> None:
-    old, new = Release.parse("2.0.43"), Release.parse("2024.06.24")
-    assert (old.serves_managesieve, new.serves_managesieve) == (False, True)
-    assert (old.front_proxies_with_dovecot, new.front_proxies_with_dovecot) == (False, True)
-    assert Release.parse("master").serves_managesieve
+    old, new = Release.parse("1.9.50"), Release.parse("2.0.43")
+    assert (old.admin_port, new.admin_port, Release.parse("master").admin_port) == (80, 8080, 8080)
     assert Release.parse("1.9").addresses_are_resolved_at_start
     assert not Release.parse("1.9").has_api

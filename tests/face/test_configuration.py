@@ -169,7 +169,7 @@ def test_where_the_images_come_from_is_taken_from_the_environment(
         (["--mailu-to=2.0"], "--mailu-from is missing"),
         (["--mailu-from=2.0"], "--mailu-to is missing"),
         (["--mailu-from=2.0", "--mailu-to=nonsense"], "'nonsense' is not a Mailu release"),
-        (["--mailu-from=2.0", "--mailu-to=3.1"], "Mailu 3.1 belongs to no series"),
+        (["--mailu-from=2.0", "--mailu-to=3.1"], "pytest-mailu does not know the series of Mailu 3.1"),
         (["--mailu-from=2.0", "--mailu-to="], "'' is not a Mailu release"),
         (["--mailu-from=2024.06", "--mailu-to=2.0"], "Mailu cannot go from 2024.06 back to 2.0"),
         ([*SIDES, "--mailu-env=none.env"], "--mailu-env: there is no file"),

@@ -18,7 +18,7 @@ TYPO = '[[waiver]]\nbehaviour = "submission/465-tls/externl"\nreason = "we know"
             ("recorded:1.0", "new.json"), (), ["no recording of 1.0 comes with", "Choose one of"], id="unknown"
         ),
         pytest.param(("none.json", "new.json"), (), ["cannot read the recording", "Make a new one"], id="missing"),
-        pytest.param(("broken.json", "new.json"), (), ["broken.json is no recording", "Make a new one"], id="no JSON"),
+        pytest.param(("broken.json", "new.json"), (), ["broken.json is not a recording", "Make a new one"], id="JSON"),
         pytest.param(("odd.json", "new.json"), (), ["is a broken recording", "observations"], id="broken"),
         pytest.param(("old.json",), (), ["--mailu-to is missing", "Name both sides"], id="one side"),
         pytest.param(("2024.06", "2.0"), (), ["cannot go from 2024.06 back to 2.0", "one-way"], id="backwards"),

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image as DockerImage
 
-from pytest_mailu.core.errors import StackError, only
+from pytest_mailu.core.errors import StackError, unwrap_single
 from pytest_mailu.stack.docker.engine import Engine
 
 Progress: TypeAlias = Callable[[str], None]
@@ -56,7 +56,7 @@ async def ensure(
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(_ensure(engine, name, pull, progress)) for name in wanted}
     except BaseExceptionGroup as errors:
-        raise only(errors) from None
+        raise unwrap_single(errors) from None
     return {name: task.result() for name, task in tasks.items()}
 
 

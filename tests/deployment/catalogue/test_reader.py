@@ -38,8 +38,8 @@ source = "x@2.0.0"
     [
         ('default = "5"', "default = 5", "line 20, key default", "5 is not text"),
         ('since = "2.0.0"', 'since = "2.0"', "line 19, key since", "is a series"),
-        ('since = "2.0.0"', 'since = "3.7"', "line 19, key since", "belongs to no series"),
-        ('until = "2.0.0"', 'until = "1.8.0"', "line 14, key until", "belongs to no series"),
+        ('since = "2.0.0"', 'since = "3.7"', "line 19, key since", "does not know the series"),
+        ('until = "2.0.0"', 'until = "1.8.0"', "line 14, key until", "does not know the series"),
         ('until = "2.0.0"', 'until = "1.9.0"', "line 12", "is not after"),
         ('default = "5"', 'defualt = "5"', "line 18", "there is no key defualt"),
         ('source = "x@2.0.0"', "", "line 18, key source", "the key 'source' is missing"),

@@ -1,4 +1,4 @@
-"""What needs no test session: `--mailu-plan` and `--mailu-sweep`."""
+"""Commands that need no test session: `--mailu-plan` and `--mailu-sweep`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def print_plan(plan: Plan) -> int:
 
 
 def sweep() -> int:
-    """Remove what dead runs have left; exit status 0, or 1 where the engine does not let us."""
+    """Remove what killed runs left behind; exit status 0, or 1 where something could not be removed."""
     from pytest_mailu.stack.docker.engine import Engine
     from pytest_mailu.stack.docker.sweep import sweep as sweep_up
 
@@ -50,7 +50,7 @@ def sweep() -> int:
     except MailuError as error:
         print(error)
         return 1
-    print(f"removed {removed}" if removed else "nothing was left behind")
+    print(f"removed {removed}" if removed else "found nothing to remove")
     for complaint in removed.complaints:
         print(complaint)
     return 1 if removed.failures else 0

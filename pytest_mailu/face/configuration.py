@@ -1,4 +1,4 @@
-"""From pytest's configuration to a plan."""
+"""Makes the plan of a run from pytest's command line and ini file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pytest_mailu.face.options import OPTIONS, Option
 
 WAIVERS = "mailu-waivers.toml"
 PASSED_ON = ("DOCKER_ORG", "DOCKER_PREFIX")
-"""What Mailu's own compose files take from the environment."""
+"""Variables that Mailu's own compose files read from the environment."""
 
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Hand our usage errors to pytest, which prints them and ends with exit status 4."""
+    """Raise UsageError as pytest's own: pytest prints it and exits with status 4."""
     try:
         yield
     except UsageError as error:
@@ -30,7 +30,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def plan_of(config: pytest.Config) -> Plan:
-    """The plan that command line, ini file and environment make up; raises UsageError where they make none."""
+    """The plan that command line, ini file and environment give; raises UsageError where it is not valid."""
     given = {option.dest: _value(config, option) for option in OPTIONS if option.ini}
     for dest, option in (("mailu_from", "--mailu-from"), ("mailu_to", "--mailu-to")):
         if given[dest] is None:
@@ -60,7 +60,7 @@ def plan_of(config: pytest.Config) -> Plan:
 
 
 def _value(config: pytest.Config, option: Option) -> object:
-    """Command line before ini file before default; a path of the ini file is relative to that file."""
+    """The command line wins over the ini file, and that over the default. Paths in the ini file are relative to it."""
     given = config.getoption(option.dest)
     if given is not None:
         return Path(given).absolute() if option.kind == "path" else given

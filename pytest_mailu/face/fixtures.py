@@ -1,4 +1,4 @@
-"""The fixtures `mailu_old` and `mailu_new`, for tests of a project's own beside the matrix."""
+"""The fixtures `mailu_old` and `mailu_new`, for a project's own tests beside the matrix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:  # loaded with every pytest run, so it must cost nothing
+if TYPE_CHECKING:  # loaded with every pytest run, so imports must cost no time
     from collections.abc import Awaitable, Callable
 
     from pytest_mailu.core.model import Observation, SideInfo
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # loaded with every pytest run, so it must cost nothing
 
 
 class MailuSide:
-    """One side of the run, for a test that asks it something of its own."""
+    """One side of the run, for a test that asks its own question."""
 
     def __init__(self, run: Run, label: str) -> None:
         self._run = run
@@ -27,10 +27,10 @@ class MailuSide:
         return self._side.info
 
     def ask(self, question: Callable[[Probe], Awaitable[Observation]], timeout: float = 60.0) -> Observation:
-        """What this side does when `question` is put to it, within `timeout` seconds.
+        """What this side does when it is asked `question`; it may take `timeout` seconds.
 
-        A refusal is an observation; where it could not be asked, `outcome` is None and `trouble` says why. A side that
-        is a recording can only be asked what was recorded, so that it is always trouble there.
+        A refusal is an observation. Where the side could not be asked, `outcome` is None and `trouble` says why. A side
+        that is a recording cannot be asked questions that were not recorded.
         """
         from pytest_mailu.behaviours import Behaviour
         from pytest_mailu.core.model import Question, Severity

@@ -1,4 +1,4 @@
-"""The hooks that this plugin offers to a project's `conftest.py`. Each docstring is an example that the tests run."""
+"""The hooks for a project's `conftest.py`. The example in each docstring is run by the tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pytest_mailu.behaviours import Matrix
 
 @pytest.hookspec
 def pytest_mailu_matrix(matrix: Matrix) -> None:
-    """Change the matrix before it is collected: add, drop and re-grade behaviours.
+    """Change the matrix before it is collected: add, drop and regrade behaviours.
 
-    Functions of a `conftest.py` that are decorated with `pytest_mailu.behaviour` are in it already::
+    It already holds the functions of a `conftest.py` that are decorated with `pytest_mailu.behaviour`::
 
         from pytest_mailu import ALICE, Observation, Outcome, Probe, Severity, Stage, behaviour
         from pytest_mailu.core.endpoints import IMAPS_993

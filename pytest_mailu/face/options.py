@@ -1,4 +1,4 @@
-"""The options of the command line and their twins in the ini file, as data."""
+"""The options of the command line and of the ini file, as data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pytest_mailu.core.model import FailOn
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`name` without dashes in front (`mailu-from`); the ini name has underscores.
+    """One option. `name` is the one of the command line, without the dashes in front: `mailu-from`.
 
-    `kind` is text, side, path, flag or number.
+    `kind` is text, side, path, flag or number. Without `ini`, the option is for the command line only.
     """
 
     name: str
@@ -24,31 +24,37 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """As it stands on the command line."""
+        """The name on the command line: `--mailu-from`."""
         return f"--{self.name}"
 
     @property
     def dest(self) -> str:
-        """As it stands in the ini file."""
+        """The name in the ini file: `mailu_from`."""
         return self.name.replace("-", "_")
 
 
-SIDE = "a release (2.0, 2024.06.24, master), a recording (recorded:2.0.43) or the path of one"
+SIDE = "a release (2.0, 2024.06.24, master), a recording that comes with the package (recorded:2.0.43), or its path"
 
 OPTIONS = (
     Option("mailu-from", f"the release in use today: {SIDE}", "side", "SIDE"),
     Option("mailu-to", f"the release to upgrade to: {SIDE}", "side", "SIDE"),
     Option("mailu-env", "your mailu.env, for both sides", "path", "FILE"),
-    Option("mailu-env-new", "more settings, for the new side alone", "path", "FILE"),
-    Option("mailu-compose", "your own compose file, with services under Mailu's names", "path", "FILE"),
-    Option("mailu-overrides", "your folder of overrides (nginx/, postfix/, dovecot/, rspamd/)", "path", "DIR"),
+    Option("mailu-env-new", "additional settings for the new side only", "path", "FILE"),
+    Option("mailu-compose", "your compose file; its services have the names that Mailu gives them", "path", "FILE"),
+    Option("mailu-overrides", "your overrides folder (nginx/, postfix/, dovecot/, rspamd/)", "path", "DIR"),
     Option("mailu-report", "write the reports and both recordings into this folder", "path", "DIR"),
-    Option("mailu-waivers", "findings you have accepted (default: mailu-waivers.toml)", "path", "FILE"),
+    Option("mailu-waivers", "the findings that you accept (default: mailu-waivers.toml)", "path", "FILE"),
     Option(
         "mailu-fail-on",
+<<<<<<< HEAD
         "what fails: regressions of a severity or worse (default: major), regressed (all of them), changed or never",
         choices=tuple(FailOn),
         default=FailOn.MAJOR,
+=======
+        "the lowest verdict that fails the run: regressed (default), changed or never",
+        choices=("regressed", "changed", "never"),
+        default="regressed",
+>>>>>>> eae8b20 (The options and messages of the pytest face are in plain words)
     ),
     Option(
         "mailu-pull",
@@ -57,15 +63,19 @@ OPTIONS = (
         default="missing",
     ),
     Option(
-        "mailu-timeout", "seconds a stack may take to become ready (default: 120)", "number", "SECONDS", default="120"
+        "mailu-timeout",
+        "how many seconds a stack may take to become ready (default: 120)",
+        "number",
+        "SECONDS",
+        default="120",
     ),
-    Option("mailu-repeat", "ask every behaviour at least so often (default: 1)", "number", "N", default="1"),
+    Option("mailu-repeat", "ask every behaviour at least N times (default: 1)", "number", "N", default="1"),
     Option(
         "mailu-deep",
-        "ask as well what takes long (login limits, hundreds of sessions, services held still) and finer variations",
+        "also compare slow or more detailed behaviours (login limits, hundreds of sessions, paused services, …)",
         "flag",
     ),
-    Option("mailu-keep", "keep the stacks afterwards, and say how to reach and remove them", "flag"),
-    Option("mailu-plan", "print what would be done, and do nothing", "flag", ini=False),
-    Option("mailu-sweep", "remove what runs that were killed have left behind, and do nothing else", "flag", ini=False),
+    Option("mailu-keep", "keep the stacks afterwards; print how to reach and remove them", "flag"),
+    Option("mailu-plan", "print what the run would do, and exit", "flag", ini=False),
+    Option("mailu-sweep", "remove what killed runs left behind, and exit", "flag", ini=False),
 )

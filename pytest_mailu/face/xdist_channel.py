@@ -1,4 +1,4 @@
-"""How the processes of pytest-xdist get at the results of the one run that their controller owns."""
+"""The channel between the processes of pytest-xdist: workers ask the controller for the results of its run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[str, str]
-"""A socket's path and its key in hex: plain words, as they travel in xdist's `workerinput`."""
+"""A socket's path and its key in hex: text, since xdist's `workerinput` carries nothing else."""
 
 
 class NoAnswerError(Exception):
-    """The other process had nothing to give; the words are those of its own exception."""
+    """The other process has no answer; the message is that of its exception."""
 
 
 class ResultServer:
-    """Answers each id with what `answer` gives for it. `answer` may block; every asker has a thread of its own."""
+    """Answers each id with the result of `answer`, which may block: every client has a thread of its own."""
 
     def __init__(self, answer: Callable[[str], Any]) -> None:
         self._answer = answer
@@ -40,7 +40,7 @@ class ResultServer:
             try:
                 connection = self._listener.accept()
             except (EOFError, ConnectionError, AuthenticationError):
-                continue  # that one went away, or was none of ours
+                continue  # the client went away, or has another key
             except OSError:
                 return  # the listener was closed
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
@@ -51,7 +51,7 @@ class ResultServer:
                 question = connection.recv()
                 try:
                     answer = True, self._answer(question)
-                except Exception as error:  # whoever asked has to know, whatever it is
+                except Exception as error:  # the client has to know of every error
                     answer = False, f"{type(error).__name__}: {error}"
                 connection.send(answer)
 

@@ -46,15 +46,9 @@ OPTIONS = (
     Option("mailu-waivers", "the findings that you accept (default: mailu-waivers.toml)", "path", "FILE"),
     Option(
         "mailu-fail-on",
-<<<<<<< HEAD
         "what fails: regressions of a severity or worse (default: major), regressed (all of them), changed or never",
         choices=tuple(FailOn),
         default=FailOn.MAJOR,
-=======
-        "the lowest verdict that fails the run: regressed (default), changed or never",
-        choices=("regressed", "changed", "never"),
-        default="regressed",
->>>>>>> eae8b20 (The options and messages of the pytest face are in plain words)
     ),
     Option(
         "mailu-pull",

@@ -11,9 +11,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "pytest_mailu.behaviours": ("behaviour", "Matrix"),
-    "pytest_mailu.core.model": ("Observation", "Outcome", "Reply", "Severity", "Stage", "Vantage"),
+    "pytest_mailu.core.model": ("Direction", "Observation", "Outcome", "Reply", "Severity", "Stage", "Vantage"),
     "pytest_mailu.core.endpoints": ("Endpoint", "Protocol", "Tls"),
-    "pytest_mailu.core.population": ("ALICE", "BOB", "CAROL", "DOMAIN", "ELSEWHERE"),
+    "pytest_mailu.core.population": ("ALICE", "BOB", "CAROL", "DOMAIN", "ELSEWHERE", "own_mailbox"),
     "pytest_mailu.probe.probe": ("Probe",),
 }
 
@@ -22,8 +22,8 @@ __all__ = ["__version__", *(name for names in _HOMES.values() for name in names)
 if TYPE_CHECKING:
     from pytest_mailu.behaviours import Matrix, behaviour
     from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls
-    from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
-    from pytest_mailu.core.population import ALICE, BOB, CAROL, DOMAIN, ELSEWHERE
+    from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage, Vantage
+    from pytest_mailu.core.population import ALICE, BOB, CAROL, DOMAIN, ELSEWHERE, own_mailbox
     from pytest_mailu.probe.probe import Probe
 
 

@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import DECLARED, Behaviour, Matrix, behaviour
-from pytest_mailu.behaviours.depth import is_variation
 
 __all__ = ["Behaviour", "Matrix", "behaviour", "built_in", "declared_in"]
 
@@ -18,9 +17,6 @@ def built_in() -> Matrix:
     matrix = Matrix()
     for module in pkgutil.iter_modules(__path__):
         matrix.add(*declared_in(importlib.import_module(f"{__name__}.{module.name}")))
-    for made in tuple(matrix):
-        if is_variation(made.id):
-            matrix.regrade(made.id, deep=True)
     return matrix
 
 

@@ -16,14 +16,15 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
-from pytest_mailu.core.population import DOMAIN, POOL
+from pytest_mailu.core.population import DOMAIN, own_mailbox
 from pytest_mailu.probe.admin_site import Site
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 HERE = Vantage.OTHER_STRANGER
-VICTIM, NEIGHBOUR = POOL[35:37]
+VICTIM = own_mailbox("limits-victim")
+NEIGHBOUR = own_mailbox("limits-neighbour")
 TRIES = 6
 """More than the five an hour that an address may get wrong since 2.0 (AUTH_RATELIMIT_IP); 1.9 allows 60."""
 SECONDS = 150.0

@@ -7,12 +7,12 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import answer, short
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-USER = POOL[27]
+USER = own_mailbox("mechanisms-user")
 SASL = (IMAPS_993, POP3S_995, SIEVE_4190)
 BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
 """What a client may answer to a challenge: rubbish, RFC 4954's way to give up, and an empty response."""

@@ -6,10 +6,20 @@ from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import ALICE, ALTERNATIVE, DOMAIN, ELSEWHERE, NO_IMAP, NO_POP3, POOL, SALES, User
+from pytest_mailu.core.population import (
+    ALICE,
+    ALTERNATIVE,
+    DOMAIN,
+    ELSEWHERE,
+    NO_IMAP,
+    NO_POP3,
+    SALES,
+    User,
+    own_mailbox,
+)
 from pytest_mailu.probe.probe import Probe
 
-USER = POOL[28]
+USER = own_mailbox("names-user")
 ASKED = (SUBMISSIONS_465, IMAPS_993, POP3S_995)
 WRONG = {
     "without-domain": USER.name,

@@ -10,13 +10,13 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.surface_commands import short
 from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import POOL, User
+from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 ASKED = (IMAPS_993, SUBMISSIONS_465)
-ONE = POOL[37]
-MANY = POOL[26:40]
+ONE = own_mailbox("sessions-of-one")
+MANY = tuple(own_mailbox(f"sessions-of-many-{number}") for number in range(14))
 EACH = {IMAPS_993: 14, SUBMISSIONS_465: 3}
 """Sessions of each of `MANY`: below the 20 that one user may have of IMAP, and below the 50 that Postfix takes
 from one address (smtpd_client_connection_count_limit)."""

@@ -14,20 +14,23 @@ from pytest_mailu.core.endpoints import (
     Endpoint,
 )
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
-from pytest_mailu.core.population import POOL, User
+from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.admin_site import SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 ASKED = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)
-FREE, BOUND, STRANGE, REQUIRED = POOL[29:33]
+FREE = own_mailbox("token-free")
+BOUND = own_mailbox("token-bound")
+STRANGE = own_mailbox("token-bound-elsewhere")
+REQUIRED = own_mailbox("token-required")
 """The owners of tokens: bound to no address, to the client's own, to another one; and where tokens are required."""
 TOKENS_REQUIRED = "tokens-required"
 NOBODYS = "192.0.2.1"
 """An address that no client has (RFC 5737)."""
-LOSERS = dict(zip(TWO, POOL[33:35], strict=True))
-"""Whose tokens are deleted, each way by itself."""
+TOKEN_DELETION_USERS = {endpoint: own_mailbox(f"token-deleted-{endpoint.port}") for endpoint in TWO}
+"""Whose tokens are deleted, on each endpoint."""
 
 
 async def made(probe: Probe, user: User, address: str = "") -> str:
@@ -100,6 +103,7 @@ async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "access/{endpoint}/token-bound-elsewhere",
     wanted=Outcome.AUTH_FAILED,
+    deep={"endpoint": (IMAPS_993,)},
     severity=Severity.CRITICAL,
     each={"endpoint": TWO},
     timeout=SECONDS,
@@ -117,6 +121,7 @@ async def token_bound_elsewhere(probe: Probe, endpoint: Endpoint) -> Observation
 @behaviour(
     "access/{endpoint}/token-of-another",
     wanted=Outcome.AUTH_FAILED,
+    deep={"endpoint": (IMAPS_993,)},
     severity=Severity.CRITICAL,
     each={"endpoint": TWO},
     timeout=SECONDS,
@@ -135,6 +140,7 @@ async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "access/{endpoint}/token-deleted",
     wanted=Outcome.AUTH_FAILED,
+    deep={"endpoint": (IMAPS_993,)},
     severity=Severity.CRITICAL,
     each={"endpoint": TWO},
     timeout=SECONDS,
@@ -146,7 +152,7 @@ async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
 
     core/admin/mailu/ui/views/tokens.py, 1.9 to master
     """
-    user = LOSERS[endpoint]
+    user = TOKEN_DELETION_USERS[endpoint]
     gone = await made(probe, user)
     async with Site.open(probe) as site:
         await site.login(user.address, user.password)

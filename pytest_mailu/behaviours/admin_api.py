@@ -9,11 +9,13 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import HTTPS_443
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import ALICE, BOB, DOMAIN, POOL
+from pytest_mailu.core.population import ALICE, BOB, DOMAIN, own_mailbox
 from pytest_mailu.probe.admin_site import Api, said
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+
+TOKEN_OWNER = own_mailbox("api-token-owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def _relay(word: str) -> tuple[str, Mapping[str, Any]]:
 
 def _token(word: str) -> tuple[str, Mapping[str, Any]]:
     # A token's name is a number that the server gives; see `_name`.
-    return "", {"email": POOL[29].address, "comment": f"api-{word}"}
+    return "", {"email": TOKEN_OWNER.address, "comment": f"api-{word}"}
 
 
 THINGS = {

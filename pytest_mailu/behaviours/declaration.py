@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias
 
@@ -63,7 +63,7 @@ def behaviour(
     variant: str = BASE_VARIANT,
     alone: bool = False,
     last: bool = False,
-    deep: bool = False,
+    deep: bool | Mapping[str, Collection[Any]] = False,
     volatile: tuple[str, ...] = (),
     timeout: float = 30.0,
 ) -> Callable[
@@ -75,16 +75,19 @@ def behaviour(
     source (an RFC section, a page or file of Mailu), and what lies between says what somebody loses when it breaks.
     `endpoint` is where it is asked; a parameter of `each` that is an `Endpoint` says so for each member. `better` maps
     globs over facts (`found`, `keywords.*`) to the direction in which they serve people: the other way is a loss.
-    Raises UsageError where a docstring lacks one of the three.
+    `deep` keeps all members for `--mailu-deep`, or those of `each` that it names: `{"kind": ("zip",)}`. A usual run has
+    to end in the time in which people wait for it, so variations are deep: another member asks the same and would fail
+    with it. Raises UsageError where a docstring lacks one of its parts.
     """
 
     def declare(
         function: Callable[Concatenate[Probe, P], Awaitable[Observation]],
     ) -> Callable[Concatenate[Probe, P], Awaitable[Observation]]:
-        names = tuple(each or ())
+        members = {name: tuple(values) for name, values in (each or {}).items()}
+        _check_deep(id, deep, members)
         declared = []
-        for values in itertools.product(*(tuple(members) for members in (each or {}).values())):
-            given = dict(zip(names, values, strict=True))
+        for values in itertools.product(*members.values()):
+            given = dict(zip(members, values, strict=True))
             declared.append(
                 Behaviour(
                     question=_question(
@@ -94,7 +97,7 @@ def behaviour(
                     variant=variant,
                     alone=alone,
                     last=last,
-                    deep=deep,
+                    deep=_is_deep(deep, given),
                     volatile=volatile,
                     timeout=timeout,
                 )
@@ -104,6 +107,21 @@ def behaviour(
         return function
 
     return declare
+
+
+def _check_deep(id: str, deep: bool | Mapping[str, Collection[Any]], members: Mapping[str, Collection[Any]]) -> None:
+    for name, values in {} if isinstance(deep, bool) else deep.items():
+        if unknown := [value for value in values if value not in members.get(name, ())]:
+            raise UsageError(
+                f"the behaviour {id} has no member {name}={unknown[0]} that could be deep",
+                "Name members of `each` in `deep`.",
+            )
+
+
+def _is_deep(deep: bool | Mapping[str, Collection[Any]], given: Mapping[str, Any]) -> bool:
+    if isinstance(deep, bool):
+        return deep
+    return any(given[name] in values for name, values in deep.items())
 
 
 def _bound(function: Callable[..., Awaitable[Observation]], given: Mapping[str, Any]) -> Ask:

@@ -34,6 +34,7 @@ TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
 @behaviour(
     "inbound/{endpoint}/{kind}",
     wanted=Outcome.DELIVERED,
+    deep={"kind": ("upper-case",)},
     severity=Severity.CRITICAL,
     each={"endpoint": (SMTP_25,), "kind": ADDRESSES},
 )
@@ -119,7 +120,7 @@ async def forged(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, ALICE, reply)
 
 
-@behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
+@behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MAJOR)
 async def without_signature(probe: Probe) -> Observation:
     """A letter from a well-kept domain without a DKIM signature
 

@@ -15,20 +15,24 @@ from pytest_mailu.core.population import (
     FULL,
     HOSTNAME,
     OTHER_STRANGER_HOST,
-    POOL,
     SALES,
     TEAM,
+    own_mailbox,
 )
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 
-READER = POOL[20]
+READER = own_mailbox("inbound-addresses-reader")
 HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": "laptop"}
 
 
 @behaviour(
-    "inbound/25/alias-with-detail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+    "inbound/25/alias-with-detail",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
 )
 async def alias_detail(probe: Probe) -> Observation:
     """A letter to an alias with a detail (`sales+fair@`)
@@ -45,6 +49,7 @@ async def alias_detail(probe: Probe) -> Observation:
     "inbound/25/alias-of-two-{user}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
+    deep={"user": ("bob",)},
     severity=Severity.CRITICAL,
     each={"user": ("alice", "bob")},
 )
@@ -76,7 +81,7 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=1.0)
 
 
-@behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
+@behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def postmaster(probe: Probe) -> Observation:
     """A letter to postmaster, an address that every mail domain has to have
 
@@ -117,7 +122,13 @@ async def full(probe: Probe) -> Observation:
     return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
 
 
-@behaviour("inbound/25/some-of-many", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/some-of-many",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
+)
 async def some_of_many(probe: Probe) -> Observation:
     """A letter to three addresses, one of which does not exist: the two others get it
 
@@ -135,7 +146,9 @@ async def some_of_many(probe: Probe) -> Observation:
     return probe.with_facts(seen, recipients=codes)
 
 
-@behaviour("inbound/25/twice", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MINOR)
+@behaviour(
+    "inbound/25/twice", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MINOR
+)
 async def twice(probe: Probe) -> Observation:
     """The same letter sent twice, as a mail server does that lost our answer
 
@@ -182,7 +195,9 @@ async def another_network(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, vantage=Vantage.OTHER_STRANGER))
 
 
-@behaviour("inbound/25/helo-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"kind": HELO})
+@behaviour(
+    "inbound/25/helo-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR, each={"kind": HELO}
+)
 async def helo(probe: Probe, kind: str) -> Observation:
     """A letter from a server that calls itself by a name of the kind "{kind}"
 

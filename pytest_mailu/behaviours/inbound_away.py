@@ -74,6 +74,7 @@ async def reply(probe: Probe) -> Observation:
     "inbound/away/once",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.NOT_OFFERED,
+    deep=True,
     severity=Severity.MAJOR,
     timeout=60.0,
 )

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity
-from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.zones import DnsRecord
 
-READER = POOL[21]
+READER = own_mailbox("inbound-checks-reader")
 POLICIES = {
     "no-records": {},
     "spf-softfail": {"": "v=spf1 ~all"},
@@ -30,6 +30,7 @@ OURS = {"bob": BOB.address, "nobody": f"nobody@{DOMAIN}", "alternative-domain": 
 @behaviour(
     "inbound/25/sender-with-{policy}",
     endpoint=SMTP_25_OPPORTUNISTIC,
+    deep={"policy": ("spf-softfail", "spf-fail")},
     severity=Severity.MAJOR,
     each={"policy": POLICIES},
 )
@@ -60,7 +61,7 @@ async def broken_signature(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
 
 
-@behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
+@behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def authentication_results(probe: Probe) -> Observation:
     """What a good letter's Authentication-Results say in the mailbox
 
@@ -99,7 +100,7 @@ async def claims(probe: Probe, whose: str) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=6.0)
 
 
-@behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
+@behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def brings_headers(probe: Probe) -> Observation:
     """A good letter that brings along headers saying it is spam
 
@@ -112,7 +113,9 @@ async def brings_headers(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), headers=True)
 
 
-@behaviour("inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR
+)
 async def list_mail(probe: Probe) -> Observation:
     """A letter that a mailing list passes on, in the name of its author
 

@@ -11,14 +11,15 @@ from zipfile import ZipFile
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.stack.world.dkim import sign
 from pytest_mailu.wire.smtp.reply import expect_positive
 
-READER = POOL[19]
+READER = own_mailbox("inbound-content-reader")
+LARGE_READER = own_mailbox("inbound-large-reader")
 LARGE = 12_000_000
 """Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""
 BODIES = {
@@ -50,6 +51,7 @@ FORBIDDEN = {
     "inbound/25/body-{kind}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"kind": BODIES},
 )
@@ -63,7 +65,9 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     return await _body(probe, BODIES[kind])
 
 
-@behaviour("inbound/25/body-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"kind": ODD})
+@behaviour(
+    "inbound/25/body-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR, each={"kind": ODD}
+)
 async def body_odd(probe: Probe, kind: str) -> Observation:
     """The text of a letter from the world, of the kind "{kind}", which no server should send and some do
 
@@ -101,8 +105,8 @@ async def large(probe: Probe) -> Observation:
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
-    sent = _signed(probe.mail.compose(to=POOL[22].address, signed=False).of_size(LARGE))
-    return await probe.mail.in_mailbox(sent, POOL[22], await probe.mail.deliver(sent), wait=40.0)
+    sent = _signed(probe.mail.compose(to=LARGE_READER.address, signed=False).of_size(LARGE))
+    return await probe.mail.in_mailbox(sent, LARGE_READER, await probe.mail.deliver(sent), wait=40.0)
 
 
 @behaviour(
@@ -151,6 +155,7 @@ async def sent_too_large(probe: Probe) -> Observation:
     "inbound/25/attachment-{kind}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
+    deep={"kind": ("zip",)},
     severity=Severity.CRITICAL,
     each={"kind": WELCOME},
 )
@@ -242,7 +247,13 @@ async def chunking(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, reply)
 
 
-@behaviour("inbound/25/pipelining", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/pipelining",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
+)
 async def pipelining(probe: Probe) -> Observation:
     """MAIL, RCPT and DATA in one piece
 
@@ -262,7 +273,13 @@ async def pipelining(probe: Probe) -> Observation:
     return probe.with_facts(await probe.mail.in_mailbox(sent, READER, done), offered=offered)
 
 
-@behaviour("inbound/25/two-letters", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/two-letters",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
+)
 async def two_letters(probe: Probe) -> Observation:
     """Two letters one after the other on one connection
 
@@ -299,7 +316,11 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 
 
 @behaviour(
-    "inbound/25/line-end-{end}", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR, each={"end": ("lf", "cr")}
+    "inbound/25/line-end-{end}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    deep=True,
+    severity=Severity.MINOR,
+    each={"end": ("lf", "cr")},
 )
 async def line_end(probe: Probe, end: str) -> Observation:
     """A letter from the world whose lines end in {end} alone

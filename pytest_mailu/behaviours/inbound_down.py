@@ -12,13 +12,13 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-READER = POOL[23]
+READER = own_mailbox("inbound-down-reader")
 PATIENCE = 6.0
 """Seconds that a sender waits for an answer; real ones wait for minutes (RFC 5321 section 4.5.3.2)."""
 SERVICES = ("imap", "admin", "antispam")

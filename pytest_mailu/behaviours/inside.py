@@ -67,6 +67,7 @@ async def master_services(probe: Probe) -> Observation:
 
 @behaviour(
     "inside/{service}/doveconf",
+    deep={"service": ("front",)},
     severity=Severity.INFO,
     each={"service": ("imap", "front")},
     # As many as the machine has processors.
@@ -94,7 +95,9 @@ async def doveconf(probe: Probe, service: str) -> Observation:
 CONFIGS = {"imap": ("/etc/dovecot/dovecot.conf",), "front": ("/etc/dovecot/proxy.conf",)}
 
 
-@behaviour("inside/{service}/sockets", severity=Severity.INFO, each={"service": SERVICES})
+@behaviour(
+    "inside/{service}/sockets", deep={"service": ("antispam",)}, severity=Severity.INFO, each={"service": SERVICES}
+)
 async def sockets(probe: Probe, service: str) -> Observation:
     """The TCP ports that {service} listens on
 
@@ -110,7 +113,12 @@ async def sockets(probe: Probe, service: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, ports=everywhere, loopback=loopback)
 
 
-@behaviour("inside/{service}/processes", severity=Severity.INFO, each={"service": SERVICES})
+@behaviour(
+    "inside/{service}/processes",
+    deep={"service": ("admin", "antispam")},
+    severity=Severity.INFO,
+    each={"service": SERVICES},
+)
 async def processes(probe: Probe, service: str) -> Observation:
     """The programs that always run in {service}
 
@@ -127,7 +135,12 @@ async def processes(probe: Probe, service: str) -> Observation:
     )
 
 
-@behaviour("inside/{service}/versions", severity=Severity.INFO, each={"service": SERVICES})
+@behaviour(
+    "inside/{service}/versions",
+    deep={"service": ("front", "smtp", "antispam")},
+    severity=Severity.INFO,
+    each={"service": SERVICES},
+)
 async def versions(probe: Probe, service: str) -> Observation:
     """The versions of what {service} is made of
 

@@ -47,7 +47,7 @@ async def at_start(probe: Probe, service: str) -> Observation:
     return _observed(probe, {service: await probe.services.startup_log(service)})
 
 
-@behaviour("inside/quiet", severity=Severity.MINOR, alone=True, timeout=60.0)
+@behaviour("inside/quiet", deep=True, severity=Severity.MINOR, alone=True, timeout=60.0)
 async def quiet(probe: Probe) -> Observation:
     """What the services complain of while nothing is asked of them
 

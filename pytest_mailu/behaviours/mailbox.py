@@ -9,7 +9,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import FULL, POOL, User
+from pytest_mailu.core.population import FULL, User, own_mailbox
 from pytest_mailu.probe.messages import BODY, compose_message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.sessions import REPLY_SECONDS
@@ -17,14 +17,16 @@ from pytest_mailu.wire.imap.reply import ImapReply
 from pytest_mailu.wire.imap.session import Folder, ImapSession
 from pytest_mailu.wire.transport.errors import NotServed
 
-UNTOUCHED, ARRANGER, COUNTED = POOL[:3]
+UNTOUCHED = own_mailbox("untouched")
+ARRANGER = own_mailbox("folder-arranger")
+COUNTED = own_mailbox("quota-counted")
 """The first has the folders of a new mailbox; nobody else uses up the quota of the last."""
 
 SPECIAL = frozenset({"\\Drafts", "\\Junk", "\\Sent", "\\Trash"})
 KINDS = {
-    "plain": (POOL[24], "probe {0}", "renamed {0}"),
-    "nested": (POOL[28], "probe {0}/below/deeper", "probe {0}/renamed"),
-    "non-ascii": (POOL[38], "Prüfung & Größe {0}", "Проверка {0} 統計"),
+    "plain": (own_mailbox("folders-plain"), "probe {0}", "renamed {0}"),
+    "nested": (own_mailbox("folders-nested"), "probe {0}/below/deeper", "probe {0}/renamed"),
+    "non-ascii": (own_mailbox("folders-non-ascii"), "Prüfung & Größe {0}", "Проверка {0} 統計"),
 }
 """Names before and after; `/` stands for whatever the server separates levels with. Each kind has a mailbox in which
 nobody else makes folders: Dovecot can trip over its own folder list."""

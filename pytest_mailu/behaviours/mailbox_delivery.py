@@ -12,13 +12,15 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.session import ImapSession
 
-TWICE = POOL[6]
-JUNKER, EMPTIER, *LEARNERS = POOL[8], POOL[37], POOL[24], POOL[28]
+TWICE = own_mailbox("delivered-twice")
+JUNKER = own_mailbox("junk-appended")
+EMPTIER = own_mailbox("junk-emptied")
+LEARNERS = (own_mailbox("learns-junk"), own_mailbox("learns-not-junk"))
 """Each has a Junk that nobody else touches: in Dovecot 2.3.13 (1.9.50) a MOVE out of it and an APPEND to it wait for
 each other's locks for two minutes."""
 
@@ -104,7 +106,12 @@ async def append_to_junk(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "mailbox/993/junk-to-trash", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=90.0
+    "mailbox/993/junk-to-trash",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    severity=Severity.MINOR,
+    timeout=90.0,
 )
 async def junk_to_trash(probe: Probe) -> Observation:
     """Spam that is moved from Junk to Trash is not taken for good mail

@@ -10,11 +10,11 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder, make, message
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import ImapReply, text_of
 
-WRITER = POOL[3]
+WRITER = own_mailbox("messages-writer")
 
 CONTENTS = {
     "plain": message(),
@@ -32,6 +32,7 @@ SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     "mailbox/993/append-fetch/{kind}",
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
+    deep={"kind": ("large",)},
     severity=Severity.CRITICAL,
     each={"kind": CONTENTS},
 )
@@ -57,7 +58,7 @@ async def append_fetch(probe: Probe, kind: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/append-date", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/append-date", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def append_date(probe: Probe) -> Observation:
     """A message put into a folder keeps the date it is given
 

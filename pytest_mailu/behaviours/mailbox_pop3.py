@@ -8,14 +8,14 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import POP3S_995
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import POOL, User
+from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-POPPER = POOL[7]
-DELETER = POOL[25]
+POPPER = own_mailbox("pop3-reader")
+DELETER = own_mailbox("pop3-deleter")
 """Whose letters are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
 
 
@@ -107,7 +107,9 @@ async def delete(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if there == [True, True, False] else Outcome.LOST, Stage.COMMAND, there=there)
 
 
-@behaviour("mailbox/995/deleted-without-quit", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/995/deleted-without-quit", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR
+)
 async def without_quit(probe: Probe) -> Observation:
     """A message deleted in a session that breaks off stays
 
@@ -131,7 +133,7 @@ class _BrokenOff(Exception):
     """Leaves a session without QUIT."""
 
 
-@behaviour("mailbox/995/beside-imap", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/995/beside-imap", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def beside_imap(probe: Probe) -> Observation:
     """A letter read over IMAP is still there over POP3, and one fetched over POP3 is marked as read over IMAP
 

@@ -16,15 +16,15 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import folder, message
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import text_of
 
 Criteria: TypeAlias = Callable[[str], tuple[str, ...]]
 """The words of SEARCH for a word: the command, and literals behind it."""
 
-SEARCHER = POOL[4]
-INDEXED = POOL[6]
+SEARCHER = own_mailbox("searcher")
+INDEXED = own_mailbox("search-indexed")
 
 WORDS: Mapping[str, Criteria] = {
     "subject": lambda word: (f"SUBJECT s{word}",),
@@ -138,7 +138,12 @@ async def _search(probe: Probe, criteria: Criteria) -> Observation:
 
 
 @behaviour(
-    "mailbox/993/search/{by}", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"by": WORDS}
+    "mailbox/993/search/{by}",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep={"by": ("body", "umlaut", "phrase")},
+    severity=Severity.MAJOR,
+    each={"by": WORDS},
 )
 async def search(probe: Probe, by: str) -> Observation:
     """SEARCH for a word finds the one message that has it ({by})
@@ -153,6 +158,7 @@ async def search(probe: Probe, by: str) -> Observation:
 @behaviour(
     "mailbox/993/search/{by}",
     endpoint=IMAPS_993,
+    deep={"by": ("references", "own-header")},
     severity=Severity.MINOR,
     better={"found": Direction.MORE},
     each={"by": EXACTLY},
@@ -168,7 +174,7 @@ async def search_exactly(probe: Probe, by: str) -> Observation:
     return await _search(probe, EXACTLY[by])
 
 
-@behaviour("mailbox/993/search/state", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/search/state", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def search_state(probe: Probe) -> Observation:
     """SEARCH by flags, date and size finds what it should
 
@@ -194,7 +200,7 @@ async def search_state(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.LOST, Stage.COMMAND, right=right)
 
 
-@behaviour("mailbox/delivery/search", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/delivery/search", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def search_delivered(probe: Probe) -> Observation:
     """A letter that has just arrived is found by a word of its text
 
@@ -214,7 +220,7 @@ async def search_delivered(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if len(found) == 1 else Outcome.LOST, Stage.COMMAND, found=len(found))
 
 
-@behaviour("mailbox/993/sort", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/sort", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def sort(probe: Probe) -> Observation:
     """SORT puts messages in order, by subject, sender, date and size
 
@@ -243,6 +249,7 @@ async def sort(probe: Probe) -> Observation:
     "mailbox/993/thread/{by}",
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.MINOR,
     each={"by": ("references", "refs")},
 )

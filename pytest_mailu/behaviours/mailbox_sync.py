@@ -9,12 +9,12 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.mailbox import code_name, folder, message
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import ImapReply, text_of
 
-SYNCER = POOL[3]
-IDLER = POOL[5]
+SYNCER = own_mailbox("syncer")
+IDLER = own_mailbox("idler")
 
 
 @behaviour("mailbox/993/uids-stay", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
@@ -38,7 +38,7 @@ async def uids_stay(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND)
 
 
-@behaviour("mailbox/993/condstore", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/condstore", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def condstore(probe: Probe) -> Observation:
     """The server counts changes, and does not let an old view overwrite a newer flag
 
@@ -59,7 +59,7 @@ async def condstore(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.NOT_OFFERED, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/qresync", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("mailbox/993/qresync", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def qresync(probe: Probe) -> Observation:
     """A program that comes back is told what is gone since it last looked
 

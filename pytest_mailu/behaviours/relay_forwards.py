@@ -13,7 +13,7 @@ from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 PASSED_ON = {"alias": OUTSIDE.address, "forward": PASSES.address}
 
 
-@behaviour("relay/forward/no-copy-stays", wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
+@behaviour("relay/forward/no-copy-stays", wanted=Outcome.NOT_OFFERED, deep=True, severity=Severity.MAJOR)
 async def no_copy(probe: Probe) -> Observation:
     """The mailbox of a user who forwards everything and keeps nothing, which must stay empty
 
@@ -34,6 +34,7 @@ async def no_copy(probe: Probe) -> Observation:
 @behaviour(
     "relay/srs/{kind}",
     wanted=Outcome.DELIVERED,
+    deep={"kind": ("alias",)},
     severity=Severity.MAJOR,
     each={"kind": PASSED_ON},
 )
@@ -54,7 +55,7 @@ async def srs(probe: Probe, kind: str) -> Observation:
     return probe.seen(Outcome.DELIVERED if ours else Outcome.ALTERED, Stage.DELIVERY, reply, sender=sender)
 
 
-@behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def srs_bounce(probe: Probe) -> Observation:
     """A bounce from elsewhere to the rewritten sender, which goes back to the stranger who wrote
 
@@ -84,7 +85,7 @@ async def srs_made_up(probe: Probe) -> Observation:
     return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=6.0)
 
 
-@behaviour("relay/alias/refused-elsewhere", severity=Severity.MAJOR)
+@behaviour("relay/alias/refused-elsewhere", deep=True, severity=Severity.MAJOR)
 async def refused_elsewhere(probe: Probe) -> Observation:
     """A stranger's letter to an alias whose destination elsewhere does not exist any more: does the stranger learn?
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity
-from pytest_mailu.core.population import BOB, ELSEWHERE, OUTSIDE, POOL, RELAYED
+from pytest_mailu.core.population import BOB, ELSEWHERE, OUTSIDE, RELAYED, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
 
-WRITER = POOL[18]
+WRITER = own_mailbox("relay-hosts-writer")
 
 
 @behaviour("relay/relayhost/forward", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, MX_HOST, POOL
+from pytest_mailu.core.population import ELSEWHERE, MX_HOST, own_mailbox
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
@@ -15,13 +15,14 @@ from pytest_mailu.probe.waiting import ARRIVAL_SECONDS, eventually
 from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.errors import CannotAsk
 
-WRITER = POOL[17]
+WRITER = own_mailbox("next-hop-writer")
 STAGES = ("mail", "rcpt", "data")
 
 
 @behaviour(
     "relay/next-hop/not-now-at-{stage}",
     wanted=Outcome.DELIVERED,
+    deep={"stage": ("mail", "data")},
     severity=Severity.CRITICAL,
     each={"stage": STAGES},
     timeout=60.0,
@@ -65,7 +66,13 @@ async def _put_off(probe: Probe, sent: Message, reply: Reply) -> str:
     return reason
 
 
-@behaviour("relay/next-hop/never-at-{stage}", severity=Severity.MAJOR, each={"stage": STAGES}, timeout=60.0)
+@behaviour(
+    "relay/next-hop/never-at-{stage}",
+    deep={"stage": ("mail", "data")},
+    severity=Severity.MAJOR,
+    each={"stage": STAGES},
+    timeout=60.0,
+)
 async def never(probe: Probe, stage: str) -> Observation:
     """A letter that the other server refuses for good at {stage}: it comes back with a readable reason
 
@@ -82,7 +89,7 @@ async def never(probe: Probe, stage: str) -> Observation:
         await probe.world.unscript(rule)
 
 
-@behaviour("relay/mx/no-such-domain", severity=Severity.MAJOR, timeout=60.0)
+@behaviour("relay/mx/no-such-domain", deep=True, severity=Severity.MAJOR, timeout=60.0)
 async def no_such_domain(probe: Probe) -> Observation:
     """A user's letter to a domain that does not exist: refused at once, or returned
 
@@ -93,7 +100,7 @@ async def no_such_domain(probe: Probe) -> Observation:
     return await _returned(probe, probe.mail.compose(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
 
 
-@behaviour("relay/mx/null-mx", severity=Severity.MINOR, timeout=60.0)
+@behaviour("relay/mx/null-mx", deep=True, severity=Severity.MINOR, timeout=60.0)
 async def null_mx(probe: Probe) -> Observation:
     """A user's letter to a domain that says it takes no mail: refused at once, or returned
 
@@ -117,7 +124,7 @@ async def _returned(probe: Probe, sent: Message) -> Observation:
     return probe.seen(outcome, Stage.DELIVERY, reply, bounce=facts)
 
 
-@behaviour("relay/mx/by-address", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("relay/mx/by-address", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def by_address(probe: Probe) -> Observation:
     """A user's letter to a domain that has no MX, only an address
 
@@ -130,7 +137,7 @@ async def by_address(probe: Probe) -> Observation:
     return await _sent_to(probe, domain)
 
 
-@behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def second_mx(probe: Probe) -> Observation:
     """A user's letter to a domain whose first mail server is not reached, by the second one
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, POOL
+from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import expect_positive
 
-READER = POOL[25]
+READER = own_mailbox("relay-open-reader")
 TRUSTED = (Vantage.RELAYNET, Vantage.INSIDE)
 SPELLINGS = {
     "percent": f"someone%{ELSEWHERE}@{DOMAIN}",
@@ -66,6 +66,7 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
     "relay/25/{vantage}-to-mailbox",
     endpoint=SMTP_25_PLAIN,
     wanted=Outcome.DELIVERED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"vantage": TRUSTED},
 )
@@ -80,7 +81,13 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage))
 
 
-@behaviour("relay/25/{vantage}-as-outsider", endpoint=SMTP_25_PLAIN, severity=Severity.MINOR, each={"vantage": TRUSTED})
+@behaviour(
+    "relay/25/{vantage}-as-outsider",
+    endpoint=SMTP_25_PLAIN,
+    deep=True,
+    severity=Severity.MINOR,
+    each={"vantage": TRUSTED},
+)
 async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
     """A letter in an outsider's name from a trusted host ({vantage}) to another domain: which envelope sender goes out
 

@@ -9,12 +9,12 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SIEVE_4190
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.sieve.session import SieveSession
 
-MANAGER = POOL[9]
-ACTIVE = POOL[0]
+MANAGER = own_mailbox("sieve-manager")
+ACTIVE = own_mailbox("sieve-active")
 """Whose active script nobody else touches."""
 
 SCRIPT = 'require ["fileinto"];\r\nif header :contains "Subject" "größe" {\r\n  fileinto "Junk";\r\n}\r\n'

@@ -7,15 +7,17 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, POOL, User
+from pytest_mailu.core.population import ELSEWHERE, User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.control import Arrival
 
-UNFILTERED = POOL[6]
-SORTER, FORWARDER, HOLIDAY = POOL[10:13]
+UNFILTERED = own_mailbox("sieve-unfiltered")
+SORTER = own_mailbox("sieve-sorter")
+FORWARDER = own_mailbox("sieve-forwarder")
+HOLIDAY = own_mailbox("sieve-holiday")
 """Filters belong to a user: each of them has one script, whoever asks."""
-SILENT = {"lists": POOL[38], "automatic-mail": POOL[28]}
+SILENT = {"lists": own_mailbox("sieve-silent-lists"), "automatic-mail": own_mailbox("sieve-silent-automatic-mail")}
 """Each of those who answer mail has a mailbox to itself: Dovecot 2.3 can forget whom it has answered where two letters
 come to one mailbox at once."""
 
@@ -63,7 +65,13 @@ async def _lands(probe: Probe, sent: Message, user: User, folder: str, flags: li
     return probe.seen(Outcome.DELIVERED if right else Outcome.ALTERED, Stage.DELIVERY, seen.reply, **where)
 
 
-@behaviour("sieve/effect/{rule}", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"rule": SORTED})
+@behaviour(
+    "sieve/effect/{rule}",
+    wanted=Outcome.DELIVERED,
+    deep={"rule": ("detail", "body", "flags")},
+    severity=Severity.MAJOR,
+    each={"rule": SORTED},
+)
 async def sorts(probe: Probe, rule: str) -> Observation:
     """A filter of the user sorts or marks a letter ({rule})
 
@@ -79,7 +87,7 @@ async def sorts(probe: Probe, rule: str) -> Observation:
     return await _lands(probe, sent, SORTER, folder, flags)
 
 
-@behaviour("sieve/effect/discard", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("sieve/effect/discard", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def discard(probe: Probe) -> Observation:
     """A filter of the user throws a letter away
 
@@ -112,7 +120,7 @@ async def redirect(probe: Probe) -> Observation:
     return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
 
 
-@behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def redirect_copy(probe: Probe) -> Observation:
     """A filter of the user sends a copy of a letter to another domain, and keeps the letter
 
@@ -148,7 +156,7 @@ async def reject(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_notice(told[0]))
 
 
-@behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=60.0)
+@behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=60.0)
 async def vacation_once(probe: Probe) -> Observation:
     """A filter of the user answers a sender who writes twice, once
 
@@ -180,6 +188,7 @@ async def vacation_once(probe: Probe) -> Observation:
 @behaviour(
     "sieve/effect/vacation-not-to-{whom}",
     wanted=Outcome.ACCEPTED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"whom": NOT_PEOPLE},
     timeout=60.0,

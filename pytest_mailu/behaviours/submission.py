@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SUBMISSION, Endpoint
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ALICE, BOB, ELSEWHERE, SALES, User
 from pytest_mailu.probe.probe import Probe
@@ -78,7 +78,11 @@ async def others_sender(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "submission/{endpoint}/own-alias", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, each={"endpoint": SUBMISSION}
+    "submission/{endpoint}/own-alias",
+    wanted=Outcome.DELIVERED,
+    deep={"endpoint": (SUBMISSION_587,)},
+    severity=Severity.MAJOR,
+    each={"endpoint": SUBMISSION},
 )
 async def own_alias(probe: Probe, endpoint: Endpoint) -> Observation:
     """Mail in the name of one's own alias, after a login on {endpoint.words}

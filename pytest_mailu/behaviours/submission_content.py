@@ -7,16 +7,16 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.wire.smtp.reply import expect_positive
 
-WRITER = POOL[13]
-READER = POOL[14]
-NOTIFIED = POOL[15]
+WRITER = own_mailbox("content-writer")
+READER = own_mailbox("content-reader")
+NOTIFIED = own_mailbox("content-notified")
 SOMEONE = f"someone@{ELSEWHERE}"
 
 BODIES = {
@@ -41,6 +41,7 @@ def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Message:
     "submission/465-tls/body-{kind}",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
+    deep=True,
     severity=Severity.MAJOR,
     each={"kind": KEPT},
 )
@@ -54,7 +55,9 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     return await _body(probe, kind)
 
 
-@behaviour("submission/465-tls/body-{kind}", endpoint=SUBMISSIONS_465, severity=Severity.MINOR, each={"kind": ODD})
+@behaviour(
+    "submission/465-tls/body-{kind}", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR, each={"kind": ODD}
+)
 async def body_odd(probe: Probe, kind: str) -> Observation:
     """The text of a letter of the kind "{kind}", which no program should send and some do
 
@@ -78,7 +81,11 @@ async def _body(probe: Probe, kind: str) -> Observation:
 
 
 @behaviour(
-    "submission/465-tls/8bit-to-mailbox", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+    "submission/465-tls/8bit-to-mailbox",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
 )
 async def eight_bits_here(probe: Probe) -> Observation:
     """A letter in 8 bits from one user to another
@@ -161,7 +168,7 @@ async def pipelining(probe: Probe) -> Observation:
     return probe.with_facts(seen, offered=offered)
 
 
-@behaviour("submission/465-tls/dsn-passed-on", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
+@behaviour("submission/465-tls/dsn-passed-on", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
 async def dsn_passed_on(probe: Probe) -> Observation:
     """The wish for a delivery receipt, passed on to the next server
 
@@ -187,7 +194,7 @@ async def dsn_passed_on(probe: Probe) -> Observation:
     return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
 
 
-@behaviour("submission/465-tls/dsn-success", endpoint=SUBMISSIONS_465, severity=Severity.MINOR, timeout=60.0)
+@behaviour("submission/465-tls/dsn-success", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR, timeout=60.0)
 async def dsn_success(probe: Probe) -> Observation:
     """A delivery receipt for a letter to a mailbox on this server
 
@@ -228,6 +235,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
 @behaviour(
     "submission/465-tls/line-end-{end}",
     endpoint=SUBMISSIONS_465,
+    deep=True,
     severity=Severity.MINOR,
     each={"end": ("lf", "cr")},
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import ELSEWHERE, POOL
+from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
 from pytest_mailu.wire.transport.errors import CannotAsk
 
-WRITER = POOL[14]
-BUSY = POOL[16]
+WRITER = own_mailbox("limits-writer")
+BUSY = own_mailbox("limits-busy")
 SOMEONE = f"someone@{ELSEWHERE}"
 LARGE = 12_000_000
 """Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
+from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, POOL, SALES, TEAM
+from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, SALES, TEAM, own_mailbox
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import header_names
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
 
-WRITER = POOL[13]
-BOUNCED = POOL[15]
+WRITER = own_mailbox("outgoing-writer")
+READER = own_mailbox("outgoing-reader")
+BOUNCED = own_mailbox("outgoing-bounced")
 REVEALING = {
     "user-agent": "SecretMail/1.0 (Windows)",
     "x-mailer": "SecretMail 1.0",
@@ -27,6 +28,7 @@ ABSENT_HEADERS = {"date": "Date", "message-id": "Message-ID"}
 @behaviour(
     "submission/{endpoint}/to-alias",
     wanted=Outcome.DELIVERED,
+    deep={"endpoint": (SUBMISSION_587,)},
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -45,6 +47,7 @@ async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "submission/{endpoint}/many-recipients",
     wanted=Outcome.DELIVERED,
+    deep={"endpoint": (SUBMISSION_587,)},
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -56,9 +59,9 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     RFC 5321 section 3.3
     """
     outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
-    sent = probe.mail.compose(to=[POOL[14].address, TEAM.address, *outside], sender=WRITER.address)
+    sent = probe.mail.compose(to=[READER.address, TEAM.address, *outside], sender=WRITER.address)
     reply = await probe.mail.submit(sent, endpoint, WRITER)
-    here = [await probe.mail.in_mailbox(sent, user, reply) for user in (POOL[14], BOB)]
+    here = [await probe.mail.in_mailbox(sent, user, reply) for user in (READER, BOB)]
     reached: set[str] = set()
 
     async def everybody() -> bool:
@@ -72,7 +75,11 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "submission/465-tls/two-letters", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+    "submission/465-tls/two-letters",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
 )
 async def two_letters(probe: Probe) -> Observation:
     """Two letters one after the other on one connection
@@ -94,6 +101,7 @@ async def two_letters(probe: Probe) -> Observation:
     "submission/465-tls/hides-{header}",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
+    deep=True,
     severity=Severity.MINOR,
     each={"header": REVEALING},
 )
@@ -115,7 +123,11 @@ async def hides(probe: Probe, header: str) -> Observation:
 
 
 @behaviour(
-    "submission/465-tls/hides-address", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR
+    "submission/465-tls/hides-address",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    severity=Severity.MAJOR,
 )
 async def hides_address(probe: Probe) -> Observation:
     """The address that a user writes from, which must not stand in what goes out

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, POOL, SPOOFER
+from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, SPOOFER, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.dkim import verify
 from pytest_mailu.stack.world.zones import txt_lookup
 
-WRITER = POOL[24]
+WRITER = own_mailbox("senders-writer")
 OTHERS = (Vantage.OTHER_STRANGER, Vantage.RELAYNET, Vantage.INSIDE)
 ANYBODY = {"colleague": BOB.address, "stranger": f"president@{ELSEWHERE}"}
 
@@ -129,7 +129,7 @@ async def others_header_from(probe: Probe) -> Observation:
     return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
+@behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
 async def null_sender(probe: Probe) -> Observation:
     """Mail with an empty envelope sender, after a login
 

@@ -16,12 +16,13 @@ from pytest_mailu.core.endpoints import (
     Protocol,
 )
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, POOL
+from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
+USER = own_mailbox("commands-user")
 MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"
 RCPT = f"RCPT TO:<{BOB.address}>"
 HELLOS = {
@@ -146,7 +147,7 @@ async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
         reply = await session.command('ID ("name" "pytest-mailu")')
         facts["before_login"] = reply.status
     async with probe.imap(endpoint) as session:
-        await session.login(POOL[26].address, POOL[26].password)
+        await session.login(USER.address, USER.password)
         after = await session.command('ID ("name" "pytest-mailu")')
         facts["after_login"] = after.status
         facts["says"] = "; ".join(response.line.decode(errors="replace") for response in after.named("ID"))
@@ -162,7 +163,7 @@ async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
     RFC 2342
     """
     async with probe.imap(endpoint) as session:
-        await session.login(POOL[26].address, POOL[26].password)
+        await session.login(USER.address, USER.password)
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, namespaces=await session.namespace())
 
 
@@ -175,7 +176,7 @@ async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
     RFC 5161; RFC 7162; RFC 6855
     """
     async with probe.imap(endpoint) as session:
-        await session.login(POOL[26].address, POOL[26].password)
+        await session.login(USER.address, USER.password)
         enabled = await session.enable("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, enabled=list(enabled))
 

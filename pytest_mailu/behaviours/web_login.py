@@ -9,15 +9,15 @@ from pytest_mailu.behaviours.access import log_in as mail_login
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, POOL, User
+from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, User, own_mailbox
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form, local
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
 
-USER = POOL[38]
-CHANGES = POOL[39]
+USER = own_mailbox("web-user")
+CHANGES = own_mailbox("web-changes-password")
 """Changes the own password, and back."""
-FORGED = POOL[27]
+FORGED = own_mailbox("web-forged-form")
 """Whose settings somebody else tries to change."""
 SETTINGS = "/user/settings"
 BAD = {

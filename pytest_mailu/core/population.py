@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from pytest_mailu.core.errors import UsageError
 
 DOMAIN = "post.example"
 """Mailu's main domain. Not under `.test`: the web login refuses such addresses (Mailu 2.0, email validator)."""
@@ -87,14 +90,43 @@ AWAY_ONCE = User("away-once", "away-once-secret-1", reply="I am away.")
 KEEPS = User("keeps", "keeps-secret-1", forward=("forwarded-kept@elsewhere.example",))
 PASSES = User("passes", "passes-secret-1", forward=("forwarded-only@elsewhere.example",), keep=False)
 SPOOFER = User("spoofer", "spoofer-secret-1", spoof=True)
-POOL = tuple(User(f"user{n:02}", f"user{n:02}-secret-1") for n in range(1, 41))
-"""Mailboxes for behaviours that want one of their own (Mailu allows 20 IMAP sessions per user and address)."""
+READINESS = User("readiness", "readiness-secret-1")
+"""Used while a stack starts, and by no behaviour."""
 
-USERS = (
+PEOPLE = (
     *(ADMIN, ALICE, BOB, CAROL, DISABLED, NO_IMAP, NO_POP3, UMLAUT, RESERVED, QUOTES, LONG, FULL, AWAY, KEEPS, PASSES),
-    *(AWAY_ONCE, SPOOFER),
-    *POOL,
+    *(AWAY_ONCE, SPOOFER, READINESS),
 )
+
+_OWN_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_BOX = re.compile(rf"\bbox-{_OWN_NAME.pattern}")
+_own_mailboxes: dict[str, User] = {}
+
+
+def own_mailbox(name: str) -> User:
+    """A mailbox that nothing else uses: ask for it at the top of a module, once for each name.
+
+    Its local part is `box-` and the name (lower-case letters, digits, hyphens). Observations show that as `<mailbox>`.
+    Raises UsageError for a name that is taken or has other characters.
+    """
+    if not _OWN_NAME.fullmatch(name) or name in _own_mailboxes:
+        raise UsageError(
+            f"the mailbox name {name!r} is taken or has characters other than a-z, 0-9 and hyphens",
+            "Name a mailbox of its own for each purpose.",
+        )
+    _own_mailboxes[name] = User(f"box-{name}", f"{name}-secret-1")
+    return _own_mailboxes[name]
+
+
+def users() -> tuple[User, ...]:
+    """Every user that a stack needs: `PEOPLE`, and the mailboxes that were asked for so far."""
+    return (*PEOPLE, *_own_mailboxes.values())
+
+
+def hide_own_mailboxes(text: str) -> str:
+    """The text with `<mailbox>` in the place of the local parts of such mailboxes: their names mean nothing."""
+    return _BOX.sub("<mailbox>", text)
+
 
 SALES = Alias("sales", (ALICE.address,))
 TEAM = Alias("team", (ALICE.address, BOB.address))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.core.population import hide_own_mailboxes
 from pytest_mailu.probe.running_stack import RunningStack
 from pytest_mailu.wire.transport.errors import NotServed
 
@@ -44,13 +45,13 @@ class Observations:
         return self.seen(end.outcome, end.stage, end.reply)
 
     def with_common_names(self, value: Any) -> Any:
-        """The value with this stack's addresses and this probe's tokens under names that both sides share."""
+        """The value with this stack's addresses, own mailboxes and tokens under names that both sides share."""
         if isinstance(value, str):
             for address, name in self._names.addresses.items():
                 value = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d]|\.\d)", f"<{name}>", value)
             for token in self._tokens:
                 value = value.replace(token, "<token>")
-            return value
+            return hide_own_mailboxes(value)
         if isinstance(value, Mapping):
             return {str(self.with_common_names(key)): self.with_common_names(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):

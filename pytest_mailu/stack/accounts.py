@@ -55,7 +55,7 @@ def document(release: Release, dkim_key: str, relay_to: str) -> str:
                     "max_aliases": -1,
                 }
             ],
-            "user": [_user(release, user) for user in population.USERS],
+            "user": [_user(release, user) for user in population.users()],
             "alias": [_alias(alias) for alias in population.ALIASES],
             "relay": [{"name": population.RELAYED, "smtp": relay_to}],
         }

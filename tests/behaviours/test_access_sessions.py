@@ -7,7 +7,7 @@ import pytest
 from pytest_mailu.behaviours.access_sessions import opened
 from pytest_mailu.core.endpoints import IMAP_143
 from pytest_mailu.core.model import Outcome, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import ALICE
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.local_stack import local_probe
 from tests.wire.peer import Step, expect, peer, say, silence
@@ -28,7 +28,7 @@ def server(limit: int) -> tuple[Step, ...]:
 def test_all_sessions_are_open_at_once_and_each_answer_counts() -> None:
     async def run() -> list[str]:
         async with asyncio.timeout(30), peer(*server(3)) as served:
-            return await opened(local_probe({143: served.port}), IMAP_143.in_plain_text, [POOL[0]] * 5)
+            return await opened(local_probe({143: served.port}), IMAP_143.in_plain_text, [ALICE] * 5)
 
     answers = asyncio.run(run())
     assert answers.count("") == 3
@@ -37,5 +37,5 @@ def test_all_sessions_are_open_at_once_and_each_answer_counts() -> None:
 
 def test_a_port_that_is_not_there_is_no_full_house() -> None:
     with pytest.raises(NotServed) as stopped:
-        asyncio.run(opened(local_probe({}), IMAP_143.in_plain_text, [POOL[0]] * 3))
+        asyncio.run(opened(local_probe({}), IMAP_143.in_plain_text, [ALICE] * 3))
     assert (stopped.value.outcome, stopped.value.stage) == (Outcome.UNREACHABLE, Stage.CONNECT)

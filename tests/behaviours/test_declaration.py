@@ -13,7 +13,7 @@ from pytest_mailu.behaviours import Matrix, behaviour, built_in, declared_in
 from pytest_mailu.behaviours.declaration import BASE_VARIANT, DECLARED, Behaviour
 from pytest_mailu.core.endpoints import SUBMISSION_587, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 
 ASKED = (SUBMISSION_587, SUBMISSIONS_465)
 
@@ -201,3 +201,40 @@ def test_every_built_in_behaviour_says_what_it_is_and_where_that_comes_from() ->
 def test_every_built_in_id_can_be_typed_and_pasted() -> None:
     for made in built_in():
         assert re.fullmatch(r"[a-z0-9]+(?:/[A-Za-z0-9][A-Za-z0-9.+_-]*)+", made.id), made.id
+
+
+def test_members_that_are_named_are_deep() -> None:
+    @behaviour("shop/{kind}", severity=Severity.INFO, each={"kind": ("a", "b", "c")}, deep={"kind": ("b",)})
+    async def ask(probe: Any, kind: str) -> Observation:
+        """Title
+
+        Breaks.
+
+        Source
+        """
+        return Observation(Outcome.ACCEPTED, Stage.COMMAND)
+
+    matrix = Matrix()
+    matrix.add(ask)
+    assert [made.id for made in matrix if made.deep] == ["shop/b"]
+
+
+def test_a_deep_member_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no member kind=z"):
+        behaviour("shop/{kind}", severity=Severity.INFO, each={"kind": ("a",)}, deep={"kind": ("z",)})(shop)
+
+
+def test_directions_are_globs_over_facts() -> None:
+    async def ask(probe: Any) -> Observation:
+        """Title
+
+        Breaks.
+
+        Source
+        """
+        return Observation(Outcome.ACCEPTED, Stage.COMMAND)
+
+    declared = behaviour("shop/x", severity=Severity.INFO, better={"found": Direction.MORE})(ask)
+    matrix = Matrix()
+    matrix.add(declared)
+    assert matrix["shop/x"].question.directions == {"facts.found": Direction.MORE}

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_mailu.behaviours import access_tokens, web_login
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.core.population import POOL
+from pytest_mailu.core.population import ALICE
 from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from tests.behaviours.local_stack import local_probe
@@ -55,4 +55,4 @@ def test_without_a_token_nothing_can_be_asked_about_it(monkeypatch) -> None:
 
     monkeypatch.setattr(access_tokens, "_made", fails)
     with pytest.raises(CannotAsk, match="no token could be made"):
-        asyncio.run(access_tokens.made(local_probe({}), POOL[0]))
+        asyncio.run(access_tokens.made(local_probe({}), ALICE))

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Stage, Verdict
-from pytest_mailu.core.population import USERS
+from pytest_mailu.core.population import users
 from pytest_mailu.judging.reproduce import by_hand, reproduce
 from tests.questions import asked
 
@@ -118,11 +118,11 @@ def test_the_longer_of_both_conversations_is_followed() -> None:
 
 
 def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
-    talk = tuple(f"C: MAIL FROM:<{user.address}>" for user in USERS)
+    talk = tuple(f"C: MAIL FROM:<{user.address}>" for user in users())
     for port in ("25-plain", "465-tls", "587-starttls", "143-starttls", "993-tls", "4190-starttls", "443-tls"):
         line = by_hand(asked(f"access/{port}/login"), talk)
         assert "post.example" not in line
-        assert not any(user.password in line for user in USERS)
+        assert not any(user.password in line for user in users())
 
 
 def test_what_a_client_said_is_quoted_for_the_shell() -> None:

@@ -15,7 +15,7 @@ def test_the_whole_population_is_one_document_that_each_release_knows(name: str)
     release = Release.parse(name)
     read = yaml.safe_load(document(release, "PEM", "mx.relayed.example:2526"))
     users = {user["email"]: user for user in read["user"]}
-    assert set(users) == {user.address for user in population.USERS}
+    assert set(users) == {user.address for user in population.users()}
     assert users[population.UMLAUT.address]["password"] == population.UMLAUT.password
     assert users[population.ADMIN.address]["global_admin"]
     assert not users[population.DISABLED.address]["enabled"]

@@ -152,7 +152,7 @@ class InternalServices:
         Concurrent first logins race a lazy import (HTTP 500; seen on 1.9.50 with idna, behind WTForms' check of the
         address): this one comes alone.
         """
-        user = population.POOL[-1]
+        user = population.READINESS
         form = urlencode({"email": user.address, "pw": user.password, "pwned": "-1", "submitAdmin": "Sign in"})
         head = f"POST /sso/login HTTP/1.0\r\nHost: localhost\r\nContent-Type: {_FORM}\r\nContent-Length: {len(form)}"
         request = f"{head}\r\n\r\n{form}".encode()
@@ -209,10 +209,10 @@ class InternalServices:
                 (f"XCLIENT ADDR={stranger} NAME={population.STRANGER_HOST} PROTO=ESMTP", b"220"),
                 (f"EHLO {population.STRANGER_HOST}", b"250"),
                 (f"MAIL FROM:<{author}>", b"250"),
-                (f"RCPT TO:<{population.POOL[-1].address}>", b"250"),
+                (f"RCPT TO:<{population.READINESS.address}>", b"250"),
                 ("DATA", b"354"),
             )
-            letter = f"From: {author}\r\nTo: {population.POOL[-1].address}\r\nSubject: {token}\r\n\r\n{token}\r\n."
+            letter = f"From: {author}\r\nTo: {population.READINESS.address}\r\nSubject: {token}\r\n\r\n{token}\r\n."
             try:
                 async with self._conversation(host, 25) as say:
                     for line, expected in steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Catalogue, Difference
@@ -46,8 +47,14 @@ class Subject:
         """What the catalogue knows of settings between the two releases, by name."""
         found: dict[str, list[Difference]] = {}
         for difference in self.catalogue.changes(self.old, self.new):
-            found.setdefault(difference.setting, []).append(difference)
+            if not difference.when or self._holds(difference.when):
+                found.setdefault(difference.setting, []).append(difference)
         return found
+
+    def _holds(self, condition: str) -> bool:
+        """Whether a setting has a value in the new release; `NAME=glob`."""
+        name, _, glob = condition.partition("=")
+        return fnmatchcase(self.effective(self.after, self.new, name) or "", glob)
 
     def mailu_services(self, deployment: Deployment) -> Iterator[tuple[str, Service]]:
         """The services that are Mailu's own, each with the name that Mailu gives it."""

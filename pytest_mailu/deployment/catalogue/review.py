@@ -50,6 +50,8 @@ def _changes(catalogue: Catalogue) -> list[str]:
             }[change.change]
             if change.change is not ChangeKind.SAME and not change.advice.remedy:
                 wrong.append(f"setting {setting.name}: the change at {change.at} has no remedy")
+            if change.when and catalogue.setting(change.when.partition("=")[0]) is None:
+                wrong.append(f"setting {setting.name}: the change at {change.at} depends on no setting: {change.when}")
             if not fits:
                 wrong.append(f"setting {setting.name}: it is not {change.change} at {change.at}; see settings.toml")
     return wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -118,7 +119,7 @@ class SettingChange:
     """A hand-written entry: what happened to a setting in the release `at`. `to` is the new name after a renaming.
 
     `values` are globs over the values that are concerned; empty: every value. `unset` tells whether a deployment
-    that does not set it is concerned too.
+    that does not set it is concerned too. `when` names the value that another setting has to have, as `NAME=glob`.
     """
 
     at: Release
@@ -127,6 +128,7 @@ class SettingChange:
     to: str = ""
     values: tuple[str, ...] = ()
     unset: bool = False
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A setting differs between two releases. `old`, `new`: what holds there. `advice` is None while not reviewed."""
+    """A setting differs between two releases. `old`, `new`: what holds there. `advice` is None while not reviewed.
+
+    `values`, `unset` and `when` as in `SettingChange`.
+    """
 
     setting: str
     change: ChangeKind
@@ -163,7 +168,25 @@ class Difference:
     to: str = ""
     values: tuple[str, ...] = ()
     unset: bool = False
+    when: str = ""
     advice: Advice | None = None
+
+    def concerns(self, value: str | None, others: Mapping[str, str]) -> bool:
+        """Whether it concerns a deployment with this value (None: not set) and these values of other settings."""
+        name, _, glob = self.when.partition("=")
+        if name and not fnmatchcase(others.get(name, ""), glob):
+            return False
+        return (
+            self.unset
+            if value is None
+            else not self.values or any(fnmatchcase(value, wanted) for wanted in self.values)
+        )
+
+    def renamed(self, value: str) -> str:
+        """The value to give to the new name after a renaming: an address without its port, where ports are gone."""
+        if self.to.endswith("_ADDRESS") and value.count(":") == 1:
+            return value.partition(":")[0]
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

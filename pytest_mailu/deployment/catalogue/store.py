@@ -145,6 +145,7 @@ def _differences(setting: Setting, old: Release, new: Release) -> Iterator[Diffe
             to=change.to,
             values=change.values,
             unset=change.unset,
+            when=change.when,
             advice=change.advice,
         )
 

@@ -130,7 +130,9 @@ def _removed(subject: Subject, setting: Setting, differences: list[Difference], 
     advice = change.advice if change else None
     to = change.to if change and change.change is ChangeKind.RENAMED else ""
     harmless = value in ("", before.default) or name in HARMLESS
-    line = f"{to}={value}" if to and not harmless and to not in subject.after.settings else ""
+    line = (
+        f"{to}={change.renamed(value)}" if change and to and not harmless and to not in subject.after.settings else ""
+    )
     if harmless:
         remedy = "Remove the line; nothing changes."
     else:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from pytest_mailu.core.releases import SERIES, Release
-from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, load
+from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, Difference, load
 from pytest_mailu.deployment.catalogue.review import review
 
 
@@ -124,3 +124,28 @@ def test_a_glob_of_overrides_ends_at_a_slash(catalogue: Catalogue) -> None:
 def test_a_directive_is_found_in_a_line(catalogue: Catalogue, name: str, line: str, found: bool) -> None:
     directive = next(entry for entry in catalogue.directives if entry.name == name)
     assert directive.in_line(line) is found
+
+
+def difference(catalogue: Catalogue, name: str, change: ChangeKind, old: Release, new: Release) -> Difference:
+    return next(found for found in catalogue.changes(old, new) if (found.setting, found.change) == (name, change))
+
+
+def test_a_change_concerns_who_has_the_value_and_the_other_setting(catalogue: Catalogue) -> None:
+    old, new = Release("1.9", 50), Release("2.0", 43)
+    action = difference(catalogue, "ANTIVIRUS_ACTION", ChangeKind.REDEFINED, old, new)
+    assert action.concerns("discard", {"ANTIVIRUS": "clamav"})
+    assert action.concerns(None, {"ANTIVIRUS": "clamav"})
+    assert not action.concerns("reject", {"ANTIVIRUS": "clamav"})
+    assert not action.concerns(None, {"ANTIVIRUS": "none"})
+    webmail = difference(catalogue, "WEBMAIL", ChangeKind.REDEFINED, old, new)
+    assert webmail.concerns("rainloop", {})
+    assert not webmail.concerns("roundcube", {})
+    assert not webmail.concerns(None, {})
+
+
+def test_an_address_loses_its_port_with_its_name(catalogue: Catalogue) -> None:
+    old, new = Release("1.9", 50), Release("2.0", 43)
+    milter = difference(catalogue, "HOST_ANTISPAM_MILTER", ChangeKind.RENAMED, old, new)
+    assert (milter.to, milter.renamed("scanner:11332")) == ("ANTISPAM_ADDRESS", "scanner")
+    pods = difference(catalogue, "POD_ADDRESS_RANGE", ChangeKind.RENAMED, old, new)
+    assert (pods.to, pods.renamed("fd00::/64")) == ("SUBNET", "fd00::/64")

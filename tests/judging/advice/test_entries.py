@@ -10,7 +10,7 @@ from itertools import combinations, pairwise, product
 import pytest
 
 from pytest_mailu.core.globs import matches
-from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
+from pytest_mailu.core.model import Action, Observation, Outcome, Reply, Stage
 from pytest_mailu.core.ranges import ReleaseRange
 from pytest_mailu.judging.advice import Advisor, Entry
 from pytest_mailu.judging.judge import judge
@@ -119,3 +119,16 @@ def test_no_two_entries_are_the_same() -> None:
     for first, second in product(ENTRIES, ENTRIES):
         if first is not second:
             assert (first.advice.cause, first.advice.remedy) != (second.advice.cause, second.advice.remedy)
+
+
+@each()
+def test_an_entry_says_on_one_line_what_to_do_and_nothing_where_nothing_is_to_be_done(entry: Entry) -> None:
+    if entry.action is Action.NOTHING:
+        assert entry.remedy.startswith("Nothing")
+        assert not entry.title
+    else:
+        assert entry.action is not Action.LOOK, "that is for findings without advice"
+        assert 10 < len(entry.title) <= 78
+        assert not entry.title.endswith(".")
+        assert not entry.remedy.startswith("Nothing")
+    assert entry.paste == entry.paste.strip()

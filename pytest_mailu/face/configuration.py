@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from pytest_mailu import __version__
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import FailOn
+from pytest_mailu.core.model import FailOn, RunInfo
 from pytest_mailu.core.plan import Plan, is_path, side_spec
 from pytest_mailu.face.options import OPTIONS, Option
 
@@ -57,6 +60,17 @@ def plan_of(config: pytest.Config) -> Plan:
     )
     plan.check()
     return plan
+
+
+def run_info(config: pytest.Config, plan: Plan) -> RunInfo:
+    """Date, version, command and settings files of this run, for its report."""
+    files = (plan.env, plan.env_new, plan.compose, plan.overrides, plan.waivers)
+    return RunInfo(
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        plugin=__version__,
+        command=shlex.join(["pytest", *config.invocation_params.args]),
+        files=tuple(path.name for path in files if path is not None),
+    )
 
 
 def _value(config: pytest.Config, option: Option) -> object:

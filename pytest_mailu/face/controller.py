@@ -14,9 +14,10 @@ from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Decision, FailOn, Report, Verdict
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.face.collection import Collection, behaviour_id, split_arguments
-from pytest_mailu.face.configuration import usage_errors
+from pytest_mailu.face.configuration import run_info, usage_errors
 from pytest_mailu.face.distribution import Distribution
 from pytest_mailu.face.items import STATUS_WORDS, VERDICT_PROPERTY, BehaviourItem
+from pytest_mailu.face.junit import add_suite_properties
 from pytest_mailu.face.termination import Termination
 from pytest_mailu.reports import github, terminal
 from pytest_mailu.reports.folder import write
@@ -33,7 +34,7 @@ class Controller:
         self._plan = plan
         self._ids, paths = split_arguments(config)
         config.args[:] = paths
-        self._reported = ReportedRun(plan, self._notify)
+        self._reported = ReportedRun(plan, self._notify, run_info(config, plan))
         atexit.register(self._reported.close)
         self._write_error: MailuError | None = None
         self._collection = Collection(config, self, plan.fail_on)
@@ -75,7 +76,7 @@ class Controller:
         if self._distribution.active or option.collectonly or stopped or not chosen:
             return None
         with usage_errors():
-            opened = self._reported.begin()
+            opened = self._reported.begin(chosen)
         if not opened:
             return True
         self._reported.ask(chosen)
@@ -109,6 +110,7 @@ class Controller:
         if self._reported.phase is Phase.IDLE:
             return
         report = self._reported.report or self._conclude()
+        add_suite_properties(session.config, report)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and self._failed(report):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

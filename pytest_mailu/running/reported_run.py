@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
 from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.core.errors import MailuError, UsageError
-from pytest_mailu.core.model import Recording, Report
+from pytest_mailu.core.model import Recording, Report, RunInfo
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.running.results import Result, Results
 from pytest_mailu.running.run import Run
@@ -31,8 +31,9 @@ class ReportedRun:
     Raises UsageError where a side cannot be read.
     """
 
-    def __init__(self, plan: Plan, notify: Notify = lambda _: None) -> None:
+    def __init__(self, plan: Plan, notify: Notify = lambda _: None, info: RunInfo | None = None) -> None:
         self.run = Run(plan, notify)
+        self._info = info
         self.phase = Phase.IDLE
         self.failure: MailuError | None = None
         """Why the sides could not be opened."""
@@ -42,8 +43,8 @@ class ReportedRun:
         self._matrix = Matrix()
         self._results: Results | None = None
         self._judged: dict[str, Result] = {}
-        self._left_out = Selection()
-        self._asked: tuple[str, ...] = ()
+        self._default = Selection()
+        self._selected: tuple[str, ...] = ()
 
     @property
     def results(self) -> Results:
@@ -60,9 +61,10 @@ class ReportedRun:
         if named is not None:
             chosen = tuple(matrix[id_] for id_ in named)
         else:
-            self._left_out = select(matrix, self._plan, self.run.old, self.run.new)
+            self._default = select(matrix, self._plan, self.run.old, self.run.new)
             # In the order of asking, so that no item waits longer than it must.
-            chosen = tuple(behaviour for phase in phases(self._left_out.chosen) for behaviour in phase)
+            chosen = tuple(behaviour for phase in phases(self._default.chosen) for behaviour in phase)
+        self._selected = tuple(behaviour.id for behaviour in chosen)
         self._results = Results(self._plan, matrix, (self.run.old.info.release, self.run.new.info.release))
         return chosen
 
@@ -79,21 +81,26 @@ class ReportedRun:
                 self.failure = error
         return self.failure is None
 
-    def begin(self) -> bool:
-        """Open both sides for the matrix: from here on there will be a report. Raises UsageError."""
+    def begin(self, selected: Sequence[str] | None = None) -> bool:
+        """Open both sides for the matrix: from here on there will be a report. Raises UsageError.
+
+        `selected` are the ids that are left of the chosen ones, where that is known already.
+        """
         self.phase = Phase.BEGUN
+        if selected is not None:
+            self._selected = tuple(selected)
         try:
             return self.open()
         except UsageError:
             self.phase = Phase.IDLE
             raise
 
-    def ask(self, ids: Iterable[str]) -> None:
+    def ask(self, selected: Sequence[str]) -> None:
         """Start asking these behaviours of the matrix; only the first call counts."""
         if self.phase is Phase.BEGUN:
             self.phase = Phase.ASKING
-            self._asked = tuple(ids)
-            self.run.ask(self._matrix[id_] for id_ in self._asked)
+            self._selected = tuple(selected)
+            self.run.ask(self._matrix[id_] for id_ in selected)
 
     def result(self, id: str) -> Result:
         """Wait for the result of a behaviour. Each finding is made once."""
@@ -107,27 +114,35 @@ class ReportedRun:
 
     def conclude(self) -> Report:
         """Stop asking, and make the report of what was added to `results`."""
+        asked = self.phase is Phase.ASKING
         self.phase = Phase.REPORTED
         self.run.stop_asking()
         if self.failure is None:
             self.results.add_evidence(self.run.evidence(self.results.with_findings))
         answered = len(self.results.comparisons)
-        complete = self.failure is None and bool(self._asked) and answered >= len(self._asked)
+        complete = asked and answered >= len(self._selected)
         self.report = self.results.report(
-            self.run.old.info, self.run.new.info, notes=self._notes(), seconds=self.run.seconds, complete=complete
+            self.run.old.info,
+            self.run.new.info,
+            selected=self._selected,
+            slow=[behaviour.id for behaviour in self._default.slow],
+            newer=[behaviour.id for behaviour in self._default.newer],
+            notes=self._notes(answered, complete),
+            seconds=self.run.seconds,
+            run=self._info,
+            complete=complete,
         )
         return self.report
 
-    def _notes(self) -> list[str]:
+    def _notes(self, answered: int, complete: bool) -> list[str]:
         notes = []
-        answered, asked = len(self.results.comparisons), len(self._asked)
         if self.failure is not None:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
-        elif answered < asked or not asked:
-            notes.append(f"The run ended early: {answered} of {asked} behaviours were compared.")
-        if (slow := len(self._left_out.slow)) and self._plan.starts_stacks:
+        elif not complete:
+            notes.append(f"The run ended early: {answered} of {len(self._selected)} behaviours were compared.")
+        if (slow := len(self._default.slow)) and self._plan.starts_stacks:
             notes.append(f"{slow} slow or more detailed behaviours were not compared: --mailu-deep compares them too.")
-        if newer := self._left_out.newer:
+        if newer := self._default.newer:
             ids = ", ".join(behaviour.id for behaviour in newer)
             are = "1 behaviour is" if len(newer) == 1 else f"{len(newer)} behaviours are"
             notes.append(f"{are} newer than these recordings, and left out: {ids}.")

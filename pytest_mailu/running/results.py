@@ -16,9 +16,11 @@ from pytest_mailu.core.model import (
     Cause,
     Comparison,
     Finding,
+    LeftOut,
     Observation,
     Recording,
     Report,
+    RunInfo,
     SideInfo,
     Verdict,
     Waiver,
@@ -105,9 +107,24 @@ class Results:
         )
 
     def report(
-        self, old: SideInfo, new: SideInfo, *, notes: Sequence[str] = (), seconds: float = 0.0, complete: bool = True
+        self,
+        old: SideInfo,
+        new: SideInfo,
+        *,
+        selected: Collection[str] | None = None,
+        slow: Collection[str] = (),
+        newer: Collection[str] = (),
+        notes: Sequence[str] = (),
+        seconds: float = 0.0,
+        run: RunInfo | None = None,
+        complete: bool = True,
     ) -> Report:
-        """The report over all results. Where the run is not `complete` (it ended early), it is no GO."""
+        """The report over all results.
+
+        `selected` are the ids that were to be compared; by default those that have a result. Of the rest of the matrix,
+        `slow` and `newer` were left out for these reasons. Where the run is not `complete` (it ended early), the
+        decision is not GO.
+        """
         found = self.findings
         missing = gaps(self.comparisons, old.release, new.release)
         counted = Counter(comparison.verdict for comparison in self.comparisons)
@@ -121,8 +138,24 @@ class Results:
             notes=(*notes, *self._waivers.notes(found, list(self._results), self._today, *self._releases)),
             seconds=round(seconds, 1),
             fail_on=self._plan.fail_on,
+            selected=len(self._results if selected is None else selected),
+            matrix=len(self._ids),
+            left_out=self._left_out(self._results if selected is None else selected, slow, newer),
             gaps=missing,
+            run=run or RunInfo(plugin=__version__),
         )
+
+    def _left_out(
+        self, selected: Collection[str], slow: Collection[str], newer: Collection[str]
+    ) -> dict[LeftOut, tuple[str, ...]]:
+        known = {*selected, *slow, *newer}
+        reasons = {
+            LeftOut.DESELECTED: [id_ for id_ in self._ids if id_ not in known],
+            LeftOut.SLOW: [id_ for id_ in slow if id_ not in selected],
+            LeftOut.NEWER: [id_ for id_ in newer if id_ not in selected],
+            LeftOut.NOT_REACHED: [id_ for id_ in selected if id_ not in self._results],
+        }
+        return {reason: tuple(ids) for reason, ids in reasons.items() if ids}
 
     def recordings(
         self, old: SideInfo, new: SideInfo, behaviours: tuple[Known, Known] = (None, None)

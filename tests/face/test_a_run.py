@@ -90,6 +90,15 @@ def test_junit_carries_verdict_and_severity_as_properties(place: Any, done: Any,
     failure = lost.find("failure")
     assert failure is not None
     assert "port closed" in (failure.text or "")
+    suite = ET.parse(place.path / "junit.xml").getroot().iter("properties")
+    of_suite = {entry.get("name"): entry.get("value") for entry in next(suite)}
+    assert of_suite == {
+        "mailu_decision": "no-go",
+        "mailu_old": "2.0.43",
+        "mailu_new": "2024.06.24",
+        "mailu_selected": str(len(ids)),
+        "mailu_matrix": str(len(ids)),
+    }
     kept = {entry.get("value") for entry in cases["submission/465-tls/external"].iter("property")}
     assert kept == {"same"}
 
@@ -114,7 +123,7 @@ def test_xdist_gives_the_same_report(place: Any, done: Any, report: Any) -> None
     spread = place.run("-n2", "--mailu-report=spread", "--junitxml=spread.xml", "-v", others=True)
     assert spread.status == done.status
     second = place.json("spread/report.json")
-    for key in ("decision", "old", "new", "counts", "findings", "notes"):
+    for key in ("decision", "old", "new", "counts", "findings", "notes", "selected", "matrix", "left_out"):
         assert second[key] == report[key], key
     for name in ("old.json", "new.json"):
         assert place.json(f"spread/{name}") == place.json(f"out/{name}")

@@ -19,6 +19,10 @@ OWN = """
 EXTERNAL_587 = "mailu::submission/587-starttls/external"
 EXTERNAL_465 = "mailu::submission/465-tls/external"
 OWN_IDS = ["test_own.py::test_own", "test_own.py::test_own_async"]
+DESELECTS = """
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "465-tls/external" not in item.nodeid]
+"""
 QUIETLY = ("--collect-only", "-q")
 
 
@@ -95,6 +99,10 @@ def test_a_part_of_the_matrix_has_a_decision_of_its_own(folder: Any) -> None:
     assert done.status == 0
     report = folder.json("out/report.json")
     assert report["decision"] == "go"
+    everything = set(folder.json("old.json")["observations"])
+    part = {id_ for id_ in everything if id_.startswith("submission/465-tls")}
+    assert (report["selected"], report["matrix"]) == (len(part), len(everything))
+    assert {reason: set(ids) for reason, ids in report["left_out"].items()} == {"deselected": everything - part}
     assert set(folder.json("out/old.json")["observations"]) == {
         id_ for id_ in folder.json("old.json")["observations"] if id_.startswith("submission/465-tls")
     }
@@ -111,6 +119,20 @@ def test_x_stops_at_the_first_regression_and_says_that_it_ended_early(folder: An
     assert report["decision"] == "no-go"
     assert sum(report["counts"].values()) == 2
     assert any("ended early: 2 of 4" in note for note in report["notes"])
+    assert report["selected"] == 4
+    assert set(report["left_out"]["not-reached"]) == {"submission/465-tls/local", "submission/465-tls/own-alias"}
+
+
+@pytest.mark.parametrize("xdist", [False, True])
+def test_a_report_names_what_anybody_has_deselected(folder: Any, xdist: bool) -> None:
+    folder.write({"conftest.py": DESELECTS})
+    done = folder.run("-q", *(["-n2"] if xdist else []), "-k", "465", "--mailu-report=out", others=xdist)
+    assert done.status == 0
+    report = folder.json("out/report.json")
+    deselected = report["left_out"]["deselected"]
+    assert EXTERNAL_465.removeprefix("mailu::") in deselected
+    assert EXTERNAL_587.removeprefix("mailu::") in deselected
+    assert report["selected"] + len(deselected) == report["matrix"]
 
 
 def _more(folder: Any) -> list[str]:

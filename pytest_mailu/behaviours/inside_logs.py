@@ -11,6 +11,7 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.releases import CORE_SERVICES
+from pytest_mailu.core.transcript import log_events
 from pytest_mailu.probe.probe import Probe
 
 QUIET_SECONDS = 6.0
@@ -66,7 +67,7 @@ def _observed(probe: Probe, logs: Mapping[str, Sequence[str]]) -> Observation:
     raw = tuple(f"{service}: {line}" for service, lines in logs.items() for line in lines if _COMPLAINT.search(line))
     facts = {service: complaints(map(str, map(probe.with_common_names, lines))) for service, lines in logs.items()}
     told = {service: lines for service, lines in facts.items() if lines}
-    return replace(probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, complaints=told), transcript=raw)
+    return replace(probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, complaints=told), transcript=log_events(raw))
 
 
 def complaints(lines: Iterable[str]) -> list[str]:

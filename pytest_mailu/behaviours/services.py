@@ -7,6 +7,7 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, behaviour
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.releases import CORE_SERVICES
+from pytest_mailu.core.transcript import log_events
 from pytest_mailu.probe.probe import Probe
 
 
@@ -30,4 +31,5 @@ async def stays_up(probe: Probe, service: str) -> Observation:
     ended = await probe.stack.exit_of(service)
     if ended is None:
         return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS)
-    return replace(probe.seen(Outcome.UNANSWERED, Stage.SETTINGS, Reply(text=ended.cause)), transcript=ended.details)
+    seen = probe.seen(Outcome.UNANSWERED, Stage.SETTINGS, Reply(text=ended.cause))
+    return replace(seen, transcript=log_events(ended.details))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from pytest_mailu.core.endpoints import Endpoint
+from pytest_mailu.core.transcript import Event
 
 Facts: TypeAlias = Mapping[str, Any]
 """What was seen, as JSON can carry it: strings, numbers, booleans, None, lists and objects with string keys."""
@@ -205,7 +206,7 @@ class Observation:
     reply: Reply | None = None
     facts: Facts = field(default_factory=dict)
     trouble: str = ""
-    transcript: tuple[str, ...] = ()
+    transcript: tuple[Event, ...] = ()
     logs: tuple[str, ...] = ()
     started: float = 0.0
     seconds: float = 0.0

@@ -12,8 +12,9 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Comparison, Recording, Report, SideInfo, Waiver
+from pytest_mailu.core.transcript import Detail, Event, Kind, Speaker
 
-SCHEMA = 1
+SCHEMA = 2
 """The number of the format of reports and recordings. It goes up when a reader of the old format would be misled."""
 
 Value = TypeVar("Value")
@@ -29,6 +30,8 @@ def _converter() -> cattrs.Converter:
     rename = override(rename="from")
     converter.register_unstructure_hook(Waiver, make_dict_unstructure_fn(Waiver, converter, from_=rename))
     converter.register_structure_hook(Waiver, make_dict_structure_fn(Waiver, converter, from_=rename))
+    converter.register_unstructure_hook(Event, lambda event: _event_plain(event, converter))
+    converter.register_structure_hook(Event, lambda value, _: _event(value, converter))
     return converter
 
 
@@ -37,6 +40,27 @@ def _text(value: Any, _: type[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value
+
+
+def _event_plain(event: Event, converter: cattrs.Converter) -> list[Any]:
+    """An event as a short list: speaker, kind, text, then seconds and detail where there are any."""
+    values = [event.speaker.value, event.kind.value, event.text, event.seconds]
+    if event.detail is not None:
+        return [*values, converter.unstructure(event.detail)]
+    return values if event.seconds is not None else values[:3]
+
+
+def _event(value: Any, converter: cattrs.Converter) -> Event:
+    if not isinstance(value, list) or not 3 <= len(value) <= 5:
+        raise TypeError("an event is a list of speaker, kind, text, seconds and detail")
+    speaker, kind, text, seconds, detail = (*value, None, None)[:5]
+    return Event(
+        Speaker(speaker),
+        Kind(kind),
+        _text(text, str),
+        None if seconds is None else float(seconds),
+        converter.structure(detail, Detail | None),  # type: ignore[arg-type]
+    )
 
 
 _CONVERTER = _converter()
@@ -55,7 +79,29 @@ def structured(data: Any, kind: type[Value]) -> Value:
 
 def dumps(value: Report | Recording) -> str:
     """A report or recording as the text of its file: keys in order of declaration, one value a line."""
-    return json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
+    return _written(plain(value)) + "\n"
+
+
+def _written(value: Any, margin: str = "\n") -> str:
+    """JSON with one member a line; the events of a transcript take one line each."""
+    if not value or not isinstance(value, dict | list | tuple):
+        return _on_one_line(value)
+    inner = margin + " "
+    if isinstance(value, dict):
+        members = [f"{_on_one_line(str(key))}: {_member(key, member, inner)}" for key, member in value.items()]
+        return "{" + inner + f",{inner}".join(members) + margin + "}"
+    return "[" + inner + f",{inner}".join(_written(member, inner) for member in value) + margin + "]"
+
+
+def _member(key: Any, value: Any, margin: str) -> str:
+    if key == "transcript" and value and isinstance(value, list | tuple):
+        events = f",{margin} ".join(map(_on_one_line, value))
+        return f"[{margin} {events}{margin}]"
+    return _written(value, margin)
+
+
+def _on_one_line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_recording(path: Path) -> Recording:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls, by_port
 from pytest_mailu.core.model import Comparison, Question
 from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE
+from pytest_mailu.core.transcript import Event, Speaker, connections, texts
 
 HOST = "mail.example.org"
 YOU = "you@example.org"
@@ -31,30 +32,29 @@ OPENSSL = {
 CURL = {Protocol.POP3: "pop3", Protocol.IMAP: "imap"}
 """The schemes of the addresses that curl takes, without the `s` for TLS from the start."""
 
-_CONNECTED = re.compile(r"-- connecting to \S+:(\d+) as ")
-_STARTTLS = re.compile(r"C: (?:\S+ )?(?:STARTTLS|STLS)$", re.IGNORECASE)
-_MAIL = re.compile(r"C: MAIL FROM:\s*<([^>]*)>", re.IGNORECASE)
-_RCPT = re.compile(r"C: RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
-_SMTP_AUTH = re.compile(r"C: AUTH ([A-Z0-9-]+)", re.IGNORECASE)
-_LOGIN = re.compile(r"C: (?:\S+ )?(?:LOGIN|AUTHENTICATE|AUTH|USER|PASS)\b", re.IGNORECASE)
-_REQUEST = re.compile(r"C: (GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
+_STARTTLS = re.compile(r"(?:\S+ )?(?:STARTTLS|STLS)$", re.IGNORECASE)
+_MAIL = re.compile(r"MAIL FROM:\s*<([^>]*)>", re.IGNORECASE)
+_RCPT = re.compile(r"RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
+_SMTP_AUTH = re.compile(r"AUTH ([A-Z0-9-]+)", re.IGNORECASE)
+_LOGIN = re.compile(r"(?:\S+ )?(?:LOGIN|AUTHENTICATE|AUTH|USER|PASS)\b", re.IGNORECASE)
+_REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
 
 
 def reproduce(comparison: Comparison) -> str:
     """The line for a comparison, or "" where no mail or web client could ask (what testinfra sees, for one)."""
-    talks = [attempt.transcript for attempt in (*comparison.old, *comparison.new)]
-    return by_hand(comparison.question, max(talks, key=len, default=()))
+    transcripts = [attempt.transcript for attempt in (*comparison.old, *comparison.new)]
+    return by_hand(comparison.question, max(transcripts, key=len, default=()))
 
 
-def by_hand(question: Question, talk: Sequence[str] = ()) -> str:
-    """The line for a question and what was said (`C: …`, `S: …`)."""
-    endpoint = question.endpoint or _connected(talk)
+def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
+    """The line for a question and what was said."""
+    endpoint = question.endpoint or _connected(transcript)
     if endpoint is None:
         return ""
     family = question.family
+    commands = texts(transcript, Speaker.CLIENT)
     if endpoint.tls is Tls.OPPORTUNISTIC:
-        endpoint = replace(endpoint, tls=Tls.STARTTLS if any(map(_STARTTLS.match, talk)) else Tls.NONE)
-    commands = [line for line in talk if line.startswith("C: ")]
+        endpoint = replace(endpoint, tls=Tls.STARTTLS if any(map(_STARTTLS.match, commands)) else Tls.NONE)
     if family == "tls":
         return _openssl(endpoint)
     if endpoint.protocol is Protocol.HTTP:
@@ -66,12 +66,12 @@ def by_hand(question: Question, talk: Sequence[str] = ()) -> str:
     return _openssl(endpoint) if endpoint.tls is not Tls.NONE else f"curl -v telnet://{HOST}:{endpoint.port}"
 
 
-def _connected(talk: Sequence[str]) -> Endpoint | None:
+def _connected(transcript: Sequence[Event]) -> Endpoint | None:
     """Where a transcript says that the first connection went."""
-    port = next(iter(_all(_CONNECTED, talk)), "")
+    made = connections(transcript)
     try:
-        endpoint = by_port(int(port))
-    except (ValueError, LookupError):
+        endpoint = by_port(made[0].port)
+    except LookupError:
         return None
     # ManageSieve takes no login before STARTTLS (RFC 5804 section 2.1).
     certain = endpoint.tls is not Tls.STARTTLS or endpoint.protocol is Protocol.MANAGESIEVE
@@ -97,7 +97,7 @@ def _swaks(endpoint: Endpoint, family: str, commands: Sequence[str]) -> str:
     sender = senders[0] if senders else (SOMEONE if inbound or not mechanisms else YOU)
     to = recipients or [YOU if inbound else SOMEONE]
     words += ["--from", _public(sender) or "<>", "--to", ",".join(map(_public, to[:3]))]
-    if commands and not any(command.startswith(("C: DATA", "C: BDAT")) for command in commands):
+    if commands and not any(command.startswith(("DATA", "BDAT")) for command in commands):
         words += ["--quit-after", "RCPT" if recipients else "MAIL"]
     return shlex.join(words)
 

@@ -36,7 +36,7 @@ class Mail:
         """A message as `messages.compose_message` makes it; with `signed` one from `ELSEWHERE` bears its signature."""
         message = compose_message(**how)
         self._observations.hide_token(message.token)
-        self._sessions.transcript.note(f"letter {message.message_id}")
+        self._sessions.transcript.message(message.message_id)
         if signed and message.message_id.endswith(f"@{ELSEWHERE}>"):
             message = replace(message, content=sign(message.content, ELSEWHERE))
         return message

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from pytest_mailu.core.text import visible
+from pytest_mailu.core.transcript import Event
 
 Marked: TypeAlias = tuple[tuple[str, bool], ...]
 """Pieces of a line; True where a piece is not in the other line."""
@@ -26,25 +27,31 @@ class Row:
     differs: bool
 
 
-def rows(old: Sequence[str], new: Sequence[str]) -> tuple[Row, ...]:
-    """The lines of both sides, aligned."""
-    before, after = [visible(line) for line in old], [visible(line) for line in new]
-    return tuple(_rows(before, after))
+def rows(old: Sequence[Event], new: Sequence[Event]) -> tuple[Row, ...]:
+    """The events of both sides as people read them, aligned."""
+    return tuple(_rows(old, new))
 
 
-def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
-    for tag, old_start, old_stop, new_start, new_stop in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+def _rows(old: Sequence[Event], new: Sequence[Event]) -> Iterator[Row]:
+    before, after = [_line(event) for event in old], [_line(event) for event in new]
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for tag, old_start, old_stop, new_start, new_stop in matcher.get_opcodes():
         left, right = old[old_start:old_stop], new[new_start:new_stop]
         for index in range(max(len(left), len(right))):
-            one = left[index] if index < len(left) else ""
-            other = right[index] if index < len(right) else ""
+            said = left[index] if index < len(left) else None
+            answered = right[index] if index < len(right) else None
+            one, other = _line(said), _line(answered)
             if tag == "equal":
                 yield Row(((one, False),), ((other, False),), differs=False)
-            elif one[:3] == other[:3]:
+            elif said is not None and answered is not None and said.speaker is answered.speaker:
                 yield Row(*marked(one, other), differs=True)
             else:
                 # Another speaker, or none: nothing in the one line answers to the other.
                 yield Row(((one, False),), ((other, False),), differs=True)
+
+
+def _line(event: Event | None) -> str:
+    return "" if event is None else visible(str(event))
 
 
 def marked(old: str, new: str) -> tuple[Marked, Marked]:

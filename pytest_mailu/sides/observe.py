@@ -10,6 +10,7 @@ from dataclasses import replace
 from pytest_mailu.behaviours.declaration import Behaviour
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Observation, Stage, met
+from pytest_mailu.core.transcript import Event, Kind, Speaker
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides.side_stack import SideStack
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
@@ -25,7 +26,7 @@ async def observe(behaviour: Behaviour, stack: SideStack) -> Observation:
         seen = await _unless_disturbed(seen, stack)
     return replace(
         seen,
-        transcript=seen.transcript or probe.transcript.lines,
+        transcript=seen.transcript or probe.transcript.events,
         started=started,
         seconds=round(time.monotonic() - clock, 3),
     )
@@ -55,5 +56,6 @@ async def _unless_disturbed(seen: Observation, stack: SideStack) -> Observation:
     return replace(seen, outcome=None, trouble=disturbance) if disturbance else seen
 
 
-def _not_asked(reason: str, *transcript: str) -> Observation:
-    return Observation(None, Stage.CONNECT, trouble=reason, transcript=transcript)
+def _not_asked(reason: str, *notes: str) -> Observation:
+    events = tuple(Event(Speaker.PROBE, Kind.NOTE, note) for note in notes)
+    return Observation(None, Stage.CONNECT, trouble=reason, transcript=events)

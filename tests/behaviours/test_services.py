@@ -48,7 +48,7 @@ def test_a_service_that_ended_is_no_longer_there_and_its_last_words_are_kept() -
     assert seen.outcome is Outcome.UNANSWERED
     assert seen.reply is not None
     assert seen.reply.text == "exited with status 1"
-    assert seen.transcript == ("no such setting",)
+    assert [str(event) for event in seen.transcript] == ["no such setting"]
 
 
 def test_a_stack_that_never_came_up_still_says_which_service_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

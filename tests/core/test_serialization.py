@@ -25,6 +25,7 @@ from pytest_mailu.core.model import (
     Waiver,
 )
 from pytest_mailu.core.serialization import SCHEMA, dumps, plain, read_recording, structured
+from pytest_mailu.core.transcript import Connection, Event, Kind, Queued, Speaker, Submission
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import decide, judge
 
@@ -36,12 +37,19 @@ FACTS: dict[str, Any] = {
     "ehlo": ["SIZE", "8BITMIME"],
     "deep": {"a": [{}]},
 }
+TRANSCRIPT = (
+    Event(Speaker.PROBE, Kind.CONNECT, "connecting to front:25 as stranger", 0.0, Connection("front", 25, "stranger")),
+    Event(Speaker.CLIENT, Kind.LINE, "NOOP", 0.25),
+    Event(Speaker.SERVER, Kind.LINE, "250 Ok: queued as 4ABCDEF12", None, Queued("4ABCDEF12")),
+    Event(Speaker.PROBE, Kind.MESSAGE, "message <a@b>", None, Submission("<a@b>")),
+    Event(Speaker.SERVER, Kind.LOG, "a line"),
+)
 SEEN = Observation(
     Outcome.DELIVERED,
     Stage.DELIVERY,
     Reply("250", "2.0.0", "Grüße\nzweite Zeile\x00 \u202e"),
     FACTS,
-    transcript=("C: NOOP", "S: 250 Ok"),
+    transcript=TRANSCRIPT,
     logs=("smtp | sent",),
     started=1_760_000_000.25,
     seconds=0.125,
@@ -180,10 +188,10 @@ def test_a_recording_that_holds_a_behaviour_it_does_not_name_is_broken(tmp_path:
     [
         ("{", "is not a recording: Expecting"),
         ("", "is not a recording: Expecting"),
-        ("[]", "is not a recording of schema 1 (found: None)"),
-        ("{}", "is not a recording of schema 1 (found: None)"),
-        ('{"schema": 99}', "is not a recording of schema 1 (found: 99)"),
-        ('{"schema": "1"}', "is not a recording of schema 1 (found: 1)"),
+        ("[]", "is not a recording of schema 2 (found: None)"),
+        ("{}", "is not a recording of schema 2 (found: None)"),
+        ('{"schema": 99}', "is not a recording of schema 2 (found: 99)"),
+        ('{"schema": "1"}', "is not a recording of schema 2 (found: 1)"),
         ("[" * 100_000, "is not a recording: "),
     ],
 )
@@ -207,3 +215,33 @@ def test_a_report_is_not_a_recording(tmp_path: Path) -> None:
     file.write_text(dumps(report()), "utf-8")
     with pytest.raises(UsageError):
         read_recording(file)
+
+
+def test_an_event_of_a_transcript_is_a_short_list_on_one_line() -> None:
+    lines = [line.strip() for line in dumps(RECORDING).splitlines()]
+    assert '["client", "line", "NOOP", 0.25],' in lines
+    assert '["server", "line", "250 Ok: queued as 4ABCDEF12", null, {"queue_id": "4ABCDEF12"}],' in lines
+    assert '["server", "log", "a line"]' in lines
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "C: NOOP",
+        [],
+        ["client", "line"],
+        ["client", "line", "x", 1.0, None, 1],
+        ["nobody", "line", "x"],
+        ["client", "shout", "x"],
+        ["client", "line", None],
+        ["client", "line", "x", "soon"],
+        ["client", "line", "x", 1.0, {"queue": "x"}],
+    ],
+)
+def test_an_event_of_another_form_is_refused_and_its_place_named(tmp_path: Path, event: Any) -> None:
+    data = json.loads(dumps(RECORDING))
+    data["observations"]["a/25/x"][0]["transcript"][1] = event
+    (tmp_path / "side.json").write_text(json.dumps(data))
+    with pytest.raises(UsageError) as caught:
+        read_recording(tmp_path / "side.json")
+    assert any("transcript" in place for place in caught.value.details), caught.value.details

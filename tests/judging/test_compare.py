@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mailu.core.model import Difference, Observation, Outcome, Reply, Stage
 from pytest_mailu.judging.compare import differences, noise, view
+from tests.events import events
 
 
 def seen(text: str = "", code: str = "250", **facts: Any) -> Observation:
@@ -71,8 +72,8 @@ def test_a_list_of_objects_keeps_its_order() -> None:
 
 
 def test_times_transcripts_and_logs_are_no_differences() -> None:
-    old = Observation(Outcome.ACCEPTED, Stage.EHLO, transcript=("C: a",), logs=("x",), started=1.0, seconds=2.0)
-    new = Observation(Outcome.ACCEPTED, Stage.EHLO, transcript=("C: b",), logs=("y",), started=3.0, seconds=4.0)
+    old = Observation(Outcome.ACCEPTED, Stage.EHLO, transcript=events("C: a"), logs=("x",), started=1.0, seconds=2.0)
+    new = Observation(Outcome.ACCEPTED, Stage.EHLO, transcript=events("C: b"), logs=("y",), started=3.0, seconds=4.0)
     assert not differences(old, new)
 
 

@@ -21,6 +21,7 @@ from pytest_mailu.core.model import (
 )
 from pytest_mailu.judging.findings import ORDER, finding, findings, fingerprint, observed_cause, ordered
 from pytest_mailu.judging.judge import QUIET, judge
+from tests.events import events
 
 CLOSED = Observation(Outcome.UNREACHABLE, Stage.CONNECT, Reply(text="connection refused"))
 OK = Observation(Outcome.DELIVERED, Stage.DELIVERY, Reply("250", "2.0.0", "Ok"))
@@ -176,7 +177,7 @@ def test_a_fingerprint_is_twelve_hex_digits_and_the_same_on_every_machine() -> N
     "other",
     [
         pytest.param(compare("a/1/x", OK, replace(RELAY, reply=Reply("554", "5.7.1", "other words"))), id="text"),
-        pytest.param(compare("a/1/x", OK, replace(RELAY, transcript=("S: 554",), started=5.0)), id="transcript"),
+        pytest.param(compare("a/1/x", OK, replace(RELAY, transcript=events("S: 554"), started=5.0)), id="transcript"),
         pytest.param(compare("a/1/x", OK, RELAY, severity=Severity.INFO), id="severity"),
         pytest.param(compare("a/1/x", replace(OK, seconds=9.0), RELAY), id="duration"),
     ],

@@ -7,12 +7,17 @@ import pytest
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Stage, Verdict
 from pytest_mailu.core.population import users
+from pytest_mailu.core.transcript import Event
 from pytest_mailu.judging.reproduce import by_hand, reproduce
+from tests.events import events
 from tests.questions import asked
 
-LOGIN = ("S: 220 x", "C: EHLO x", "C: AUTH PLAIN ****", "S: 235 OK")
-LETTER = (*LOGIN, "C: MAIL FROM:<alice@post.example> SIZE=9", "C: RCPT TO:<someone@elsewhere.example>", "C: DATA")
-STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "S: 554 5.7.1 Relay access denied")
+LOGIN = events("S: 220 x", "C: EHLO x", "C: AUTH PLAIN ****", "S: 235 OK")
+MESSAGE = (
+    *LOGIN,
+    *events("C: MAIL FROM:<alice@post.example> SIZE=9", "C: RCPT TO:<someone@elsewhere.example>", "C: DATA"),
+)
+STRANGER = events("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "S: 554 5.7.1 Relay access denied")
 
 
 @pytest.mark.parametrize(
@@ -20,13 +25,13 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
     [
         (
             "submission/587-starttls/external",
-            LETTER,
+            MESSAGE,
             "swaks --server mail.example.org --port 587 --tls --auth PLAIN --auth-user you@example.org "
             "--from you@example.org --to someone@elsewhere.example",
         ),
         (
             "submission/465-tls/external",
-            LETTER,
+            MESSAGE,
             "swaks --server mail.example.org --port 465 --tls-on-connect --auth PLAIN --auth-user you@example.org "
             "--from you@example.org --to someone@elsewhere.example",
         ),
@@ -47,11 +52,11 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
             (),
             "openssl s_client -crlf -connect mail.example.org:443 -servername mail.example.org",
         ),
-        ("surface/25/ehlo", ("C: EHLO x",), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
+        ("surface/25/ehlo", events("C: EHLO x"), "swaks --server mail.example.org --port 25 --quit-after EHLO"),
         ("access/143-starttls/login", (), "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/"),
         (
             "mailbox/993-tls/append",
-            ("C: a1 LOGIN alice ****",),
+            events("C: a1 LOGIN alice ****"),
             "curl -v --user you@example.org imaps://mail.example.org:993/",
         ),
         ("access/995-tls/login", (), "curl -v --user you@example.org pop3s://mail.example.org:995/"),
@@ -66,22 +71,22 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
             "openssl s_client -crlf -connect mail.example.org:4190 -servername mail.example.org -starttls sieve",
         ),
         ("surface/143-plain/greeting", (), "curl -v telnet://mail.example.org:143"),
-        ("web/admin", ("C: GET /admin/ui/",), "curl -v https://mail.example.org/admin/ui/"),
-        ("web/80-plain/redirect", ("C: HEAD /",), "curl -v --head http://mail.example.org/"),
+        ("web/admin", events("C: GET /admin/ui/"), "curl -v https://mail.example.org/admin/ui/"),
+        ("web/80-plain/redirect", events("C: HEAD /"), "curl -v --head http://mail.example.org/"),
         (
             "api/users",
-            ("C: POST /api/v1/user",),
+            events("C: POST /api/v1/user"),
             'curl -v --request POST https://mail.example.org/api/v1/user --header "Authorization: Bearer $API_TOKEN"',
         ),
         (
             "relay/relayhost/login-and-tls",
-            ("-- connecting to mail.post.example:587 as stranger", "C: EHLO x", "C: STARTTLS", *LETTER),
+            (*events("-- connecting to front:587 as stranger", "C: EHLO x", "C: STARTTLS"), *MESSAGE),
             "swaks --server mail.example.org --port 587 --tls --auth PLAIN --auth-user you@example.org "
             "--from you@example.org --to someone@elsewhere.example",
         ),
         (
             "mailbox/143/append",
-            ("C: a1 STARTTLS", "C: a2 LOGIN alice ****"),
+            events("C: a1 STARTTLS", "C: a2 LOGIN alice ****"),
             "curl -v --ssl-reqd --user you@example.org imap://mail.example.org:143/",
         ),
         (
@@ -93,7 +98,7 @@ STRANGER = ("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.example>", "
         ("inside/smtp/postconf", (), ""),
     ],
 )
-def test_the_line_asks_the_same_question(behaviour: str, talk: tuple[str, ...], expected: str) -> None:
+def test_the_line_asks_the_same_question(behaviour: str, talk: tuple[Event, ...], expected: str) -> None:
     assert by_hand(asked(behaviour), talk) == expected
 
 
@@ -111,14 +116,14 @@ def test_mail_from_outside_goes_to_the_reader() -> None:
 
 def test_the_longer_of_both_conversations_is_followed() -> None:
     question = asked("submission/587-starttls/external")
-    old = Observation(Outcome.DELIVERED, Stage.DELIVERY, transcript=LETTER)
-    new = Observation(Outcome.UNREACHABLE, Stage.CONNECT, transcript=("-- connection refused",))
+    old = Observation(Outcome.DELIVERED, Stage.DELIVERY, transcript=MESSAGE)
+    new = Observation(Outcome.UNREACHABLE, Stage.CONNECT, transcript=events("-- connection refused"))
     assert "--auth PLAIN" in reproduce(Comparison(question, Verdict.REGRESSED, (old,), (new,)))
     assert reproduce(Comparison(question, Verdict.INCONCLUSIVE, (), ())).startswith("swaks ")
 
 
 def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
-    talk = tuple(f"C: MAIL FROM:<{user.address}>" for user in users())
+    talk = events(*(f"C: MAIL FROM:<{user.address}>" for user in users()))
     for port in ("25-plain", "465-tls", "587-starttls", "143-starttls", "993-tls", "4190-starttls", "443-tls"):
         line = by_hand(asked(f"access/{port}/login"), talk)
         assert "post.example" not in line
@@ -127,10 +132,10 @@ def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
 
 def test_what_a_client_said_is_quoted_for_the_shell() -> None:
     line = by_hand(
-        asked("submission/587-starttls/x"), ("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA")
+        asked("submission/587-starttls/x"), events("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA")
     )
     assert {"$(reboot)@x", "a`b`;c@x"} <= set(shlex.split(line))
-    web = by_hand(asked("web/443-tls/x"), ("C: GET /?a=$(reboot);b",))
+    web = by_hand(asked("web/443-tls/x"), events("C: GET /?a=$(reboot);b"))
     assert shlex.split(web)[-1] == "https://mail.example.org/?a=$(reboot);b"
     assert "'" in web
 

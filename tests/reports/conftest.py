@@ -26,6 +26,7 @@ from pytest_mailu.core.model import (
 from pytest_mailu.core.serialization import SCHEMA, plain, structured
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import decide, judge
+from tests.events import events
 from tests.questions import asked
 
 OLD = SideInfo(
@@ -54,7 +55,7 @@ PORTS_ADVICE = Advice(
 CLOSED = Observation(
     Outcome.UNREACHABLE,
     Stage.CONNECT,
-    transcript=("-- connect mail.post.example:587 as stranger", "-- connection refused"),
+    transcript=events("-- connecting to front:587 as stranger", "-- connection refused"),
     logs=("front | no listener on 587",),
     started=1_760_000_100.0,
     seconds=0.01,
@@ -64,7 +65,7 @@ CLOSED = Observation(
 def smtp(
     outcome: Outcome, stage: Stage, reply: Reply, *talk: str, logs: tuple[str, ...] = (), **facts: object
 ) -> Observation:
-    transcript = ("S: 220 mail.post.example ESMTP ready", "C: EHLO client.elsewhere.example", *talk)
+    transcript = events("S: 220 mail.post.example ESMTP ready", "C: EHLO client.elsewhere.example", *talk)
     return Observation(outcome, stage, reply, facts, "", transcript, logs, 1_760_000_000.0, 0.4)
 
 
@@ -229,6 +230,8 @@ def poisoned(value: Any, key: str = "", payload: str = "") -> Any:
             else poisoned(inner, name, payload)
             for name, inner in value.items()
         }
+    if key == "transcript":
+        return [[*event[:2], *poisoned(event[2:], key="text", payload=payload)] for event in value]
     if isinstance(value, list | tuple):
         return [poisoned(inner, key, payload) for inner in value]
     return value + payload if isinstance(value, str) and key not in CLOSED_SETS else value

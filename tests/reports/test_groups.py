@@ -20,6 +20,7 @@ from pytest_mailu.reports import atlas, words
 from pytest_mailu.reports.atlas import State
 from pytest_mailu.reports.groups import groups
 from pytest_mailu.reports.sidebyside import rows
+from tests.events import events
 from tests.questions import asked
 
 
@@ -114,11 +115,11 @@ def test_the_map_is_made_from_findings_where_there_is_nothing_else(report: Repor
 
 
 def test_transcripts_are_aligned_and_what_differs_is_marked() -> None:
-    old = ("S: 220 host ESMTP ready", "C: EHLO x", "S: 250-DSN", "S: 250 ETRN", "C: QUIT")
-    new = ("S: 220 host Dovecot ready", "C: EHLO x", "S: 250 DSN", "C: QUIT")
+    old = events("S: 220 host ESMTP ready", "C: EHLO x", "S: 250-DSN", "S: 250 ETRN", "C: QUIT")
+    new = events("S: 220 host Dovecot ready", "C: EHLO x", "S: 250 DSN", "C: QUIT")
     aligned = rows(old, new)
     assert [row.differs for row in aligned] == [True, False, True, True, False]
     assert ("ESMTP", True) in aligned[0].old
     assert ("Dovecot", True) in aligned[0].new
-    assert "".join(text for row in aligned for text, _ in row.old) == "".join(old)
-    assert "".join(text for row in aligned for text, _ in row.new) == "".join(new)
+    assert "".join(text for row in aligned for text, _ in row.old) == "".join(map(str, old))
+    assert "".join(text for row in aligned for text, _ in row.new) == "".join(map(str, new))

@@ -70,7 +70,7 @@ def test_what_is_valid_can_be_read_back(data: dict[str, Any], report: Report, re
     [
         lambda data: data.update(extra=1),
         lambda data: data.pop("counts"),
-        lambda data: data.update(schema=2),
+        lambda data: data.update(schema=3),
         lambda data: data["findings"][0].update(verdict="same"),
         lambda data: data["findings"][0].update(verdict="unheard-of"),
         lambda data: data["findings"][0]["old"].update(outcome="fine"),

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.core.transcript import Queued
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
@@ -349,7 +350,7 @@ def test_each_way_to_log_in_and_none_shows_the_password(mechanism, initial, line
     reply, surprises = asyncio.run(run())
     assert surprises == []
     assert reply.code == "235"
-    said = "\n".join(transcript.lines)
+    said = "\n".join(map(str, transcript.events))
     assert "secret-1" not in said
     assert b64encode(b"secret-1").decode() not in said
     assert b64encode(b"\0al\0secret-1").decode() not in said
@@ -458,3 +459,16 @@ def test_cancelling_closes_the_connection():
                 await served.left.wait()
 
     asyncio.run(run())
+
+
+def test_the_queue_id_that_the_server_names_is_noted():
+    transcript = Transcript()
+    script = (*DATA, say("250 2.0.0 Ok: queued as 4ABCDEF12"), *BYE)
+
+    async def run():
+        async with peer(*script) as served, opened(served, transcript=transcript) as session:
+            await session.login("alice@post.example", "secret-1")
+            await session.send("alice@post.example", "bob@post.example", LETTER)
+
+    asyncio.run(run())
+    assert [event.detail for event in transcript.events if event.detail is not None][-1] == Queued("4ABCDEF12")

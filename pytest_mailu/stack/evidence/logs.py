@@ -9,15 +9,13 @@ from datetime import datetime
 
 from pytest_mailu.core.endpoints import Protocol, ports_of
 from pytest_mailu.core.model import Observation, Outcome
+from pytest_mailu.core.transcript import Event, Queued, Submission, connections
 
 SLACK = 1.0
 """Seconds before and after an observation in which its lines may be logged: clocks are not exact."""
 MOST = 40
 """How many lines of one observation are shown at most."""
 
-_LETTER = re.compile(r"^-- letter (<[^>]+>)")
-_QUEUED = re.compile(r"queued as ([0-9A-Za-z]{6,})")
-_CONNECTING = re.compile(r"^-- connecting to \S+:(\d+) as (\S+)")
 _PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d+)\b")
 """The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
 _LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
@@ -63,8 +61,7 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     """
     begin, end = observation.started - SLACK, observation.started + observation.seconds + SLACK
     window = [line for line in logs if begin <= line.when <= end]
-    words = {found[1].strip("<>") for line in observation.transcript if (found := _LETTER.search(line))}
-    words |= {found[1] for line in observation.transcript if (found := _QUEUED.search(line))}
+    words = _ids(observation.transcript)
     chosen: list[LogLine] = []
     if words:
         words |= {
@@ -74,9 +71,9 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
         }
         chosen = [line for line in window if any(word in line.text for word in words)]
     if not chosen and observation.outcome is not Outcome.UNREACHABLE:
-        spoken = [found for line in observation.transcript if (found := _CONNECTING.search(line))]
-        clients = {address for address, name in places.items() if name in {found[2] for found in spoken}}
-        ports = {int(found[1]) for found in spoken}
+        made = connections(observation.transcript)
+        vantages, ports = {one.vantage for one in made}, {one.port for one in made}
+        clients = {address for address, name in places.items() if name in vantages}
         chosen = [line for line in window if any(client in line.text for client in clients) and _of_ports(line, ports)]
         # Several clients stand at one address; a refusal is logged in the words it was given in.
         said = observation.reply.text if observation.reply is not None else ""
@@ -84,6 +81,18 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
     chosen.sort(key=lambda line: line.when)
     shown = [str(line) for line in chosen[:MOST]]
     return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
+
+
+def _ids(transcript: Iterable[Event]) -> set[str]:
+    """The Message-IDs of what was sent, without angle brackets, and the queue ids that the server told."""
+    found = set()
+    for event in transcript:
+        match event.detail:
+            case Submission(message_id):
+                found.add(message_id.strip("<>"))
+            case Queued(queue_id):
+                found.add(queue_id)
+    return found
 
 
 def _of_ports(line: LogLine, ports: set[int]) -> bool:

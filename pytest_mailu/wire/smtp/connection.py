@@ -84,7 +84,7 @@ class SmtpConnection:
             yield session
             healthy = True
         except (NotServed, CannotAsk) as end:
-            session.transcript.note(str(end))
+            session.transcript.end(str(end))
             raise
         finally:
             await session._close(polite=healthy)
@@ -228,7 +228,7 @@ class SmtpConnection:
     def _note_tls(self) -> None:
         encryption = self._client.get_transport_info("ssl_object") if self._client.is_connected else None
         if encryption is not None:
-            self.transcript.note(f"TLS: {encryption.version()}")
+            self.transcript.tls(encryption.version())
 
     async def _close(self, *, polite: bool) -> None:
         """Say QUIT if all went well, then let go; never raises and never hangs."""

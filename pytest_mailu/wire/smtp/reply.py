@@ -12,6 +12,8 @@ from pytest_mailu.wire.transport.transcript import Transcript
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.\d{1,3}\.\d{1,3}(?= |$)")
+_QUEUED = re.compile(rb"^250[ -].{0,200}\bqueued as ([0-9A-Za-z]{6,40})")
+"""Postfix's answer to the end of DATA (its src/smtpd/smtpd.c)."""
 _NOT_THE_CREDENTIALS = {"500", "502", "503", "504", "530", "538"}
 """Answers to AUTH that say the command will not do here, rather than the password (RFC 4954 sections 4 and 6)."""
 
@@ -22,7 +24,8 @@ async def read_reply(inbox: Inbox, transcript: Transcript) -> Reply:
     texts: list[bytes] = []
     while True:
         line = await inbox.line()
-        transcript.server(line)
+        queued = _QUEUED.search(line)
+        transcript.server(line, queue_id=queued[1].decode() if queued else "")
         match = _LINE.fullmatch(line)
         if match is None or code not in ("", match[1].decode()):
             raise CannotAsk(f"not an SMTP reply: {show_line(line, 80)!r}")

@@ -131,7 +131,7 @@ async def _shake(
             if heard:
                 raise CannotAsk(f"half a TLS handshake, then nothing more within {stream.timeout:g} s") from None
             raise
-    stream.transcript.note(f"TLS: {tls.version()} {_cipher(tls)}")
+    stream.transcript.tls(f"{tls.version()} {_cipher(tls)}")
     if probe is not None:
         tls.write(probe)
     await stream.send(outgoing.read(), shown="(TLS)")

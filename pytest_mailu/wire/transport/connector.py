@@ -80,11 +80,11 @@ async def dial(
     connector: Connector, host: str, port: int, *, vantage: Vantage, transcript: Transcript
 ) -> socket.socket:
     """Connect through `connector`, and note it. Raises as `Connector.connect`, which has deadlines of its own."""
-    transcript.note(f"connecting to {host}:{port} as {vantage}")
+    transcript.connecting(host, port, vantage)
     try:
         return await connector.connect(host, port, vantage)
     except (NotServed, CannotAsk) as end:
-        transcript.note(str(end))
+        transcript.end(str(end))
         raise
 
 

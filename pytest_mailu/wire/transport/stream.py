@@ -57,7 +57,7 @@ class LineStream:
                 await stream.start_tls(context, sni)
             yield stream
         except (NotServed, CannotAsk, OSError) as error:
-            stream.transcript.note(str(error))
+            stream.transcript.end(str(error))
             raise
         finally:
             await stream._close()
@@ -120,7 +120,7 @@ class LineStream:
                 raise ConnectionResetError
         protocol.connection_made(transport)
         self._use(transport, protocol, reader)
-        self.transcript.note(f"TLS: {self._writer.get_extra_info('ssl_object').version()}")
+        self.transcript.tls(self._writer.get_extra_info("ssl_object").version())
 
     async def _attach(self, connection: socket.socket) -> None:
         reader, protocol = self._protocol()

@@ -1,12 +1,14 @@
-"""What was said on one connection, in a form that can be printed and stored."""
+"""Records what was said on one connection: bounded, printable, without secrets."""
 
 from __future__ import annotations
 
 import re
+import time
 
 from pytest_mailu.core.text import show_line
+from pytest_mailu.core.transcript import Connection, Detail, Event, Kind, Queued, Speaker, Submission
 
-MAX_LINES = 400
+MAX_EVENTS = 400
 MAX_LENGTH = 500
 MASK = "****"
 SHORTEST_SECRET = 4
@@ -20,21 +22,22 @@ _CREDENTIALS = re.compile(
 
 
 class Transcript:
-    """Lines `C: …`, `S: …`, `-- …`: bounded in number and length, control characters escaped, secrets masked."""
+    """Collects events: limited in number and length, control characters escaped, secrets masked."""
 
-    def __init__(self, max_lines: int = MAX_LINES, max_length: int = MAX_LENGTH) -> None:
-        self._lines: list[str] = []
+    def __init__(self, max_events: int = MAX_EVENTS, max_length: int = MAX_LENGTH) -> None:
+        self._events: list[Event] = []
         self._left_out = 0
-        self._max_lines = max_lines
+        self._max_events = max_events
         self._max_length = max_length
         self._secrets: set[str] = set()
+        self._start = time.monotonic()
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        """Everything so far; what did not fit is counted in a last line."""
+    def events(self) -> tuple[Event, ...]:
+        """Everything so far; what did not fit is counted in a last event."""
         if not self._left_out:
-            return tuple(self._lines)
-        return (*self._lines, f"-- {self._left_out} more lines left out")
+            return tuple(self._events)
+        return (*self._events, Event(Speaker.PROBE, Kind.LEFT_OUT, f"{self._left_out} more lines left out"))
 
     def hide(self, *secrets: str) -> None:
         """Mask these words wherever they turn up from now on, the server's own lines included."""
@@ -42,20 +45,45 @@ class Transcript:
 
     def client(self, line: bytes | str) -> None:
         """A line that the client sent."""
-        self._add("C: ", _CREDENTIALS.sub(rf"\1 {MASK}", show_line(line)))
+        self._add(Speaker.CLIENT, Kind.LINE, _CREDENTIALS.sub(rf"\1 {MASK}", show_line(line)))
 
-    def server(self, line: bytes | str) -> None:
-        """A line that the server sent."""
-        self._add("S: ", show_line(line, self._max_length))
+    def server(self, line: bytes | str, *, queue_id: str = "") -> None:
+        """A line that the server sent; `queue_id` where it names one."""
+        shown = show_line(line, self._max_length)
+        self._add(Speaker.SERVER, Kind.LINE, shown, Queued(self._masked(queue_id)) if queue_id else None)
 
-    def note(self, line: str) -> None:
-        """Something that happened beside the protocol: connected, TLS agreed, closed."""
-        self._add("-- ", show_line(line))
+    def connecting(self, host: str, port: int, vantage: str) -> None:
+        """A connection is about to be opened."""
+        self._probe(Kind.CONNECT, f"connecting to {host}:{port} as {vantage}", Connection(host, port, vantage))
 
-    def _add(self, prefix: str, line: str) -> None:
-        if len(self._lines) >= self._max_lines:
+    def tls(self, words: str) -> None:
+        """A TLS handshake succeeded; `words` say what was agreed."""
+        self._probe(Kind.TLS, f"TLS: {words}")
+
+    def message(self, message_id: str) -> None:
+        """A message with this Message-ID is about to be sent."""
+        self._probe(Kind.MESSAGE, f"message {message_id}", Submission(self._masked(message_id)))
+
+    def end(self, words: str) -> None:
+        """A conversation ended early."""
+        self._probe(Kind.END, words)
+
+    def note(self, words: str) -> None:
+        """Anything else that happened beside the protocol."""
+        self._probe(Kind.NOTE, words)
+
+    def _probe(self, kind: Kind, words: str, detail: Detail | None = None) -> None:
+        self._add(Speaker.PROBE, kind, show_line(words), detail)
+
+    def _add(self, speaker: Speaker, kind: Kind, line: str, detail: Detail | None = None) -> None:
+        if len(self._events) >= self._max_events:
             self._left_out += 1
             return
+        line = self._masked(line)
+        text = line if len(line) <= self._max_length else line[: self._max_length] + "…"
+        self._events.append(Event(speaker, kind, text, round(time.monotonic() - self._start, 3), detail))
+
+    def _masked(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
-            line = line.replace(secret, MASK)
-        self._lines.append(prefix + (line if len(line) <= self._max_length else line[: self._max_length] + "…"))
+            text = text.replace(secret, MASK)
+        return text

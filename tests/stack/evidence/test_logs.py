@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.stack.evidence.logs import MOST, LogLine, lines_of, parse
+from tests.events import events
 
 PLACES = {"198.18.4.20": "stranger", "198.18.5.20": "relaynet"}
 
 
 def seen(*transcript: str, reply: Reply | None = None) -> Observation:
-    return Observation(Outcome.REFUSED, Stage.RCPT, reply, transcript=transcript, started=100.0, seconds=2.0)
+    return Observation(Outcome.REFUSED, Stage.RCPT, reply, transcript=events(*transcript), started=100.0, seconds=2.0)
 
 
 def smtp(when: float, text: str) -> LogLine:
@@ -29,13 +30,13 @@ def test_a_letter_is_followed_from_its_message_id_to_its_queue_id() -> None:
         smtp(101, "postfix/qmgr[8]: 4ABCDEF12: from=<a@x.example>"),
         smtp(101, "postfix/qmgr[8]: 4FFFFFF34: from=<b@x.example>"),
     ]
-    found = lines_of(seen("-- letter <a1@x.example>"), logs, PLACES)
+    found = lines_of(seen("-- message <a1@x.example>"), logs, PLACES)
     assert found == ("smtp | " + logs[0].text, "smtp | " + logs[1].text)
 
 
 def test_what_was_logged_at_another_moment_belongs_to_another_observation() -> None:
     logs = [smtp(50, "<a1@x.example>"), smtp(200, "<a1@x.example>")]
-    assert lines_of(seen("-- letter <a1@x.example>"), logs, PLACES) == ()
+    assert lines_of(seen("-- message <a1@x.example>"), logs, PLACES) == ()
 
 
 def test_without_a_letter_it_is_the_client_of_the_vantage() -> None:

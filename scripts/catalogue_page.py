@@ -48,6 +48,7 @@ The files are TOML, in `pytest_mailu/deployment/catalogue/data/`. Wrong entries 
 |---|---|---|
 | `settings.toml`, `compose.toml`, `programs.toml`, `releases.toml` | the script | `[[setting]]`, `[[service]]`, … |
 | `knowledge.toml` | people | `[[knowledge]]`: how values are read, what a change means |
+| `legacy.toml` | people | `[[legacy]]`: names of releases before 1.9 |
 | `notices.toml` | people | `[[notice]]`: advice by id |
 | `overrides.toml`, `directives.toml` | people | `[[override]]`, `[[directive]]` |
 | `dns.toml`, `logs.toml`, `ports.toml` | people | `[[dns_record]]`, `[[log_format]]`, `[[listening_port]]` |
@@ -73,6 +74,7 @@ def page(catalogue: Catalogue) -> str:
         HEAD.format(known=f"Made from {known}: {len(catalogue.settings)} settings."),
         "\n".join(_changes(catalogue)),
         "\n".join(_settings(catalogue)),
+        "\n".join(_legacies(catalogue)),
         "\n".join(_compose(catalogue)),
         "\n".join(_files(catalogue)),
         "\n".join(_outside(catalogue)),
@@ -141,6 +143,22 @@ def _settings(catalogue: Catalogue) -> Iterator[str]:
     yield from _table(
         ("setting", "releases", "default", "kind", "read by", "meaning"),
         (row for setting in catalogue.settings for row in _setting(setting)),
+    )
+
+
+def _legacies(catalogue: Catalogue) -> Iterator[str]:
+    yield "### Names of older releases\n"
+    yield from _table(
+        ("name", "last in", "what to do", "source"),
+        (
+            (
+                _code(entry.name),
+                entry.last,
+                f"{_cell(entry.advice.cause)} {_cell(entry.advice.remedy)}",
+                str(entry.advice.source),
+            )
+            for entry in catalogue.legacies
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from pytest_mailu.deployment.catalogue import schema
 TABLES: Mapping[str, type[Any]] = {
     "setting": schema.Setting,
     "knowledge": schema.Knowledge,
+    "legacy": schema.Legacy,
     "service": schema.Service,
     "mount": schema.Mount,
     "published_port": schema.PublishedPort,
@@ -89,7 +90,7 @@ def _converter() -> cattrs.Converter:
     for kind in (schema.Kind, schema.ChangeKind, schema.Effect):
         converter.register_structure_hook(kind, lambda value, kind: kind(value))
     # Advice stands flat in an entry: `cause`, `remedy`, `write` and `source` are keys like the others.
-    for flat in (schema.SettingChange, schema.Directive, schema.HostRequirement, schema.Notice):
+    for flat in (schema.SettingChange, schema.Legacy, schema.Directive, schema.HostRequirement, schema.Notice):
         converter.register_structure_hook(flat, _with_advice(converter, flat))
     return converter
 

@@ -154,6 +154,20 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Legacy:
+    """A name that old files still carry and no known release reads. `last`: the series that had it, such as "1.8".
+
+    `to` is the setting that does its work now ("": none). `compose`: Docker Compose may read it, not a service.
+    """
+
+    name: str
+    last: str
+    advice: Advice
+    to: str = ""
+    compose: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A setting differs between two releases. `old`, `new`: what holds there. `advice` is None while not reviewed.
 

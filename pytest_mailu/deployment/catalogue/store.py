@@ -22,6 +22,7 @@ from pytest_mailu.deployment.catalogue.schema import (
     HostRequirement,
     Knowledge,
     KnownSeries,
+    Legacy,
     ListeningPort,
     LogFormat,
     Mount,
@@ -44,6 +45,7 @@ class Catalogue:
     """All facts. Every question is answered from these values alone."""
 
     settings: tuple[Setting, ...]
+    legacies: tuple[Legacy, ...]
     services: tuple[Service, ...]
     mounts: tuple[Mount, ...]
     published_ports: tuple[PublishedPort, ...]
@@ -63,6 +65,10 @@ class Catalogue:
     def setting(self, name: str) -> Setting | None:
         """The setting of this name in any release; None where no release ever read it."""
         return next((setting for setting in self.settings if setting.name == name), None)
+
+    def legacy(self, name: str) -> Legacy | None:
+        """What is known of a name that releases before the first known one read; None for any other name."""
+        return next((entry for entry in self.legacies if entry.name == name), None)
 
     def file_variant(self, name: str, release: Release) -> Setting | None:
         """The setting whose value the file holds that `NAME_FILE` names; None where the release reads no such file.
@@ -183,6 +189,7 @@ def assemble(tables: reader.Tables) -> Catalogue:
         ("setting", [setting.name for setting in settings]),
         ("service", [service.name for service in tables["service"]]),
         ("notice", [notice.id for notice in tables["notice"]]),
+        ("name", [entry.name for entry in (*tables["setting"], *tables["legacy"])]),
     ):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UsageError(f"the {kind} {twice[0]} stands in the files twice", reader.REMEDY)
@@ -193,6 +200,7 @@ def assemble(tables: reader.Tables) -> Catalogue:
         _check_order(name, history)
     return Catalogue(
         settings=tuple(sorted(settings, key=lambda setting: setting.name)),
+        legacies=tables["legacy"],
         services=tables["service"],
         mounts=tables["mount"],
         published_ports=tables["published_port"],

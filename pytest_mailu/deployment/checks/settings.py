@@ -158,7 +158,21 @@ def _unknown(subject: Subject, setting: Setting) -> Note:
     similar = subject.catalogue.similar(name, subject.new) or subject.catalogue.similar(name, subject.old)
     foreign = any(service.env_files and not subject.role(service) for service in subject.after.services.values())
     facts = {"value": shown(name, setting.value)}
-    if name.startswith(COMPOSE_OWN) or (foreign and not similar):
+    legacy = subject.catalogue.legacy(name)
+    if legacy and not legacy.compose:
+        return About(
+            id=f"env/{name}",
+            title=f"{name} belongs to Mailu {legacy.last}; neither {subject.old} nor {subject.new} reads it",
+            breaks="The setting has no effect.",
+            source=str(legacy.advice.source),
+            severity=Severity.MINOR,
+            place=setting.place,
+            cause=legacy.advice.cause,
+            remedy=legacy.advice.remedy,
+            edits=(_remove(setting),),
+            facts=facts,
+        ).broken()
+    if legacy or name.startswith(COMPOSE_OWN) or (foreign and not similar):
         return About(
             id=f"env/{name}",
             title=f"{name} is not for Mailu's services",

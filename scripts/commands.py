@@ -1,4 +1,4 @@
-"""Commands that end in an orderly way when the run is cut short, and signals that cut it short."""
+"""Runs commands that may clean up when a signal ends the run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import FrameType
 from typing import IO, NoReturn
 
 GRACE_SECONDS = 60
-"""For a command to clean up after itself."""
+"""How long a command may clean up."""
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str] = os.environ, output: IO[bytes] | None = None) -> int:
     """Run a command to its end and return its exit status. Whatever it prints goes to `output`, or where ours goes.
 
-    When this run is cut short meanwhile, the command sees a Ctrl-C and gets time to clean up.
+    Where a signal ends this run meanwhile, the command gets a SIGINT and time to clean up.
     """
     process = subprocess.Popen(
         command,
@@ -43,7 +43,7 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str] = os.environ, 
 
 @contextmanager
 def first_signal_ends_the_run() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the run; once it is cleaning up, more of them do not get in the way."""
+    """SIGINT, SIGTERM and SIGHUP end the run; while it cleans up, further signals have no effect."""
 
     def end(number: int, _: FrameType | None) -> NoReturn:
         for each in ENDING:

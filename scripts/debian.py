@@ -19,7 +19,7 @@ LOG_LINES = 15
 
 
 class Missing(Exception):
-    """Something that the tests need is not there and cannot be brought. `args` are lines for a person."""
+    """Something that the tests need is missing and cannot be installed. `args` are lines for a person."""
 
     def __str__(self) -> str:
         return "\n".join(self.args)
@@ -40,9 +40,9 @@ class Program:
 
 
 def provide(*programs: Program) -> None:
-    """Install the packages of those programs that are not there.
+    """Install the packages of missing programs.
 
-    Raises Missing where that is not possible here: without root, or on another distribution.
+    Raises Missing where that is not possible: without root, or on another distribution.
     """
     missing = [program for program in programs if not program.there]
     if not missing:
@@ -53,7 +53,7 @@ def provide(*programs: Program) -> None:
         raise Missing(*named, f"Install it (packages of Debian: {packages}), or run this as root on Debian or Ubuntu.")
     print(f"== installing {packages}", flush=True)
     with tempfile.TemporaryFile() as output, services_stay_down():
-        # One source out of order does not matter as long as the packages are to be had.
+        # A source that cannot be read does not matter as long as the others have the packages.
         run(apt_get("update"), output=output)
         if run(apt_get("install", "--yes", "--no-install-recommends", *packages.split()), output=output):
             output.seek(0)
@@ -67,13 +67,13 @@ def may_install() -> bool:
 
 
 def apt_get(*arguments: str) -> list[str]:
-    """The command that runs apt-get without questions, after whoever else is installing something."""
+    """The command that runs apt-get without questions; it waits for other installations to end."""
     return ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--option", "DPkg::Lock::Timeout=120", *arguments]
 
 
 @contextmanager
 def services_stay_down() -> Iterator[None]:
-    """Debian's packages start what they bring, with systemd or without: not now (Debian Policy, section 9.3.3)."""
+    """Keep Debian's packages from starting their services (Debian Policy, section 9.3.3)."""
     if POLICY.exists():
         yield
         return

@@ -1,7 +1,7 @@
-"""A Docker engine for the tests: the one that is reachable, or one of our own for as long as they run.
+"""A Docker engine for the tests: one that is reachable, or one that is started for them.
 
-Our own is the distribution's package, started with a configuration, a data folder and a socket of its own, in a mount
-namespace of its own. It makes no default network, so it gets in the way of no other network of the machine.
+The started one is the distribution's package, with its own configuration, data folder, socket and mount
+namespace. It makes no default network, so it does not conflict with the networks of the machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ exec dockerd --config-file "$0"
 
 @contextmanager
 def docker_engine() -> Iterator[str]:
-    """The address of a reachable engine (empty: the default one). Raises Missing where there is none to be had."""
+    """The address of a reachable engine (empty: the default one). Raises Missing where none can be started."""
     try:
         found = Engine.connect()
     except StackError as unreachable:
@@ -72,7 +72,7 @@ def address(folder: Path) -> str:
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Start an engine that has everything of its own in `folder`, and ends when this process does."""
+    """Start an engine that has everything it needs in `folder`, and that ends when this process does."""
     configuration = {
         "hosts": [address(folder)],
         "data-root": f"{folder}/data",
@@ -97,7 +97,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for(daemon: subprocess.Popen[bytes], folder: Path) -> None:
-    """Wait until the engine answers; Missing, with its last words, when it ends or its time is up."""
+    """Wait until the engine answers. Raises Missing, with its last log lines, where it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while daemon.poll() is None and time.monotonic() < deadline:
         if answers(folder):
@@ -106,7 +106,7 @@ def wait_for(daemon: subprocess.Popen[bytes], folder: Path) -> None:
     how = "did not answer in time" if daemon.returncode is None else f"ended with status {daemon.returncode}"
     log = (folder / "log").read_text("utf-8", errors="replace")
     raise Missing(
-        f"the Docker engine that was started for the tests {how}; its last words:", *log.splitlines()[-LOG_LINES:]
+        f"the Docker engine that was started for the tests {how}; its last log lines:", *log.splitlines()[-LOG_LINES:]
     )
 
 
@@ -122,7 +122,7 @@ def answers(folder: Path) -> bool:
 
 
 def stop(daemon: subprocess.Popen[bytes]) -> None:
-    """An orderly end, which takes the engine's containers and its containerd along; or else a hard one."""
+    """End the engine with its containers and its containerd; kill it where it does not end."""
     daemon.terminate()
     try:
         daemon.wait(STOP_SECONDS)
@@ -132,7 +132,7 @@ def stop(daemon: subprocess.Popen[bytes]) -> None:
 
 
 def remove_left_over_folders() -> None:
-    """What a killed run has left: its engine has ended with it, its folder has not."""
+    """Remove the folders that killed runs left behind. Their engines ended with them."""
     for folder in HOME.glob(f"{PREFIX}*"):
         if not answers(folder):
             shutil.rmtree(folder, ignore_errors=True)

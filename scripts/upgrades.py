@@ -1,15 +1,14 @@
-"""What the shipped recordings say of each upgrade: `python scripts/upgrades.py > docs/upgrades.md`.
-
-Further recordings may be named, such as one of master; each is compared with the newest that is shipped.
-"""
+"""Prints what each upgrade changes, from the shipped recordings: `python scripts/upgrades.py > docs/upgrades.md`."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from pytest_mailu.behaviours import built_in
+from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.model import Finding, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
@@ -28,7 +27,7 @@ UNANSWERED = (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
 
 
 def report(old: str, new: str) -> Report:
-    """The comparison of two recordings, by the whole matrix that they hold."""
+    """The comparison of two recordings, over every behaviour that they hold."""
     matrix = built_in()
     plan = Plan(side_spec(old), side_spec(new))
     made, _ = compare_sides(plan, matrix)
@@ -54,7 +53,7 @@ def _row(one: Report) -> str:
 
 
 def _told(one: Report) -> Iterable[str]:
-    """What is regressed, gained and changed, cause by cause, each with its explanation and where that stands."""
+    """What is regressed, gained and changed, cause by cause, each with its explanation and its source."""
     yield f"\n## {one.old.release} → {one.new.release}"
     for verdict in (Verdict.REGRESSED, Verdict.GAINED, Verdict.CHANGED):
         of_it = sorted((f for f in one.findings if f.verdict is verdict), key=lambda f: (_why(f), f.behaviour))
@@ -75,7 +74,21 @@ def in_order() -> list[str]:
     return [f"recorded:{release}" for release in sorted(shipped(), key=Release.parse)]
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the page; exit status 2 where a recording cannot be read."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "recording", nargs="*", help="a further recording, such as one of master: compared with the newest shipped one"
+    )
     sides = in_order()
-    pairs = [*pairwise(sides), *((sides[-1], path) for path in sys.argv[1:])]
-    print(page(report(*pair) for pair in pairs), end="")
+    pairs = [*pairwise(sides), *((sides[-1], path) for path in parser.parse_args(arguments).recording)]
+    try:
+        print(page(report(*pair) for pair in pairs), end="")
+    except MailuError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -63,6 +63,15 @@ def test_an_engine_that_does_not_start_leaves_its_last_words_and_nothing_else(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", [("scripts/upgrades.py",), ("-m", "tests.judging.advice.gather")])
+def test_a_script_that_writes_a_page_explains_itself(command: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command, "--help"], cwd=SCRIPTS.parent, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
+
+
 def test_a_command_may_clean_up_when_the_run_is_cut_short(tmp_path: Path) -> None:
     child = (
         "import pathlib, signal, sys, time\n"

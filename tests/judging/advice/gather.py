@@ -8,9 +8,9 @@ already kept stays, as long as its entry fits it; of each entry one comparison i
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,20 @@ def _looked_at(value: Any, path: str, globs: list[str]) -> Any:
     return value if any_of(globs, path) else None
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Look through the recordings and write the file anew."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "pair", nargs="*", help="a folder written by --mailu-report, or OLD.json:NEW.json, two recordings to compare"
+    )
+    given = parser.parse_args(arguments).pair
     entries = {entry.advice.id: entry for entry in Advisor.load().entries}
     found = {
         one["entry"]: one
         for one in kept()
         if one["entry"] in entries and entries[one["entry"]].fits(comparison(one), one["from"], one["to"])
     }
-    for old, new in map(_pair, arguments):
+    for old, new in map(_pair, given):
         from_, to = old.side.release, new.side.release
         for behaviour in built_in():
             attempts = [side.observations.get(behaviour.id, ()) for side in (old, new)]
@@ -91,4 +96,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,4 +1,4 @@
-"""Measures how long a run takes, compared with the bare boot of the same two stacks: `python benchmarks/boot.py 2.0.43 2024.06.24`.
+"""Measures a run against the bare boot of the same two stacks: `python benchmarks/boot.py 2.0.43 2024.06.24`.
 
 Bare boot: both stacks at once, from nothing until all services answer, without accounts and without behaviours.
 Decision: from the start of pytest until its decision is on the screen; of that, asking is what comes after both stacks

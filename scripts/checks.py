@@ -51,7 +51,7 @@ def main(pytest_arguments: list[str]) -> int:
 
 
 def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
-    """Run every check with a reachable engine; the status is that of pytest. Raises Failed where an earlier one fails."""
+    """Run every check with a reachable engine; the status of pytest. Raises Failed where an earlier check fails."""
     check("ruff check", ["ruff", "check", "."], environ)
     check("ruff format", ["ruff", "format", "--check", "."], environ)
     check("mypy", ["mypy"], environ)

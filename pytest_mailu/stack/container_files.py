@@ -16,7 +16,7 @@ from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.docker.networks import Layout
 from pytest_mailu.stack.world.certificates import certificate
-from pytest_mailu.stack.world.plan import make_plan
+from pytest_mailu.stack.world.plan import FOLDER, make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
 
 _OVERRIDES: Mapping[str, str] = MappingProxyType(
@@ -31,8 +31,8 @@ def files_for(service: str, release: Release, layout: Layout, overrides: Path | 
     match service:
         case "world":
             places = {vantage: layout.segment(vantage) for vantage in Vantage}
-            plan = make_plan(places, services={name: str(layout.service(name)) for name in CORE_SERVICES}, sealed=True)
-            files |= {"/world/world.pyz": build_zipapp(), "/world/plan.json": json.dumps(plan).encode()}
+            plan = make_plan(places, services={name: str(layout.service(name)) for name in CORE_SERVICES})
+            files |= {f"{FOLDER}/world.pyz": build_zipapp(), f"{FOLDER}/plan.json": json.dumps(plan).encode()}
         case "front":
             own = certificate(population.HOSTNAME)
             files |= {"/certs/cert.pem": own.certificate.encode(), "/certs/key.pem": own.key.encode()}

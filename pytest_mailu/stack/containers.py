@@ -21,6 +21,7 @@ from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import STARVED, cpu_pressure
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
+from pytest_mailu.stack.world.plan import FOLDER as WORLD_FOLDER
 from pytest_mailu.stack.world.plan import PROXY_PORT
 
 
@@ -48,24 +49,26 @@ class StackContainers:
                 f"it has {', '.join(name for name in self.containers if name != WORLD)}",
             ) from None
 
-    async def discover(self) -> None:
+    async def discover(self, dns: str) -> None:
         """Finds the containers that compose created and checks that they are sealed. Nothing is started before that."""
         labels = (f"{RUN}={self._run.id}", f"{SIDE}={self._side}")
-        found, networks = await asyncio.gather(
-            self._engine.containers(*labels), self._engine.call(self._engine.networks_now, *labels)
+        found, networks, volumes = await asyncio.gather(
+            self._engine.containers(*labels),
+            self._engine.call(self._engine.networks_now, *labels),
+            self._engine.call(self._engine.volumes_now, *labels),
         )
         self.containers = {container.labels[SERVICE]: container for container in found}
-        check_sealed({name: c.attrs for name, c in self.containers.items()}, networks, self.project)
+        check_sealed({name: c.attrs for name, c in self.containers.items()}, networks, volumes, self.project, dns)
 
     async def copy_in(self, files: Mapping[str, Mapping[str, bytes]]) -> None:
         """Copies files in: service → absolute path → content."""
-        await asyncio.gather(
-            *(
-                asyncio.to_thread(self.containers[name].put_archive, "/", archive(those))
-                for name, those in files.items()
-                if those
-            )
-        )
+        await asyncio.gather(*(asyncio.to_thread(self._put, name, those) for name, those in files.items() if those))
+
+    def _put(self, service: str, files: Mapping[str, bytes]) -> None:
+        # The world's own file system is read-only: its folder is a volume.
+        folder = WORLD_FOLDER if service == WORLD else ""
+        relative = {path.removeprefix(folder): content for path, content in files.items()}
+        self.containers[service].put_archive(folder or "/", archive(relative))
 
     async def start(self, services: Iterable[str]) -> None:
         """Starts several containers at the same time. Raises StackError for one that the engine cannot start."""

@@ -11,6 +11,7 @@ from pytest_mailu.stack.compose.command import (
     Compose,
     Model,
     explain,
+    parse_version,
     sealed,
     subnet_was_taken,
     template,
@@ -18,9 +19,10 @@ from pytest_mailu.stack.compose.command import (
 )
 from pytest_mailu.stack.containers import StackContainers
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.isolation import WORLD
+from pytest_mailu.stack.docker.isolation import WORLD, seal_options
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout
+from pytest_mailu.stack.docker.outside import add_addresses, create_outside, join_outside
 from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.docker.sweep import remove
 from pytest_mailu.stack.plan import StackPlan
@@ -77,6 +79,8 @@ class ComposeProject:
                 return
 
     async def _create(self) -> None:
+        labels = self._run.labels(self._plan.side)
+        await self._engine.call(create_outside, self._engine, self.name, self.layout, labels)
         arguments = ("create", "--no-build", "--pull", "never")
         result = await self._compose(
             self.name,
@@ -85,7 +89,7 @@ class ComposeProject:
             variables=self._variables(),
             seconds=self._plan.seconds,
         )
-        await self.containers.discover()
+        await self.containers.discover(self._dns)
         if set(self.containers.containers) != {WORLD, *self.services}:
             raise explain("create", result)
 
@@ -104,12 +108,25 @@ class ComposeProject:
             variables=self._variables(),
             seconds=self._plan.seconds,
         )
-        await self.containers.discover()
+        await self.containers.discover(self._dns)
         if any(self.containers.containers[name].id == before[name] for name in services):
             raise explain("up", result)
+
+    async def open_world(self) -> None:
+        """Gives the running world its clients' addresses and its published port. Raises StackError."""
+        world = self.containers[WORLD]
+        labels = self._run.labels(self._plan.side)
+        await self._engine.call(add_addresses, self._engine, world, self.name, labels)
+        await self._engine.call(join_outside, self._engine, world, self.name)
+
+    @property
+    def _dns(self) -> str:
+        return str(self.layout.service(WORLD))
 
     def _variables(self) -> dict[str, str]:
         return variables(self._plan.release, self.layout, self.image_names()[WORLD])
 
     def _model(self, settings: Settings) -> Model:
-        return sealed(self._core, settings.values, self._run.labels(self._plan.side), self._plan.configured)
+        labels = self._run.labels(self._plan.side)
+        options = seal_options(parse_version(self._engine.version))
+        return sealed(self._core, settings.values, labels, self._plan.configured, options)

@@ -179,6 +179,7 @@ class Stack:
         """Starts all services, in an order in which each finds what it looks for at once."""
         self._progress(f"{self.release}: starting")
         await self._containers.start(_STARTED_FIRST)
+        await self.project.open_world()
         self.world = World(await self._containers.proxy_port())
         self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
         self.services = ServiceAccess(

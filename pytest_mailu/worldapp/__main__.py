@@ -1,5 +1,8 @@
 """`python3 world.pyz plan.json`: start the world, say so, and stay until SIGTERM.
 
+`python3 world.pyz --addresses plan.json`: add the addresses that clients come from, and end. It needs CAP_NET_ADMIN, so
+a container of its own does it, which shares the world's network; the world itself needs no capability.
+
 Once everything listens, one line of JSON goes to standard output: `{"ready": true, "ports": {…}}`. Errors and notes go
 to standard error. Exit status: 0 after SIGTERM or SIGINT, 2 when the plan cannot be used.
 """
@@ -17,7 +20,7 @@ from typing import Any, Dict, List
 
 from .control import Control
 from .dns import Dns
-from .interfaces import give_up_the_way_out, take
+from .interfaces import take
 from .journal import Journal
 from .mail import listen, tls_context
 from .plan import Plan, PlanError, read_plan
@@ -26,6 +29,7 @@ from .socks_proxy import SocksProxy
 from .zones import Zones
 
 log = logging.getLogger("world")
+_ADDRESSES = "--addresses"
 
 
 async def live(plan: Plan) -> None:
@@ -36,9 +40,6 @@ async def live(plan: Plan) -> None:
         loop.add_signal_handler(number, end.set)
     loop.set_exception_handler(_complain)
     journal, scripts, dns = Journal(), Scripts(plan.scripts), Dns(Zones(plan.zones, plan.records))
-    take(plan.places.values())
-    if plan.sealed:
-        give_up_the_way_out()
     control = Control(journal, scripts, dns)
     ports = control.ports
     ports["dns"] = await dns.start(plan.dns_addresses, plan.dns_port)
@@ -60,16 +61,20 @@ def main(arguments: List[str]) -> int:
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("WORLD_LOG", "WARNING"), format="%(name)s: %(message)s")
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd: warns of every unknown verb
     warnings.simplefilter("ignore")  # aiosmtpd: AUTH without TLS is what some listeners are for
-    if len(arguments) != 1:
-        print("usage: python3 world.pyz plan.json", file=sys.stderr)
+    if len(arguments) not in (1, 2) or (len(arguments) == 2 and arguments[0] != _ADDRESSES):
+        print("usage: python3 world.pyz [--addresses] plan.json", file=sys.stderr)
         return 2
     try:
-        asyncio.run(live(read_plan(arguments[0])))
+        plan = read_plan(arguments[-1])
+        if arguments[0] == _ADDRESSES:
+            take(plan.places.values())
+        else:
+            asyncio.run(live(plan))
     except (PlanError, ScriptError) as error:
         print(f"world: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"world: cannot listen: {error}", file=sys.stderr)
+        print(f"world: {error}", file=sys.stderr)
         return 2
     return 0
 

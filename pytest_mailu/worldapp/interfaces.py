@@ -1,4 +1,4 @@
-"""Addresses of the world beside those that the container engine gave it.
+"""Adds addresses to the world beside those that the container engine gave it.
 
 The engine's own DNS answers reverse look-ups for every container it knows, with names such as `run_world_1.run_edge`
 that no mail server takes for a host name. Of an address it never gave out it knows nothing, and asks our DNS.
@@ -15,7 +15,7 @@ from typing import Iterable, Optional
 
 from .plan import Place
 
-_SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCDELRT = 0x8915, 0x8916, 0x891C, 0x890C
+_SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8915, 0x8916, 0x891C
 """netdevice(7)."""
 
 
@@ -58,25 +58,3 @@ def _set(request: int, interface: str, address: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         value = struct.pack("16sHH4s8x", interface.encode(), socket.AF_INET, 0, socket.inet_aton(address))
         fcntl.ioctl(handle, request, value)
-
-
-def give_up_the_way_out() -> None:
-    """Remove every default route: clients of the published port come from the bridge itself, which needs none.
-
-    Nothing here sends anything out; without a route it could not even by mistake.
-    """
-    for _ in range(8):
-        with open("/proc/net/route", encoding="ascii") as table:
-            defaults = [row.split() for row in table.readlines()[1:] if row.split()[1] == row.split()[7] == "00000000"]
-        if not defaults:
-            return
-        _delete_default(int(defaults[0][3], 16))
-    raise OSError(errno.EPERM, "the default route cannot be removed")
-
-
-def _delete_default(flags: int) -> None:
-    anywhere = struct.pack("H14x", socket.AF_INET)
-    # struct rtentry of <linux/route.h>: pad, destination, gateway, mask, flags, and zeroes for the rest.
-    entry = struct.pack("@L", 0) + anywhere + anywhere + anywhere + struct.pack("@H", flags & 0x1) + bytes(64)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-        fcntl.ioctl(handle, _SIOCDELRT, entry)

@@ -62,7 +62,6 @@ class Plan:
     proxy_address: str
     proxy_port: int
     connect_seconds: float = 10.0
-    sealed: bool = False
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
 
 
@@ -117,6 +116,5 @@ def _plan(document: Dict[str, Any]) -> Plan:
         proxy_address=proxy["address"],
         proxy_port=int(proxy["port"]),
         connect_seconds=float(proxy.get("connect_seconds", 10.0)),
-        sealed=bool(document.get("sealed", False)),
         scripts=tuple(document.get("scripts", ())),
     )

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release, compose_folder
-from pytest_mailu.stack.docker.networks import Layout
+from pytest_mailu.stack.docker.networks import SUBNET_TAKEN, Layout
 
 Model: TypeAlias = dict[str, Any]
 """A compose file as JSON carries it."""
@@ -104,7 +104,7 @@ def explain(action: str, answer: CommandResult) -> StackError:
             "free some space: docker system df, docker system prune",
         )
     elif "pool overlaps" in text or ("address already in use" in text and "network" in text):
-        cause, remedy = "a subnet was taken by somebody else at the last moment", "try again"
+        cause, remedy = SUBNET_TAKEN, "try again"
     elif "manifest unknown" in text or "no such image" in text or "pull access denied" in text:
         cause, remedy = "an image is missing", "check the release, DOCKER_ORG and DOCKER_PREFIX, and --mailu-pull"
     else:
@@ -114,7 +114,7 @@ def explain(action: str, answer: CommandResult) -> StackError:
 
 def subnet_was_taken(error: StackError) -> bool:
     """Whether a compose error means that another layout may work."""
-    return "subnet was taken" in error.cause
+    return error.cause == SUBNET_TAKEN
 
 
 async def run_command(
@@ -155,7 +155,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 def template(name: str) -> Model:
     """One of the package's own compose files: `mailu` (the core services) or `world` (what seals them in)."""
     model: Model = yaml.safe_load((compose_folder() / f"{name}.yml").read_text("utf-8"))
-    return {name: part for name, part in model.items() if not name.startswith("x-")}
+    return model
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -165,9 +165,16 @@ def merge(base: Any, over: Any) -> Any:
     return over
 
 
-def sealed(core: Model, environment: Mapping[str, str], labels: Mapping[str, str], configured: Sequence[str]) -> Model:
-    """`core` in the sealed world, with environment and labels. Pure: nothing is read but compose/world.yml."""
+def sealed(
+    core: Model,
+    environment: Mapping[str, str],
+    labels: Mapping[str, str],
+    configured: Sequence[str],
+    network_options: Mapping[str, str],
+) -> Model:
+    """`core` in the sealed world, with environment, labels and options of networks. Reads compose/world.yml only."""
     model: Model = merge(core, template("world"))
+    del model["x-sealed"]
     written = {name: escaped(value) for name, value in environment.items()}
     for name, service in model["services"].items():
         service["labels"] = {**service.get("labels", {}), **labels}
@@ -176,6 +183,8 @@ def sealed(core: Model, environment: Mapping[str, str], labels: Mapping[str, str
     for kind in ("networks", "volumes"):
         for name, entry in model[kind].items():
             model[kind][name] = {**(entry or {}), "labels": dict(labels)}
+    for network in model["networks"].values():
+        network["driver_opts"] = dict(network_options)
     return model
 
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
-from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run_command
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run_command, template
+from pytest_mailu.stack.docker.isolation import WORLD
 from pytest_mailu.stack.settings.environment import reason_to_drop
 
 _DROPPED_SERVICES = ("resolver",)
 """The world is the resolver."""
 _ALLOWED_KEYS = frozenset(
     (
-        *("image", "command", "entrypoint", "hostname", "user", "working_dir", "tmpfs", "ulimits", "sysctls"),
+        *("image", "command", "entrypoint", "hostname", "user", "working_dir", "tmpfs", "ulimits"),
         *("read_only", "shm_size", "init", "platform", "cap_drop", "stop_signal", "mem_limit", "cpus"),
     )
 )
@@ -35,6 +36,8 @@ _MAILU_IMAGES = frozenset(
 )
 _RESERVED_TARGETS = ("/certs", "/dkim")
 """Where the test stack puts things of its own: never the user's, read-only or not."""
+_MEMORY = 4 << 30
+"""Bytes of memory that a service of the user's own may have at most."""
 COPY_LIMIT = 8_000_000
 """Bytes of read-only files that are copied into one service at most."""
 
@@ -78,6 +81,11 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
             f"{path} has no service {', '.join(missing)}",
             f"services must have Mailu's own names: {', '.join(CORE_SERVICES)}",
         )
+    if WORLD in services:
+        raise UsageError(
+            f"{path} has a service called `{WORLD}`, which is the name of the sealed surroundings of a test stack",
+            "give your service another name",
+        )
     shared = _environment(services["admin"])
     kept: dict[str, Any] = {}
     binds: dict[str, dict[str, str]] = {}
@@ -99,7 +107,7 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
         mounts = service.get("volumes") or []
         binds[name] = {m["target"]: m["source"] for m in mounts if _is_copied(m)}
         mine["volumes"] = [f"{_new_volume(m, volumes)}:{m['target']}" for m in mounts if _gets_new_volume(m)]
-        kept[name] = mine if name in CORE_SERVICES else {**mine, **_sealed_defaults()}
+        kept[name] = mine if name in CORE_SERVICES else {**mine, **_sealed_defaults(mine)}
     return {"services": kept, "volumes": volumes}, binds
 
 
@@ -115,14 +123,18 @@ def image_for(image: str, release: Release) -> str:
     return f"{home}/{name}:{release.tag}"
 
 
-def _sealed_defaults() -> dict[str, Any]:
+def _sealed_defaults(service: Mapping[str, Any]) -> dict[str, Any]:
     """What world.yml says of the core services, for one of the user's own."""
+    sealed = template("world")["x-sealed"]
     return {
+        "cap_drop": sorted({*service.get("cap_drop", ()), *sealed["cap_drop"]}),
+        "pids_limit": sealed["pids_limit"],
+        "mem_limit": str(min(int(service.get("mem_limit") or _MEMORY), _MEMORY)),
         "networks": {"default": {}},
         "dns": ["${MAILU_WORLD}"],
         "dns_search": ["."],
         "restart": "no",
-        "logging": {"driver": "json-file"},
+        "logging": sealed["logging"],
         "healthcheck": {"disable": True},
     }
 

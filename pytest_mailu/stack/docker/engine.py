@@ -36,8 +36,9 @@ def endpoint() -> str:
 class Engine:
     """A reachable engine. `environ` is what the compose command needs to find the same one."""
 
-    def __init__(self, client: docker.DockerClient, address: str = "") -> None:
+    def __init__(self, client: docker.DockerClient, address: str = "", version: str = "") -> None:
         self.client = client
+        self.version = version
         self.address = address or "the default socket"
         self.environ = {"DOCKER_HOST": address} if address else {}
 
@@ -53,10 +54,10 @@ class Engine:
                 environment={**os.environ, **({"DOCKER_HOST": address} if address else {})},
                 use_ssh_client=True,
             )
-            client.ping()
+            version = str(client.version().get("Version", ""))
         except (DockerException, OSError) as error:
             raise _unreachable(address, error) from error
-        return cls(client, address)
+        return cls(client, address, version)
 
     async def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(*args)` in a thread."""

@@ -1,47 +1,213 @@
-"""Is the stack sealed? Asked of the engine itself, after everything was created and before anything is started."""
+"""Checks that a stack is sealed: what the engine says of its containers, networks and volumes is on a list.
+
+It is a list of what may be, not of what may not: an option that is not known here must be empty.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from packaging.version import Version
 
 from pytest_mailu.core.errors import StackError
 
+Description: TypeAlias = Mapping[str, Any]
+"""What the engine says of a container, network or volume (Docker Engine API 1.41 to 1.50, `inspect`)."""
+
 WORLD = "world"
 OUTSIDE = "outside"
+_BRIDGE = "com.docker.network.bridge"
+OUTSIDE_OPTIONS: Mapping[str, str] = {f"{_BRIDGE}.enable_ip_masquerade": "false"}
+"""Of the network through which the world's port is published: nothing that comes from there is translated."""
+_ISOLATED = {f"{_BRIDGE}.gateway_mode_ipv4": "isolated"}
+_NO_ADDRESS = {f"{_BRIDGE}.inhibit_ipv4": "true"}
+_ISOLATED_SINCE = Version("28.0")
+
+
+def seal_options(engine: Version | None) -> dict[str, str]:
+    """The options of an internal network with which its bridge has no address of the host.
+
+    Since Docker 28 that is the isolated gateway mode; before that, `inhibit_ipv4` (seen with 20.10.24).
+    """
+    return dict(_ISOLATED if engine is not None and engine >= _ISOLATED_SINCE else _NO_ADDRESS)
 
 
 def check_sealed(
-    containers: Mapping[str, Mapping[str, Any]], networks: Iterable[Mapping[str, Any]], project: str
+    containers: Mapping[str, Description],
+    networks: Iterable[Description],
+    volumes: Iterable[Description],
+    project: str,
+    dns: str,
 ) -> None:
-    """StackError unless no service but the world can reach another machine.
+    """Raises StackError unless everything is on the list.
 
-    `containers` maps a service to the engine's description of its container, `networks` are those of the project. Pure.
+    `containers` maps a service to its description; `networks` and `volumes` are those of the project; `dns` is the
+    address of the world. Pure.
     """
-    internal = {network["Name"] for network in networks if network.get("Internal")}
+    outside = f"{project}_{OUTSIDE}"
+    internal = set()
+    for network in networks:
+        name = str(network.get("Name", ""))
+        own_rules = _outside_leaks if name == outside else _internal_leaks
+        _refuse("", [f"{leak} of the network {name}" for leak in (*own_rules(network), *_network_leaks(network))])
+        if name != outside:
+            internal.add(name)
+    own = set()
+    for volume in volumes:
+        name = str(volume.get("Name", ""))
+        if volume.get("Driver", "local") != "local" or volume.get("Options"):
+            _refuse("", [f"driver and options of the volume {name}"])
+        own.add(name)
     for service, container in containers.items():
         host = container["HostConfig"]
-        joined = set(container["NetworkSettings"]["Networks"])
-        allowed = internal | ({f"{project}_{OUTSIDE}"} if service == WORLD else set())
-        leaks = [
-            *(f"network {name}" for name in sorted(joined - allowed)),
-            *([] if joined else ["no network of the run"]),
-            *(
-                f"published port {port} on {binding.get('HostIp') or 'all addresses'}"
-                for port, bindings in (host.get("PortBindings") or {}).items()
-                for binding in bindings
-                if service != WORLD or binding.get("HostIp") != "127.0.0.1"
-            ),
-            *(["the network of the host"] if host.get("NetworkMode") == "host" else []),
-            *(f"{name} of the host" for name in ("PidMode", "IpcMode", "UTSMode") if host.get(name) == "host"),
-            *(["all privileges"] if host.get("Privileged") else []),
-            *(f"device {device['PathOnHost']}" for device in host.get("Devices") or []),
-            *(f"folder {bind} of the host" for bind in host.get("Binds") or [] if bind.startswith("/")),
-            *(f"folder {m['Source']} of the host" for m in host.get("Mounts") or [] if m.get("Type") == "bind"),
-        ]
-        if leaks:
-            raise StackError(
-                f"the service {service} would not be sealed in: {'; '.join(leaks)}",
-                "nothing was started; if you use --mailu-compose, take this out of your compose file, else report it",
-                service=service,
-            )
+        leaks = (
+            *_endpoint_leaks(container, internal | ({outside} if service == WORLD else set())),
+            *([] if host.get("NetworkMode") in internal else [f"network mode {host.get('NetworkMode')!r}"]),
+            *_published(service, host),
+            *([] if host.get("Dns") == [dns] else [f"DNS servers {host.get('Dns')}"]),
+            *(_rights(container) if service == WORLD else ()),
+            *_mounts(container, own),
+            *_options(host),
+        )
+        _refuse(service, list(leaks))
+
+
+def _refuse(service: str, leaks: list[str]) -> None:
+    if leaks:
+        subject = f"the service {service}" if service else "the stack"
+        raise StackError(
+            f"{subject} would not be sealed in: {'; '.join(leaks)}",
+            "nothing was started; if you use --mailu-compose, remove this from your compose file, else report it",
+            service=service,
+        )
+
+
+def _internal_leaks(network: Description) -> Iterator[str]:
+    options = dict(network.get("Options") or {})
+    if not network.get("Internal"):
+        yield "a way out"
+    if options not in (_ISOLATED, _NO_ADDRESS):
+        yield f"options {options or 'missing'}"
+
+
+def _outside_leaks(network: Description) -> Iterator[str]:
+    if dict(network.get("Options") or {}) != OUTSIDE_OPTIONS:
+        yield "options"
+    pools = (network.get("IPAM") or {}).get("Config") or []
+    if not all((pool.get("AuxiliaryAddresses") or {}).get("DefaultGatewayIPv4") for pool in pools):
+        yield "a gateway"
+
+
+def _network_leaks(network: Description) -> Iterator[str]:
+    if network.get("Driver", "bridge") != "bridge":
+        yield f"driver {network['Driver']}"
+    if network.get("EnableIPv6"):
+        yield "IPv6"
+    for name in ("Attachable", "Ingress", "ConfigOnly"):
+        if network.get(name):
+            yield name
+    if network.get("Scope", "local") != "local":
+        yield f"scope {network['Scope']}"
+
+
+def _endpoint_leaks(container: Description, allowed: set[str]) -> Iterator[str]:
+    endpoints: Mapping[str, Description] = container["NetworkSettings"]["Networks"]
+    yield from (f"network {name}" for name in sorted(set(endpoints) - allowed))
+    if not endpoints:
+        yield "no network of the run"
+    for name, endpoint in endpoints.items():
+        for key in ("DriverOpts", "Links", "GlobalIPv6Address"):
+            if (endpoint or {}).get(key):
+                yield f"{key} in the network {name}"
+
+
+def _rights(world: Description) -> Iterator[str]:
+    """Its image is under test, and it joins a network of the host: so it has no rights at all."""
+    host = world["HostConfig"]
+    if host.get("CapDrop") != ["ALL"] or not host.get("SecurityOpt") or not host.get("ReadonlyRootfs"):
+        yield "rights"
+    if (world.get("Config") or {}).get("User", "").partition(":")[0] in ("", "0", "root"):
+        yield "the user root"
+
+
+def _mounts(container: Description, volumes: set[str]) -> Iterator[str]:
+    host = container["HostConfig"]
+    for mount in container.get("Mounts") or []:
+        if not _is_own_mount(mount, volumes):
+            yield f"mount {mount.get('Source') or mount.get('Name')} at {mount.get('Destination')}"
+    for bind in host.get("Binds") or []:
+        if bind.partition(":")[0] not in volumes:
+            yield f"folder {bind} of the host"
+    for mount in host.get("Mounts") or []:
+        if mount.get("Type") not in ("volume", "tmpfs") or (mount.get("VolumeOptions") or {}).get("DriverConfig"):
+            yield f"mount {mount.get('Source')} of type {mount.get('Type')}"
+
+
+def _options(host: Description) -> Iterator[str]:
+    for name, value in host.items():
+        if name not in _CHECKED_ABOVE and name not in _ANY_VALUE and not _RULES.get(name, _is_empty)(value):
+            yield f"option {name} ({str(value)[:80]})"
+
+
+def _published(service: str, host: Description) -> Iterator[str]:
+    for port, bindings in (host.get("PortBindings") or {}).items():
+        for binding in bindings or [{}]:
+            if service != WORLD or binding.get("HostIp") != "127.0.0.1":
+                yield f"published port {port} on {binding.get('HostIp') or 'all addresses'}"
+
+
+def _is_own_mount(mount: Description, volumes: set[str]) -> bool:
+    """A volume of the project or one that an image declares (without a name, so the engine made one up), or a tmpfs."""
+    if mount.get("Type") == "tmpfs":
+        return True
+    if mount.get("Type") != "volume" or mount.get("Driver", "local") != "local":
+        return False
+    name = str(mount.get("Name", ""))
+    return name in volumes or re.fullmatch(r"[0-9a-f]{64}", name) is not None
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
+def _one_of(*values: object) -> Callable[[object], bool]:
+    return lambda value: not value or value in values
+
+
+def _log_config(value: Any) -> bool:
+    return value["Type"] in ("json-file", "local") and set(value.get("Config") or {}) <= {"max-size", "max-file"}
+
+
+def _sysctls(value: Any) -> bool:
+    return set(value or {}) <= {"net.ipv4.ip_unprivileged_port_start", "net.core.somaxconn"}
+
+
+def _paths(value: Any) -> bool:
+    """Docker's own list; an empty one would be `systempaths=unconfined`."""
+    return value is None or len(value) >= 5
+
+
+_CHECKED_ABOVE = frozenset(("NetworkMode", "PortBindings", "Dns", "Binds", "Mounts"))
+_ANY_VALUE = frozenset(
+    (
+        *("CapDrop", "ConsoleSize", "Init", "ReadonlyRootfs", "ShmSize", "Tmpfs", "Ulimits", "DnsSearch"),
+        *("Memory", "MemoryReservation", "MemorySwap", "MemorySwappiness", "NanoCpus", "CpuShares", "CpuPeriod"),
+        *("CpuQuota", "CpusetCpus", "CpuCount", "CpuPercent", "PidsLimit"),
+    )
+)
+"""Limits and takes away, or stays in the container."""
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "CgroupnsMode": _one_of("private", "host"),  # the engine's default, `host` with cgroups of version 1
+    "IpcMode": _one_of("private", "shareable", "none"),
+    "Isolation": _one_of("default"),
+    "LogConfig": _log_config,
+    "MaskedPaths": _paths,
+    "ReadonlyPaths": _paths,
+    "RestartPolicy": lambda value: (value or {}).get("Name") in (None, "", "no"),
+    "Runtime": _one_of("runc", "crun", "io.containerd.runc.v2"),
+    "SecurityOpt": lambda value: set(value or []) <= {"no-new-privileges:true", "no-new-privileges"},
+    "Sysctls": _sysctls,
+}
+"""Options with their own list of values. Every other one must be empty."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Vantage
@@ -17,6 +14,7 @@ EDGE_POOL = IPv4Network("198.18.0.0/15")
 """Reserved for benchmarks (RFC 2544), so no public host has an address in it. Not private: Rspamd of Mailu 1.9 skips
 its checks for private addresses."""
 INSIDE_POOL = IPv4Network("10.0.0.0/8")
+"""For Mailu's SUBNET, which is private in every real installation."""
 _RESERVED_INSIDE = (IPv4Network("10.0.0.0/15"), IPv4Network("10.10.0.0/16"), IPv4Network("10.96.0.0/12"))
 """Commonly used elsewhere: a VPN that is down has no route here."""
 
@@ -57,7 +55,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The networks of one stack. `inside` is Mailu's SUBNET; `outside` is for the world's published port alone."""
+    """The networks of one stack. `inside` is Mailu's SUBNET; `outside` is for the world's published port only."""
 
     inside: Segment
     stranger: Segment
@@ -79,6 +77,11 @@ class Layout:
         return self.inside.network[SERVICE_HOSTS[name]]
 
     @property
+    def no_gateway(self) -> IPv4Address:
+        """An address in `outside` that nobody has: the default gateway there, so that no packet leaves the network."""
+        return self.outside[-2]
+
+    @property
     def networks(self) -> tuple[IPv4Network, ...]:
         """All of them."""
         return (self.inside.network, self.stranger.network, self.other.network, self.relaynet.network, self.outside)
@@ -89,7 +92,6 @@ class Layout:
             **{f"MAILU_{name.upper()}": str(self.service(name)) for name in SERVICE_HOSTS},
             "MAILU_SUBNET": str(self.inside.network),
             "MAILU_SUBNET_REST": str(list(self.inside.network.subnets(1))[1]),
-            "MAILU_OUTSIDE_SUBNET": str(self.outside),
             **{
                 f"MAILU_{name}_{part}": str(value)
                 for name, segment in (("STRANGER", self.stranger), ("OTHER", self.other), ("RELAYNET", self.relaynet))
@@ -110,7 +112,7 @@ def choose_layout(taken: Iterable[IPv4Network], rng: random.Random | None = None
             stranger=Segment(next(edges)),
             other=Segment(next(edges)),
             relaynet=Segment(next(edges)),
-            outside=next(insides),
+            outside=next(edges),
         )
     except StopIteration:
         raise StackError(
@@ -129,45 +131,15 @@ def _free_subnets(pool: IPv4Network, occupied: Iterable[IPv4Network], rng: rando
             yield candidate
 
 
-async def routes() -> list[IPv4Network]:
-    """The networks that this machine has a route to, without the default route; all tables where `ip` is there."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *("ip", "-4", "-j", "route", "show", "table", "all"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        output, _ = await process.communicate()
-        return parse_ip_routes(output.decode())
-    except (OSError, ValueError):
-        return _proc_routes()
+SUBNET_TAKEN = "a subnet was taken by somebody else at the last moment"
 
 
-def _proc_routes() -> list[IPv4Network]:
-    try:
-        return parse_proc_routes(Path("/proc/net/route").read_text())
-    except OSError:
-        return []
-
-
-def parse_ip_routes(text: str) -> list[IPv4Network]:
-    """`ip -j route` as networks. Raises ValueError for what is not JSON."""
-    found = []
-    for route in json.loads(text):
-        if (destination := route.get("dst", "default")) != "default" and ":" not in destination:
-            found.append(IPv4Network(destination, strict=False))
-    return [network for network in found if network.prefixlen]
-
-
-def parse_proc_routes(text: str) -> list[IPv4Network]:
-    """/proc/net/route as networks: little-endian hexadecimal columns (Linux, net/ipv4/fib_trie.c)."""
-    found = []
-    for line in text.splitlines()[1:]:
-        columns = line.split()
-        destination, mask = (int.from_bytes(bytes.fromhex(columns[i]), "little") for i in (1, 7))
-        if mask:
-            found.append(IPv4Network((destination, mask.bit_count())))
-    return found
+def network_error(text: str) -> StackError:
+    """Why the engine did not create a network, from its message."""
+    low = text.lower()
+    if "overlaps" in low or "address already in use" in low:
+        return StackError(SUBNET_TAKEN, "try again", (text,))
+    return StackError("the Docker engine cannot create a network", "see its message below", (text,))
 
 
 def engine_networks(networks: Iterable[Mapping[str, object]]) -> list[IPv4Network]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks, routes
+from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks
+from pytest_mailu.stack.docker.routes import routes
 
 
 class SubnetAllocator:
@@ -17,7 +18,7 @@ class SubnetAllocator:
 
     async def allocate(self) -> Layout:
         """A layout for one stack. Raises StackError where there is no room."""
-        used, known = await asyncio.gather(routes(), self._engine.call(self._engine.networks_now))
+        used, known = await asyncio.gather(asyncio.to_thread(routes), self._engine.call(self._engine.networks_now))
         mine = [network for layout in self._given for network in layout.networks]
         layout = choose_layout([*used, *engine_networks(known), *mine])
         self._given.append(layout)

@@ -11,6 +11,8 @@ from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.world.certificates import Certificate, certificate
 from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, zones
 
+FOLDER = "/world"
+"""The folder in the container that holds the zipapp and its plan; a volume."""
 PROXY_PORT = 1080
 """Where the SOCKS proxy listens inside the container: the one port to publish, on 127.0.0.1."""
 PORTS: Mapping[str, int] = {
@@ -65,13 +67,11 @@ def make_plan(
     extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
-    sealed: bool = False,
 ) -> dict[str, Any]:
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `sealed` makes the world drop its default routes, so it is for a container of its own; `identity` is the certificate
-    of all mail servers (default: one of this run's authority).
+    `identity` is the certificate of all mail servers (default: one of this run's authority).
     """
     inside = str(places[Vantage.INSIDE].world)
     shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)
@@ -90,5 +90,4 @@ def make_plan(
         "dns": {"addresses": [inside], "port": ports["dns"]},
         "proxy": {"address": proxy_address, "port": ports["proxy"]},
         "scripts": [dict(script) for script in scripts],
-        "sealed": sealed,
     }

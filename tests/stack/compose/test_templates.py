@@ -15,13 +15,15 @@ LABELS = {"org.pytest-mailu.run": "1"}
 
 
 def test_the_core_services_are_sealed_by_the_world() -> None:
-    model = sealed(template("mailu"), {"SITENAME": "a $b"}, LABELS, CONFIGURED)
+    model = sealed(template("mailu"), {"SITENAME": "a $b"}, LABELS, CONFIGURED, {"option": "1"})
     services = model["services"]
     assert set(services) == {*CORE_SERVICES, "world"}
     assert [name for name, service in services.items() if service.get("ports")] == ["world"]
     assert services["world"]["ports"] == ["127.0.0.1::1080"]
-    assert [name for name, network in model["networks"].items() if not network.get("internal")] == ["outside"]
-    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["world"]
+    assert all(network["internal"] for network in model["networks"].values())
+    assert all(network["driver_opts"] == {"option": "1"} for network in model["networks"].values())
+    assert all(service["pids_limit"] and service["mem_limit"] for service in services.values())
+    assert all(service["logging"]["options"]["max-size"] for service in services.values())
     assert all(service["restart"] == "no" and service["dns"] == ["${MAILU_WORLD}"] for service in services.values())
     everything = [*services.values(), *model["networks"].values(), *model["volumes"].values()]
     assert all(entry["labels"] == LABELS for entry in everything)

@@ -87,7 +87,7 @@ def test_a_volume_that_two_services_share_is_shared_in_the_test_stack() -> None:
 
 def test_a_users_own_service_comes_along_into_the_sealed_network() -> None:
     core, _ = transform(users_model(), NEW, Path("compose.yml"))
-    model = sealed(core, {}, LABELS, CONFIGURED)
+    model = sealed(core, {}, LABELS, CONFIGURED, {})
     extra = model["services"]["extra"]
     assert extra["networks"] == {"default": {}}
     assert extra["dns"] == ["${MAILU_WORLD}"]
@@ -120,6 +120,21 @@ def test_a_file_without_mailus_names_is_refused_with_what_is_missing() -> None:
         transform(model, NEW, Path("mine.yml"))
     assert "smtp, antispam" in caught.value.cause
     assert "mine.yml" in caught.value.cause
+
+
+def test_a_service_called_world_is_refused() -> None:
+    with pytest.raises(UsageError, match="world"):
+        transform(users_model(world={"image": "registry.example/extra:7"}), NEW, Path("mine.yml"))
+
+
+def test_a_users_own_service_has_limits_and_no_raw_packets() -> None:
+    more = {"image": "registry.example/extra:7", "cap_drop": ["CHOWN"], "mem_limit": str(64 << 30), "pids_limit": -1}
+    core, _ = transform(users_model(greedy=more), NEW, Path("mine.yml"))
+    greedy = core["services"]["greedy"]
+    assert {"CHOWN", "NET_RAW", "MKNOD"} <= set(greedy["cap_drop"])
+    assert int(greedy["mem_limit"]) <= 4 << 30
+    assert 0 < greedy["pids_limit"] <= 2000
+    assert greedy["logging"]["options"]["max-size"]
 
 
 def test_a_service_that_is_built_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""SubnetAllocator: free ones, apart from each other, and addresses that are where they should be."""
+"""Subnets: free ones, apart from each other, and addresses that are where they should be."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pytest_mailu.stack.docker.networks import (
     EDGE_POOL,
     choose_layout,
     engine_networks,
-    parse_ip_routes,
-    parse_proc_routes,
 )
 
 
@@ -51,12 +49,12 @@ def test_without_room_the_message_says_what_to_do() -> None:
 
 
 def test_one_free_edge_too_few_is_no_room() -> None:
-    free = {IPv4Network("198.18.4.0/24"), IPv4Network("198.19.255.0/24")}
+    free = {IPv4Network("198.18.4.0/24"), IPv4Network("198.18.7.0/24"), IPv4Network("198.19.255.0/24")}
     taken = [network for network in EDGE_POOL.subnets(new_prefix=24) if network not in free]
     with pytest.raises(StackError):
         choose_layout(taken)
     layout = choose_layout([n for n in taken if n != IPv4Network("198.18.9.0/24")])
-    assert {layout.stranger.network, layout.other.network, layout.relaynet.network} == {
+    assert {layout.stranger.network, layout.other.network, layout.relaynet.network, layout.outside} == {
         *free,
         IPv4Network("198.18.9.0/24"),
     }
@@ -72,26 +70,10 @@ def test_fixed_addresses_are_outside_the_range_that_the_engine_gives_out() -> No
     assert layout.segment(Vantage.INSIDE).front == layout.service("front")
 
 
-def test_routes_are_read_from_ip_without_the_default_route() -> None:
-    text = (
-        '[{"dst":"default","gateway":"192.0.2.1","dev":"eth0"},{"dst":"10.8.0.0/16","dev":"tun0"},'
-        '{"dst":"203.0.113.7","dev":"eth0","type":"local"},{"type":"broadcast","dst":"10.8.255.255"},{"dst":"0.0.0.0/0"}]'
-    )
-    assert parse_ip_routes(text) == [
-        IPv4Network("10.8.0.0/16"),
-        IPv4Network("203.0.113.7/32"),
-        IPv4Network("10.8.255.255/32"),
-    ]
-
-
-def test_routes_are_read_from_proc() -> None:
-    text = (
-        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-        "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-        "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
-        "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
-    )
-    assert parse_proc_routes(text) == [IPv4Network("172.17.0.0/16"), IPv4Network("192.0.2.0/24")]
+def test_the_default_gateway_outside_is_an_address_that_nobody_has() -> None:
+    layout = choose_layout([])
+    assert layout.no_gateway in layout.outside
+    assert layout.no_gateway not in (layout.outside[0], layout.outside[1], layout.outside[-1])
 
 
 def test_networks_of_the_engine_are_read_and_odd_ones_passed_over() -> None:

@@ -1,0 +1,164 @@
+"""Nothing in a running stack reaches this machine or another one, tried from inside each container of it.
+
+Listeners of the test's own stand on this machine, on every address and on IPv4 and IPv6. Every container of the stack
+dials every address of this machine, the first address of each network of the run, and addresses elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_mailu.core.releases import Release
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.images import Pull
+from pytest_mailu.stack.docker.labels import RUN, RunIdentity
+from pytest_mailu.stack.docker.subnets import SubnetAllocator
+from pytest_mailu.stack.docker.sweep import remove
+from pytest_mailu.stack.evidence.container_io import execute
+from pytest_mailu.stack.plan import StackPlan
+from pytest_mailu.stack.preflight import preflight
+from pytest_mailu.stack.stack import Stack, running
+from tests.lab.build import build
+from tests.lab.trial import lab_images
+
+pytestmark = pytest.mark.engine
+
+ELSEWHERE = ("1.1.1.1", "8.8.8.8", "169.254.169.254", "2606:4700:4700::1111")
+DIAL = """
+import json, socket, sys, threading
+port, targets = int(sys.argv[1]), sys.argv[2:]
+interfaces = [name for _, name in socket.if_nameindex() if name != "lo"]
+reached = []
+def dial(family, address, kind):
+    with socket.socket(family, kind) as sock:
+        sock.settimeout(6)
+        try:
+            sock.connect(address)
+            if kind == socket.SOCK_DGRAM:
+                sock.send(b"?")
+                sock.recv(1)
+            reached.append([address[0], kind])
+        except ConnectionRefusedError:
+            reached.append([address[0], "refused", kind])
+        except OSError:
+            pass
+threads = []
+for target in targets:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        if ":" not in target:
+            places = [(socket.AF_INET, (target, port))]
+        elif target.startswith("fe80"):
+            indexes = [socket.if_nametoindex(name) for name in interfaces]
+            places = [(socket.AF_INET6, (target, port, 0, index)) for index in indexes]
+        else:
+            places = [(socket.AF_INET6, (target, port))]
+        threads += [threading.Thread(target=dial, args=(family, address, kind)) for family, address in places]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(json.dumps(reached))
+"""
+"""Run in a container: what answers, be it with a refusal; time-outs and missing routes are no answer."""
+
+
+@contextmanager
+def listeners() -> Iterator[tuple[int, list[str]]]:
+    """A port that TCP and UDP listeners of ours have on every address of this machine, and who came."""
+    came: list[str] = []
+    sockets: list[socket.socket] = []
+    port = 0
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            sock = socket.socket(family, kind)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address, port))
+            port = sock.getsockname()[1]
+            if kind == socket.SOCK_STREAM:
+                sock.listen()
+            sockets.append(sock)
+            threading.Thread(target=_note, args=(sock, kind, came), daemon=True).start()
+    try:
+        yield port, came
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def _note(sock: socket.socket, kind: int, came: list[str]) -> None:
+    while True:
+        try:
+            if kind == socket.SOCK_STREAM:
+                connection, peer = sock.accept()
+                connection.close()
+            else:
+                _, peer = sock.recvfrom(10)
+                sock.sendto(b"!", peer)
+        except OSError:
+            return
+        came.append(peer[0])
+
+
+def own_addresses() -> list[str]:
+    """Every address of this machine but loopback, of IPv4 (from /proc) and IPv6."""
+    four = {line.split()[1] for line in _local_lines()} - {"127.0.0.1"}
+    six = []
+    path = Path("/proc/net/if_inet6")
+    for line in path.read_text().splitlines() if path.exists() else []:
+        digits, name = line.split()[0], line.split()[-1]
+        if name != "lo":
+            six.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)))
+    return [*sorted(four), *sorted(set(six))]
+
+
+def _local_lines() -> Iterator[str]:
+    """The lines of /proc/net/fib_trie that name a local address."""
+    before = ""
+    for line in Path("/proc/net/fib_trie").read_text().splitlines():
+        if "host LOCAL" in line:
+            yield before
+        before = line
+
+
+def test_no_container_of_a_stack_reaches_this_machine_or_another_one() -> None:
+    build()
+    engine, run = Engine.connect(), RunIdentity.new()
+
+    async def dial_from_everywhere(port: int) -> dict[str, list[object]]:
+        plan = StackPlan("old", Release.parse("2024.06"), pull=Pull.NEVER)
+        stack = Stack(plan, run, engine, await preflight(engine, 1), SubnetAllocator(engine))
+        async with running([stack]):
+            targets = [*own_addresses(), *(str(net[1]) for net in stack.layout.networks), *ELSEWHERE]
+            assert str(stack.layout.outside[1]) in targets
+            containers = engine.containers_now(f"{RUN}={run.id}")
+            assert {c.labels["com.docker.compose.service"] for c in containers} >= {"front", "smtp", "world"}
+            dialled = [
+                asyncio.to_thread(execute, container, ["python3", "-c", DIAL, str(port), *targets])
+                for container in containers
+            ]
+            results = await asyncio.gather(*dialled)
+            assert not [result.errors for result in results if result.code]
+            reached = {
+                container.labels["com.docker.compose.service"]: json.loads(result.output)
+                for container, result in zip(containers, results, strict=True)
+            }
+            # The host's address in `outside`, which the published port needs; only the world stands there.
+            gate = str(stack.layout.outside[1])
+            reached["world"] = [entry for entry in reached["world"] if entry[0] != gate]
+            return reached
+
+    try:
+        with listeners() as (port, came), lab_images():
+            reached = asyncio.run(dial_from_everywhere(port))
+            assert {name: found for name, found in reached.items() if found} == {}
+            assert len(set(came)) <= 1  # the world, by that one address
+    finally:
+        remove(engine, run.id)
+        engine.close()

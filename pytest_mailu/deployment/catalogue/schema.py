@@ -305,6 +305,10 @@ class Effect(StrEnum):
     """Rspamd's `local.d`: single keys win, the rest of Mailu's section stays."""
     REPLACES = "replaces"
     """Mailu's file (or section) no longer counts."""
+    IGNORED = "ignored"
+    """The service finds the file and does not use it."""
+    BREAKS = "breaks"
+    """The service does not start with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from pytest_mailu.deployment.catalogue.schema import (
     Difference,
     Directive,
     DnsRecord,
+    Effect,
     HostRequirement,
     Knowledge,
     KnownSeries,
@@ -113,8 +114,12 @@ class Catalogue:
         return found[0] if found else ""
 
     def override(self, path: str, release: Release) -> Override | None:
-        """Who reads a file below the folder of overrides, and how; None where no service of the release does."""
-        return next((entry for entry in self.overrides if release in entry and entry.fits(path)), None)
+        """Who reads a file below the folder of overrides, and how; None where no service of the release does.
+
+        With the effect `breaks`, the service fails because of the file.
+        """
+        found = next((entry for entry in self.overrides if release in entry and entry.fits(path)), None)
+        return None if found is None or found.effect is Effect.IGNORED else found
 
     def lost_directives(self, service: str, program: str, old: Release, new: Release) -> tuple[Directive, ...]:
         """The directives that the program of a service knows in `old` and not in `new`."""

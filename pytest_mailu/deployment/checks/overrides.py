@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mailu.core.model import Outcome, Severity
-from pytest_mailu.deployment.catalogue import Override
+from pytest_mailu.deployment.catalogue import Effect, Override
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.model import Place
 from pytest_mailu.deployment.note import About, Note
@@ -27,6 +27,18 @@ def check(subject: Subject) -> Iterator[Note]:
 
 def _file(subject: Subject, path: str, text: Text, before: Override | None, after: Override | None) -> Iterator[Note]:
     made = {"id": f"overrides/{path}", "place": Place(text.shown, 1)}
+    if after is not None and after.effect is Effect.BREAKS:
+        note = About(
+            **made,  # type: ignore[arg-type]
+            title=f"{after.service} of {subject.new} does not start with overrides/{path}",
+            breaks=after.note,
+            source=str(after.source),
+            severity=Severity.CRITICAL,
+            cause=after.note,
+            remedy=f"Move the file straight into overrides/{path.partition('/')[0]}, and use its new path.",
+        )
+        yield note.broken() if before is not None and before.effect is Effect.BREAKS else note.lost(Outcome.REFUSED)
+        return
     if before is None and after is None:
         if path.rpartition("/")[2].startswith((".", "README", "readme")) or not text.text.strip():
             return

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from pytest_mailu.core.releases import SERIES, Release
-from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, Difference, load
+from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, Difference, Effect, load
 from pytest_mailu.deployment.catalogue.review import review
 
 
@@ -105,7 +105,9 @@ def test_a_glob_of_overrides_ends_at_a_slash(catalogue: Catalogue) -> None:
     assert program("nginx/mta-sts.conf", latest) == "nginx"
     assert program("nginx/dovecot/proxy.conf", latest) == "Dovecot"
     assert program("nginx/dovecot/proxy.conf", Release("2.0", 43)) == ""
-    assert program("rspamd/maps/blacklist.map", latest) == ""
+    assert program("rspamd/blacklist.map", latest) == "Rspamd"
+    assert program("rspamd/options.inc", latest) == ""
+    assert program("rspamd/options.inc", Release("1.9", 50)) == "Rspamd"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +159,10 @@ def test_a_name_of_an_old_release_says_what_took_its_place(catalogue: Catalogue)
     assert (old.last, old.to) == ("1.8", "CREDENTIAL_ROUNDS")
     assert catalogue.legacy("CREDENTIAL_ROUNDS") is None
     assert all(not entry.to or catalogue.setting(entry.to) for entry in catalogue.legacies)
+
+
+def test_a_folder_below_the_overrides_of_rspamd_breaks_it(catalogue: Catalogue) -> None:
+    found = catalogue.override("rspamd/maps/blacklist.map", Release("2.0", 43))
+    assert found is not None
+    assert found.effect is Effect.BREAKS
+    assert catalogue.override("rspamd/maps/blacklist.map", Release("1.9", 50)) is None

@@ -158,10 +158,16 @@ def test_networks_ports_and_mounts_are_those_of_the_set_up_page(catalogue: Catal
 
 
 def test_overrides_of_rspamd_replace_in_1_9_and_merge_from_2_0_on(catalogue: Catalogue) -> None:
-    rspamd = [override for override in catalogue.overrides if override.program == "Rspamd"]
+    def effect(path: str, release: Release) -> Effect | None:
+        found = catalogue.override(path, release)
+        return found.effect if found else None
+
     # setup/flavors/compose/docker-compose.yml at 1.9.50; core/rspamd/start.py at 2.0.0
-    assert [override.effect for override in rspamd if Release("1.9", 50) in override] == [Effect.REPLACES]
-    assert [override.effect for override in rspamd if Release("2.0", 0) in override] == [Effect.MERGED]
+    assert effect("rspamd/multimap.conf", Release("1.9", 50)) is Effect.REPLACES
+    assert effect("rspamd/multimap.conf", Release("2.0", 0)) is Effect.MERGED
+    # towncrier/newsfragments/2937.bugfix at 2.0.28
+    assert effect("rspamd/forbidden_file_extension.map", Release("2.0", 27)) is None
+    assert effect("rspamd/forbidden_file_extension.map", Release("2.0", 28)) is Effect.REPLACES
 
 
 def test_versions_are_those_of_the_dockerfiles(catalogue: Catalogue) -> None:

@@ -72,9 +72,9 @@ async def _logged_in(probe: Probe, endpoint: Endpoint, user: User) -> Observatio
     "access/{endpoint}/login", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": EVERYWHERE}
 )
 async def login(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with the right password on {endpoint.words}
+    """Login with the right password on {endpoint.words}
 
-    Nobody whose program is set to {endpoint.words} gets in.
+    Mail programs set to {endpoint.words} cannot log in.
 
     RFC 4954; RFC 9051 section 6.2.3; RFC 1939 section 7; RFC 5804 section 2.1
     """
@@ -90,7 +90,7 @@ async def login(probe: Probe, endpoint: Endpoint) -> Observation:
 async def mechanism(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
     """SMTP AUTH {mechanism} on {endpoint.words}
 
-    Programs and devices that know only {mechanism} cannot send.
+    Programs and devices that support only {mechanism} cannot send.
 
     RFC 4954 section 4; RFC 4616 for PLAIN
     """
@@ -106,9 +106,10 @@ async def mechanism(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observa
     each={"endpoint": EVERYWHERE},
 )
 async def wrong_password(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with a wrong password on {endpoint.words}, which must be refused for good
+    """Login with a wrong password on {endpoint.words} is refused permanently
 
-    Anybody gets into every mailbox; or, with a temporary reply, programs try again for ever instead of asking.
+    Anyone can open every mailbox. If the reply is a temporary one, programs try again for ever and do not ask for the
+    password.
 
     RFC 4954 section 6: 535 5.7.8; RFC 5530: AUTHENTICATIONFAILED
     """
@@ -120,9 +121,9 @@ async def wrong_password(probe: Probe, endpoint: Endpoint) -> Observation:
     "access/{endpoint}/unknown-user", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": EVERYWHERE}
 )
 async def unknown_user(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login as somebody who does not exist on {endpoint.words}, which must be refused
+    """Login as a user who does not exist on {endpoint.words} is refused
 
-    Strangers get in, or can find out which addresses exist.
+    Strangers can log in, or find out which addresses exist.
 
     RFC 4954 section 6
     """
@@ -137,9 +138,9 @@ async def unknown_user(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": EVERYWHERE},
 )
 async def disabled_user(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login of a disabled user on {endpoint.words}, which must be refused
+    """Login of a disabled user on {endpoint.words} is refused
 
-    People whose account was closed still get in.
+    Users whose account is disabled can still log in.
 
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/nginx.py
     """
@@ -150,9 +151,9 @@ async def disabled_user(probe: Probe, endpoint: Endpoint) -> Observation:
     "access/{endpoint}/imap-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": IMAP}
 )
 async def imap_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login on {endpoint.words} of a user whose IMAP is switched off, which must be refused
+    """Login on {endpoint.words} of a user without IMAP access is refused
 
-    The switch in the admin site has no effect.
+    The IMAP switch in the administration has no effect.
 
     Mailu docs, "Web administration" (enable IMAP); core/admin/mailu/internal/nginx.py
     """
@@ -163,9 +164,9 @@ async def imap_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
     "access/{endpoint}/pop3-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": POP3}
 )
 async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login on {endpoint.words} of a user whose POP3 is switched off, which must be refused
+    """Login on {endpoint.words} of a user without POP3 access is refused
 
-    The switch in the admin site has no effect.
+    The POP3 switch in the administration has no effect.
 
     Mailu docs, "Web administration" (enable POP3); core/admin/mailu/internal/nginx.py
     """
@@ -179,9 +180,9 @@ async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL},
 )
 async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
-    """A login on {endpoint.words} with a password of the kind "{kind}"
+    """Login on {endpoint.words} with a special password: {kind}
 
-    Users with such a password are locked out.
+    Users with such a password cannot log in.
 
     RFC 4616 section 2 (UTF-8 in PLAIN); RFC 9051 section 4.3 (quoted strings and literals)
     """
@@ -195,9 +196,9 @@ async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Obser
     each={"endpoint": tuple(endpoint for endpoint in EVERYWHERE if endpoint.tls is Tls.STARTTLS)},
 )
 async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login in plain text, before STARTTLS, on {endpoint.words}, which must be refused
+    """Login before STARTTLS on {endpoint.words} is refused
 
-    Passwords cross the network in the clear.
+    Passwords cross the network in plain text.
 
     RFC 8314 section 4.1; RFC 9051 section 6.2.3 (LOGINDISABLED)
     """
@@ -220,9 +221,9 @@ async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("access/25-starttls/login", endpoint=SMTP_25, wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
 async def login_on_25(probe: Probe) -> Observation:
-    """A login on port 25, which Mailu does not offer
+    """Login on port 25 is not offered
 
-    Bots try passwords on port 25, where nobody needs a login.
+    Bots can try passwords on port 25.
 
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf (smtp_auth none on 25), 1.9 to master
     """

@@ -105,9 +105,9 @@ async def _at_once(probe: Probe, endpoint: Endpoint, logins: Sequence[tuple[str,
     timeout=SECONDS,
 )
 async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Six logins as people who do not exist on {endpoint.words}: the limit, its answer, and who is then locked out
+    """Six logins as unknown users on {endpoint.words}: when the limit starts, and who is locked out
 
-    People behind the same address as somebody with a wrong password are locked out, or attackers are not.
+    Users behind the same address are locked out, or attackers are not.
 
     Mailu docs, "Configuration reference" (AUTH_RATELIMIT_IP, AUTH_RATELIMIT_USER); core/admin/mailu/limiter.py
     """
@@ -135,9 +135,9 @@ async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def same_password(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The right password on {endpoint.words} after a forgotten phone has tried the old one six times
+    """Login with the right password on {endpoint.words} after six tries with an old password
 
-    A single device with an old password locks out its owner's other devices, and everybody behind the same address.
+    One device with an old password locks out its owner and everyone behind the same address.
 
     core/admin/mailu/limiter.py: the same wrong password counts once since 2.0; core/admin/mailu/internal/views/auth.py
     """
@@ -160,9 +160,9 @@ async def same_password(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def tries_on_25(probe: Probe) -> Observation:
-    """Six attempts to log in on port 25, where no login is offered, then a good one on 465
+    """Six login attempts on port 25, then a good login on 465
 
-    A device that insists on port 25 locks out everybody behind its address.
+    One device that tries to log in on port 25 locks out everyone behind its address.
 
     core/admin/mailu/internal/views/auth.py, 1.9 to master: each attempt on 25 counts
     """
@@ -189,9 +189,9 @@ async def tries_on_25(probe: Probe) -> Observation:
     timeout=SECONDS,
 )
 async def web_tries(probe: Probe) -> Observation:
-    """Six wrong passwords in the web site's login, then the right one, there and in a mail program
+    """Six wrong passwords on the web site, then the right one there and in a mail program
 
-    People who mistype are locked out of their mail programs as well, or attackers are not locked out.
+    Users who mistype their password are locked out of mail programs as well, or attackers are not locked out.
 
     core/admin/mailu/sso/views/base.py, 1.9 to master: the web site and the mail ports count together
     """

@@ -25,9 +25,9 @@ BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
     each={"endpoint": SASL, "mechanism": MECHANISMS},
 )
 async def sasl(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
-    """A login with the SASL mechanism {mechanism} on {endpoint.words}
+    """SASL login with {mechanism} on {endpoint.words}
 
-    Programs that use AUTHENTICATE (or AUTH) with {mechanism} do not get in.
+    Programs that use AUTHENTICATE (or AUTH) with {mechanism} cannot log in.
 
     RFC 9051 section 6.2.2; RFC 5034; RFC 5804 section 2.1
     """
@@ -52,9 +52,9 @@ async def sasl(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
     each={"endpoint": SASL[:2]},
 )
 async def initial_response(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with PLAIN in one line (an initial response) on {endpoint.words}
+    """SASL PLAIN with an initial response on {endpoint.words}
 
-    Programs that save a round trip do not get in.
+    Programs that send the response with the command cannot log in.
 
     RFC 4959 (SASL-IR); RFC 5034 section 4
     """
@@ -75,9 +75,9 @@ async def initial_response(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS},
 )
 async def in_steps(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
-    """SMTP AUTH {mechanism} on {endpoint.words}, without an initial response
+    """SMTP AUTH {mechanism} without an initial response on {endpoint.words}
 
-    Programs and devices that wait to be asked cannot send.
+    Programs and devices that wait for the server's challenge cannot send.
 
     RFC 4954 section 4
     """
@@ -93,9 +93,9 @@ async def in_steps(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observat
     each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS, "kind": BROKEN},
 )
 async def broken(probe: Probe, endpoint: Endpoint, mechanism: str, kind: str) -> Observation:
-    """SMTP AUTH {mechanism} on {endpoint.words} with a response that is {kind}, which must be refused
+    """SMTP AUTH {mechanism} with a response that is {kind} on {endpoint.words} is refused
 
-    Programs that change their mind, or get it wrong, hang or are hung up on; at worst they get in.
+    Programs that cancel a login or get it wrong hang or lose the connection; at worst they are logged in.
 
     RFC 4954 section 4: 501 for `*` and for what is not base64
     """
@@ -115,9 +115,9 @@ async def broken(probe: Probe, endpoint: Endpoint, mechanism: str, kind: str) ->
     "access/{endpoint}/cancelled", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)}
 )
 async def imap_cancelled(probe: Probe, endpoint: Endpoint) -> Observation:
-    """AUTHENTICATE PLAIN on {endpoint.words} that the client gives up with `*`
+    """AUTHENTICATE PLAIN on {endpoint.words} can be cancelled with `*`
 
-    Programs that change their mind hang, or are hung up on.
+    Programs that cancel a login hang or lose the connection.
 
     RFC 9051 section 6.2.2
     """

@@ -33,9 +33,9 @@ WRONG = {
     "access/{endpoint}/name-upper-case", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"endpoint": ASKED}
 )
 async def upper_case(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login on {endpoint.words} with the address in upper case
+    """Login on {endpoint.words} with the address in upper case
 
-    Phones that write addresses with a capital letter cannot log in.
+    Devices that write addresses with capital letters cannot log in.
 
     RFC 5321 section 2.4: mailbox names are best treated without regard to case
     """
@@ -45,9 +45,9 @@ async def upper_case(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("access/{endpoint}/name-alternative-domain", severity=Severity.MINOR, each={"endpoint": ASKED})
 async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login on {endpoint.words} with the address under an alternative domain
+    """Login on {endpoint.words} with the address at an alternative domain
 
-    People who know their address under the alternative domain only get in, or do not.
+    Users who log in with their address at the alternative domain can, or cannot, log in any more.
 
     Mailu docs, "Web administration" (alternative domains); core/admin/mailu/internal/nginx.py
     """
@@ -62,9 +62,9 @@ async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": ASKED, "kind": WRONG},
 )
 async def wrong_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
-    """A login on {endpoint.words} under a name that is no account of its own ({kind}), which must be refused
+    """Login on {endpoint.words} under a name that is no account ({kind}) is refused
 
-    Somebody gets into a mailbox under a name that nobody was given.
+    Mailboxes can be opened under names that are no accounts.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master: the user is looked up by the whole address
     """
@@ -77,9 +77,9 @@ async def wrong_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observation
     "access/{endpoint}/password-empty", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"endpoint": ASKED}
 )
 async def empty_password(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login on {endpoint.words} with an empty password, which must be refused
+    """Login on {endpoint.words} with an empty password is refused
 
-    Anybody gets into every mailbox.
+    Anyone can open every mailbox.
 
     RFC 4513 section 5.1.2 tells how such logins come about
     """
@@ -94,9 +94,9 @@ async def empty_password(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": (SUBMISSIONS_465,), "kind": ("imap", "pop3")},
 )
 async def still_sends(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
-    """A user whose {kind} is switched off can still log in to send, on {endpoint.words}
+    """Login to send on {endpoint.words} of a user without {kind} access
 
-    Devices with an account that is for sending only are locked out.
+    Devices with an account for sending only cannot send.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master: each switch is about its own protocol
     """

@@ -83,7 +83,7 @@ def _verdict(probe: Probe, answers: Sequence[str]) -> Observation:
 async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
     """Twelve sessions of one user at once on {endpoint.words}
 
-    People with a phone, a tablet and two computers get errors: each program opens several sessions.
+    Users with several devices get errors, since each program opens several sessions.
 
     core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
     """
@@ -99,9 +99,9 @@ async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=90.0,
 )
 async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Thirty sessions of one user at once on {endpoint.words}: how many are let in
+    """Thirty sessions of one user at once on {endpoint.words}: how many are accepted
 
-    Programs that open many sessions, and offices where several people share a mailbox, get errors.
+    Programs that open many sessions, and teams that share a mailbox, get errors.
 
     core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
     """
@@ -121,7 +121,7 @@ async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
 async def many_users(probe: Probe, endpoint: Endpoint) -> Observation:
     """Many sessions of 14 users from one address at once on {endpoint.words}
 
-    In an office people cannot get in on a working day, although all is well at night.
+    Users in an office cannot log in while many are at work.
 
     core/nginx/conf/nginx.conf (worker_connections), core/nginx/dovecot/proxy.conf (client_limit)
     """

@@ -74,9 +74,9 @@ async def _token_login(probe: Probe, endpoint: Endpoint, user: User, address: st
     timeout=SECONDS,
 )
 async def token(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with an authentication token on {endpoint.words}
+    """Login with an authentication token on {endpoint.words}
 
-    Programs and devices that were given a token of their own are locked out.
+    Programs and devices with a token of their own cannot log in.
 
     Mailu docs, "Web administration" (authentication tokens); core/admin/mailu/internal/nginx.py, 1.9 to master
     """
@@ -91,9 +91,9 @@ async def token(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with a token that is bound to the client's own address, on {endpoint.words}
+    """Login on {endpoint.words} with a token bound to the client's address
 
-    Devices with a token bound to their address are locked out; often it means that Mailu sees another address.
+    Devices with a token bound to their address cannot log in; often Mailu sees another address.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master; ranges of addresses since 2024.06
     """
@@ -109,7 +109,7 @@ async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def token_bound_elsewhere(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with a token that is bound to another address, on {endpoint.words}, which must be refused
+    """Login on {endpoint.words} with a token bound to another address is refused
 
     A stolen token works from everywhere.
 
@@ -127,9 +127,9 @@ async def token_bound_elsewhere(probe: Probe, endpoint: Endpoint) -> Observation
     timeout=SECONDS,
 )
 async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with another user's token on {endpoint.words}, which must be refused
+    """Login on {endpoint.words} with another user's token is refused
 
-    Everybody gets into every mailbox.
+    Every user can open every mailbox.
 
     core/admin/mailu/internal/nginx.py, 1.9 to master
     """
@@ -146,9 +146,9 @@ async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with a token that was deleted, on {endpoint.words}, which must be refused
+    """Login on {endpoint.words} with a deleted token is refused
 
-    A token that was taken back because it was stolen still works.
+    A token that was deleted because it was stolen still works.
 
     core/admin/mailu/ui/views/tokens.py, 1.9 to master
     """
@@ -169,9 +169,9 @@ def _numbers(page: str) -> list[str]:
 
 @behaviour("access/web/token", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def token_in_the_web(probe: Probe) -> Observation:
-    """A login to the web site with an authentication token
+    """Login to the web site with an authentication token
 
-    A token that was meant for one program opens the administration, or does not.
+    A token that was made for one program opens the administration, or does not any more.
 
     core/admin/mailu/models.py (User.login), 1.9 to master: the web site asks for the password
     """
@@ -190,9 +190,9 @@ async def token_in_the_web(probe: Probe) -> Observation:
     timeout=SECONDS,
 )
 async def password_refused(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with the password on {endpoint.words} where AUTH_REQUIRE_TOKENS is set, which must be refused
+    """Login on {endpoint.words} with the password is refused where AUTH_REQUIRE_TOKENS is set
 
-    The setting that is to keep passwords out of mail programs has no effect.
+    The setting has no effect: mail programs can still use the password.
 
     Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06; core/admin/mailu/internal/nginx.py
     """
@@ -210,9 +210,9 @@ async def password_refused(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def token_where_required(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A login with a token on {endpoint.words} where AUTH_REQUIRE_TOKENS is set
+    """Login on {endpoint.words} with a token where AUTH_REQUIRE_TOKENS is set
 
-    Nobody gets in: passwords are not taken, and tokens neither.
+    Mail programs cannot log in at all: neither with passwords nor with tokens.
 
     Mailu docs, "Configuration reference" (AUTH_REQUIRE_TOKENS), since 2024.06
     """
@@ -229,9 +229,9 @@ async def token_where_required(probe: Probe, endpoint: Endpoint) -> Observation:
     timeout=SECONDS,
 )
 async def web_where_required(probe: Probe) -> Observation:
-    """A login to the web site with the password where AUTH_REQUIRE_TOKENS is set
+    """Login to the web site with the password where AUTH_REQUIRE_TOKENS is set
 
-    Nobody can make a token any more.
+    Users cannot create tokens.
 
     core/admin/mailu/internal/nginx.py, since 2024.06: the web site is left out
     """

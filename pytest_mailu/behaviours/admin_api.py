@@ -86,9 +86,9 @@ def _by_the_interface(reply: HttpReply) -> bool:
     timeout=90.0,
 )
 async def lifecycle(probe: Probe, kind: str) -> Observation:
-    """Through the REST interface: create, list, read, change and delete one {kind}
+    """REST API: create, list, read, change and delete a {kind}
 
-    Scripts that look after {kind} objects stop working.
+    Scripts that manage {kind} objects stop working.
 
     core/admin/mailu/api/v1, since 2.0; tokens since 2024.06
     """
@@ -152,9 +152,9 @@ def _changed(reply: HttpReply, change: Mapping[str, Any]) -> bool:
     timeout=90.0,
 )
 async def guarded(probe: Probe, without: str) -> Observation:
-    """The REST interface must refuse everything to whoever has no right to it ({without})
+    """REST API: every request without permission is refused ({without})
 
-    Strangers read and change accounts over the web.
+    Strangers can read and change accounts.
 
     core/admin/mailu/api/common.py, since 2.0; CVE-2026-49217 (PATCH of a token, mended in 2024.06.52)
     """
@@ -191,9 +191,9 @@ def _questions(thing: Thing, word: str) -> dict[str, tuple[str, str, Any]]:
 
 @behaviour("admin/api/document", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=90.0)
 async def document(probe: Probe) -> Observation:
-    """What the REST interface says that it can do (its OpenAPI document)
+    """REST API: what the OpenAPI document lists
 
-    Clients that are generated from the document, and scripts that use a path, have to be adapted.
+    Scripts and generated clients have to be adapted.
 
     core/admin/mailu/api/v1/__init__.py (flask-restx), since 2.0
     """

@@ -52,9 +52,9 @@ async def _refused(probe: Probe, user: User) -> bool:
 
 @behaviour("admin/cli/user", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
 async def user(probe: Probe) -> Observation:
-    """A user made by `flask mailu user` can log in with a mail program, and in the web site
+    """`flask mailu user` creates a user who can log in with a mail program and on the web site
 
-    Scripts that make mailboxes make none, or such as nobody can use.
+    Scripts that create mailboxes create none, or mailboxes that cannot be used.
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
@@ -68,9 +68,9 @@ async def user(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/admin", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
 async def admin(probe: Probe) -> Observation:
-    """An administrator made by `flask mailu admin` sees the administration
+    """`flask mailu admin` creates an administrator who sees the administration
 
-    After an installation, or when the password is lost, nobody gets into the administration.
+    After an installation, or when the password is lost, no one can log in to the administration.
 
     Mailu docs, "Docker Compose setup" and "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
@@ -86,9 +86,9 @@ async def admin(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/password", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.CRITICAL, timeout=SECONDS)
 async def password(probe: Probe) -> Observation:
-    """A password changed by `flask mailu password` holds, and the old one no longer does
+    """`flask mailu password` sets a new password, and the old one stops working
 
-    A password that was found out goes on working.
+    A stolen password still works.
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
@@ -103,9 +103,9 @@ async def password(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/user-delete", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.CRITICAL, timeout=SECONDS)
 async def user_delete(probe: Probe) -> Observation:
-    """After `flask mailu user-delete` the user cannot log in; and what then becomes of mail to the address
+    """`flask mailu user-delete` locks the user out; what happens to mail to the address
 
-    People who left still get in, or mail to them vanishes.
+    Users who left can still log in, or mail to them is lost.
 
     core/admin/mailu/manage.py: since 2.0 the user is switched off only, unless --really is given
     """
@@ -119,9 +119,9 @@ async def user_delete(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/alias", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
 async def alias(probe: Probe) -> Observation:
-    """An alias made by `flask mailu alias` takes mail, and no longer after `flask mailu alias-delete`
+    """`flask mailu alias` creates an alias that receives mail, and `flask mailu alias-delete` removes it
 
-    Scripts that make addresses make none, or addresses that were taken away go on.
+    Scripts that create aliases create none, or deleted aliases still receive mail.
 
     Mailu docs, "Mailu command line"; core/admin/mailu/manage.py, 1.9 to master
     """
@@ -137,7 +137,7 @@ async def alias(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/domain", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
 async def domain(probe: Probe) -> Observation:
-    """A domain made by `flask mailu domain` is there for the administration
+    """`flask mailu domain` creates a domain that the administration shows
 
     Scripts that add domains add none.
 
@@ -153,9 +153,9 @@ async def domain(probe: Probe) -> Observation:
 
 @behaviour("admin/cli/config-export", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
 async def config_export(probe: Probe) -> Observation:
-    """`flask mailu config-export` gives out what is configured: which members each kind of object has
+    """`flask mailu config-export`: which fields each kind of object has
 
-    Backups and scripts that read the export find members missing.
+    Backups and scripts that read the export miss fields.
 
     Mailu docs, "Mailu command line" (config-export); core/admin/mailu/schemas.py, 1.9 to master
     """
@@ -176,7 +176,7 @@ async def config_export(probe: Probe) -> Observation:
     timeout=SECONDS,
 )
 async def round_trip(probe: Probe) -> Observation:
-    """What `flask mailu config-export` gives out, `flask mailu config-import` takes, and nothing has changed then
+    """`flask mailu config-import` accepts what `config-export` wrote, and nothing changes
 
     Backups of the configuration cannot be restored.
 

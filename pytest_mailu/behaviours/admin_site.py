@@ -42,9 +42,9 @@ FORMS = {
     timeout=SECONDS,
 )
 async def page(probe: Probe, name: str) -> Observation:
-    """The administration's page "{name}", for an administrator
+    """Administration page "{name}" for an administrator
 
-    Administrators cannot look after {name}.
+    Administrators cannot manage {name}.
 
     core/admin/mailu/ui/views, core/nginx/conf/nginx.conf for the filter's own site; 1.9 to master
     """
@@ -64,9 +64,9 @@ async def page(probe: Probe, name: str) -> Observation:
     timeout=SECONDS,
 )
 async def fields(probe: Probe, name: str) -> Observation:
-    """What the form for a new {name} asks for, and proposes
+    """Fields of the administration's form for a new {name}, and their default values
 
-    Scripts that fill in the form, and people who go by their notes, find it changed.
+    Scripts that fill in the form, and instructions for people, have to be adapted.
 
     core/admin/mailu/ui/forms.py, 1.9 to master
     """
@@ -84,9 +84,9 @@ async def fields(probe: Probe, name: str) -> Observation:
     "admin/site/create-user", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
 )
 async def create_user(probe: Probe) -> Observation:
-    """A user made in the administration can log in with a mail program
+    """A user created in the administration can log in with a mail program
 
-    New people get no mailbox.
+    Administrators cannot create mailboxes.
 
     core/admin/mailu/ui/views/users.py (user_create), 1.9 to master
     """
@@ -100,9 +100,9 @@ async def create_user(probe: Probe) -> Observation:
     "admin/site/create-alias", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS
 )
 async def create_alias(probe: Probe) -> Observation:
-    """An alias made in the administration takes mail at once
+    """An alias created in the administration receives mail at once
 
-    New addresses do not work.
+    Administrators cannot create aliases.
 
     core/admin/mailu/ui/views/aliases.py (alias_create), 1.9 to master
     """

@@ -1,4 +1,4 @@
-"""The page that says what is compared, made from the behaviours: `python -m pytest_mailu.behaviours.handbook`."""
+"""docs/behaviours.md, made from the behaviours: `python -m pytest_mailu.behaviours.handbook`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pytest_mailu.behaviours import Behaviour, Matrix, built_in
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT
 
 HEAD = """\
-# What is checked
+# What is compared
 
-Made by `python -m pytest_mailu.behaviours.handbook` from the behaviours themselves; a test sees that it is up to date.
+Made by `python -m pytest_mailu.behaviours.handbook` from the behaviours themselves. A test keeps it up to date.
 
-Each entry has the id to name it by (`pytest 'mailu::ID' --mailu-from … --mailu-to …`), what it is, which outcome is
-wanted (with "facts" nothing is wanted, differences are told), how much it hurts, who loses what when it breaks, and
-what that rests on. Where `--mailu-deep` stands, only runs with that option ask it of releases: it takes long, or is a
-variation of what is asked anyway. What is not asked, and why, stands in [not-asked.md](not-asked.md).
+Each entry has the id (`pytest 'mailu::ID' --mailu-from … --mailu-to …`), the title, the wanted outcome, the severity,
+who loses what when it breaks, and the source. "facts" means: no outcome is wanted, and differences are reported.
+`--mailu-deep` means: only runs with that option ask it of releases, since it takes long or varies another behaviour.
+[not-asked.md](not-asked.md) says what is not compared, and why.
 """
 
 
@@ -23,7 +23,7 @@ def page(matrix: Matrix) -> str:
     """The whole page as Markdown."""
     ordered = sorted(matrix, key=lambda behaviour: behaviour.question.family)
     usual = sum(not behaviour.deep for behaviour in matrix)
-    parts = [f"{HEAD}\n{len(matrix)} behaviours in all, {usual} of them in every run.\n"]
+    parts = [f"{HEAD}\n{len(matrix)} behaviours; {usual} of them in every run.\n"]
     for family, members in groupby(ordered, key=lambda behaviour: behaviour.question.family):
         entries = list(members)
         parts.append(f"\n## {family} ({len(entries)})\n\n" + "\n".join(map(_entry, entries)) + "\n")
@@ -39,7 +39,7 @@ def _entry(behaviour: Behaviour) -> str:
     return (
         f"* `{question.id}`: {question.title} ({wanted}; {question.severity}{manner})  \n"
         f"  {question.breaks}  \n"
-        f"  Rests on: {question.source}"
+        f"  Source: {question.source}"
     )
 
 

@@ -39,7 +39,7 @@ TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
     each={"endpoint": (SMTP_25,), "kind": ADDRESSES},
 )
 async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
-    """A letter from the world to an address of the kind "{kind}"
+    """Message from outside to an address of the kind "{kind}"
 
     Mail from outside to such addresses does not arrive.
 
@@ -53,7 +53,7 @@ async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
 
 @behaviour("inbound/25-plain/mailbox", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def without_tls(probe: Probe) -> Observation:
-    """A letter from a server of the world that does not use TLS
+    """Message from a mail server that does not use TLS
 
     Mail from servers without TLS does not arrive.
 
@@ -66,9 +66,9 @@ async def without_tls(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/unknown-user", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def unknown_user(probe: Probe) -> Observation:
-    """A letter from the world to nobody at our domain, which must be refused at once
+    """Message from outside to an unknown user is refused at once
 
-    The server sends bounces to strangers (backscatter), or swallows mail with a typo in the address.
+    The server sends bounces to strangers (backscatter), or loses mail with a typo in the address.
 
     RFC 5321 section 3.3; RFC 3463 5.1.1
     """
@@ -81,7 +81,7 @@ async def unknown_user(probe: Probe) -> Observation:
     "inbound/25/unknown-domain", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.CRITICAL
 )
 async def unknown_domain(probe: Probe) -> Observation:
-    """A letter from the world to a domain that is not here, which must be refused
+    """Message from outside to a domain that Mailu does not serve is refused
 
     The server is an open relay.
 
@@ -96,9 +96,9 @@ async def unknown_domain(probe: Probe) -> Observation:
     "inbound/25/our-own-domain", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.CRITICAL
 )
 async def our_own_domain(probe: Probe) -> Observation:
-    """A letter from a stranger in the name of one of our own users, which must be refused
+    """Message from a stranger with a local user as sender is refused
 
-    Strangers write to our users in the name of their colleagues.
+    Strangers can write to users in the name of their colleagues.
 
     Mailu 2.0 core/rspamd/conf/antispoof.map; 1.9 core/postfix/conf/main.cf (reject_sender_login_mismatch)
     """
@@ -109,9 +109,9 @@ async def our_own_domain(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/forged", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def forged(probe: Probe) -> Observation:
-    """A letter from a stranger in the name of a domain that forbids it by SPF and DMARC
+    """Message from a stranger in the name of a domain that forbids this by SPF and DMARC
 
-    Forgeries arrive that were turned away before, or are turned away now.
+    Forged mail that was refused arrives, or mail that arrived is refused.
 
     RFC 7208 section 8.4; RFC 7489 section 6.3
     """
@@ -122,7 +122,7 @@ async def forged(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MAJOR)
 async def without_signature(probe: Probe) -> Observation:
-    """A letter from a well-kept domain without a DKIM signature
+    """Message without a DKIM signature from a well-configured domain
 
     Mail from servers that do not sign is treated differently.
 

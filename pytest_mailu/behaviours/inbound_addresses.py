@@ -35,7 +35,7 @@ HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": 
     severity=Severity.MAJOR,
 )
 async def alias_detail(probe: Probe) -> Observation:
-    """A letter to an alias with a detail (`sales+fair@`)
+    """Message to an alias with a detail (`sales+fair@`)
 
     Mail to such addresses does not arrive.
 
@@ -54,9 +54,9 @@ async def alias_detail(probe: Probe) -> Observation:
     each={"user": ("alice", "bob")},
 )
 async def alias_of_two(probe: Probe, user: str) -> Observation:
-    """A letter to an alias of two: the copy for {user}
+    """Message to an alias of two users: the copy for {user}
 
-    Some members of a team do not get its mail.
+    Some members of a team do not receive its mail.
 
     Mailu docs, "Web administration" (aliases)
     """
@@ -71,9 +71,9 @@ async def alias_of_two(probe: Probe, user: str) -> Observation:
     severity=Severity.MAJOR,
 )
 async def unknown_at_alternative(probe: Probe) -> Observation:
-    """A letter from the world to nobody at the alternative domain, which must be refused at once
+    """Message from outside to an unknown user at the alternative domain is refused at once
 
-    The server sends bounces to strangers (backscatter), or swallows mail with a typo in the address.
+    The server sends bounces to strangers (backscatter), or loses mail with a typo in the address.
 
     RFC 5321 section 3.3; Mailu core/admin/mailu/internal/views/postfix.py (postfix_alias_map)
     """
@@ -83,9 +83,9 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def postmaster(probe: Probe) -> Observation:
-    """A letter to postmaster, an address that every mail domain has to have
+    """Message to postmaster, an address that every mail domain must have
 
-    Other administrators cannot report a problem.
+    Administrators of other servers cannot report a problem.
 
     RFC 5321 section 4.5.1
     """
@@ -95,9 +95,9 @@ async def postmaster(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/disabled-user", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def disabled(probe: Probe) -> Observation:
-    """A letter to a user whose account is disabled
+    """Message to a disabled user
 
-    Mail to somebody who has left is refused, or goes on piling up, unlike before.
+    Mail to a user who left is refused, or is stored, unlike before.
 
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/views/postfix.py (postfix_mailbox_map)
     """
@@ -107,9 +107,9 @@ async def disabled(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR, timeout=60.0)
 async def full(probe: Probe) -> Observation:
-    """A letter to a user whose mailbox is full: refused, kept for later, or returned with a reason
+    """Message to a full mailbox: refused, kept in the queue, or returned with a reason
 
-    Whoever writes does not learn that the letter was not delivered.
+    Senders do not learn that the message was not delivered.
 
     RFC 3463 (4.2.2 and 5.2.2); Dovecot quota_full_tempfail
     """
@@ -130,9 +130,9 @@ async def full(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
 )
 async def some_of_many(probe: Probe) -> Observation:
-    """A letter to three addresses, one of which does not exist: the two others get it
+    """Message to three addresses, one of them unknown: the other two receive it
 
-    One wrong address among many keeps a letter from everybody.
+    One wrong address keeps a message from all recipients.
 
     RFC 5321 section 3.3
     """
@@ -150,9 +150,9 @@ async def some_of_many(probe: Probe) -> Observation:
     "inbound/25/twice", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MINOR
 )
 async def twice(probe: Probe) -> Observation:
-    """The same letter sent twice, as a mail server does that lost our answer
+    """The same message sent twice, as a server does that lost the reply
 
-    Letters vanish that look like others, or come more often than they were sent.
+    Messages are lost that look like others, or arrive more often than they were sent.
 
     RFC 5321 section 6.2; RFC 1047
     """
@@ -168,9 +168,9 @@ async def twice(probe: Probe) -> Observation:
     "inbound/25/null-sender", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
 )
 async def null_sender(probe: Probe) -> Observation:
-    """A bounce from the world (an empty envelope sender) to a mailbox
+    """Bounce from outside (empty envelope sender) to a mailbox
 
-    Users do not learn that their letters came back.
+    Users do not learn that their messages came back.
 
     RFC 5321 section 4.5.5: every server must take mail with an empty sender
     """
@@ -185,7 +185,7 @@ async def null_sender(probe: Probe) -> Observation:
     severity=Severity.CRITICAL,
 )
 async def another_network(probe: Probe) -> Observation:
-    """A letter from a server in another network, that the login limiter does not spare
+    """Message from a server in another network, which the login limiter does not exempt
 
     Mail from some networks does not arrive.
 
@@ -199,9 +199,9 @@ async def another_network(probe: Probe) -> Observation:
     "inbound/25/helo-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR, each={"kind": HELO}
 )
 async def helo(probe: Probe, kind: str) -> Observation:
-    """A letter from a server that calls itself by a name of the kind "{kind}"
+    """Message from a server whose HELO name is of the kind "{kind}"
 
-    Mail from servers that are set up carelessly is treated differently.
+    Mail from badly configured servers is treated differently.
 
     RFC 5321 section 4.1.4: a server must not refuse for the name alone; Rspamd hfilter
     """

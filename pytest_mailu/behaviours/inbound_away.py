@@ -46,9 +46,9 @@ MACHINES = MappingProxyType(
     timeout=60.0,
 )
 async def reply(probe: Probe) -> Observation:
-    """The automatic reply to a person who writes
+    """Automatic reply of an absent user to a person
 
-    Whoever writes to somebody on holiday waits for an answer.
+    People who write to an absent user are not told.
 
     RFC 5230; Mailu core/admin/mailu/internal/templates/default.sieve (vacation)
     """
@@ -79,9 +79,9 @@ async def reply(probe: Probe) -> Observation:
     timeout=60.0,
 )
 async def once(probe: Probe) -> Observation:
-    """The second letter of a person who has had the automatic reply already: no reply
+    """No second automatic reply to the same person
 
-    Two users who are away write to each other for ever.
+    Two absent users answer each other for ever.
 
     RFC 5230 section 4.2 (:days)
     """
@@ -106,9 +106,9 @@ async def once(probe: Probe) -> Observation:
     timeout=60.0,
 )
 async def none_to(probe: Probe, machine: str) -> Observation:
-    """A letter from a machine ("{machine}") to a user who is away: no reply
+    """No automatic reply to a machine ("{machine}")
 
-    Automatic replies go to lists, shops and other machines, and loop.
+    Automatic replies go to lists, shops and other machines, and can loop.
 
     RFC 3834 section 2; RFC 5230 section 4.6; Mailu 2024.06 default.sieve for noreply
     """

@@ -35,9 +35,9 @@ OURS = {"bob": BOB.address, "nobody": f"nobody@{DOMAIN}", "alternative-domain": 
     each={"policy": POLICIES},
 )
 async def sender_with(probe: Probe, policy: str) -> Observation:
-    """A letter in the name of a domain with the policy "{policy}", from a host that the domain does not name
+    """Message in the name of a domain with the policy "{policy}", from a host that the domain does not authorise
 
-    Forgeries arrive that were turned away before, or honest mail is turned away that arrived.
+    Forged mail that was refused arrives, or honest mail that arrived is refused.
 
     RFC 7208 section 8; RFC 7489 section 6.3; Rspamd's spf and dmarc modules
     """
@@ -50,9 +50,9 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
 
 @behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
 async def broken_signature(probe: Probe) -> Observation:
-    """A letter whose DKIM signature does not fit any more, from a host that its domain names
+    """Message with a broken DKIM signature, from a host that its domain authorises
 
-    Mail that a mailing list or a virus scanner has touched is treated differently.
+    Mail that a mailing list or a virus scanner changed is treated differently.
 
     RFC 6376 section 6.3: as if there were none
     """
@@ -63,9 +63,9 @@ async def broken_signature(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def authentication_results(probe: Probe) -> Observation:
-    """What a good letter's Authentication-Results say in the mailbox
+    """Authentication-Results header of a good message in the mailbox
 
-    Mail programs and filters that go by this header see something else.
+    Mail programs and filters that read this header see something else.
 
     RFC 8601; Mailu core/rspamd/conf/milter_headers.conf
     """
@@ -90,9 +90,9 @@ async def authentication_results(probe: Probe) -> Observation:
     each={"whose": OURS},
 )
 async def claims(probe: Probe, whose: str) -> Observation:
-    """A stranger's own envelope, and in the header From one of our addresses ({whose}), which must be refused
+    """Message from a stranger with a local address ({whose}) in the From header is refused
 
-    Strangers write to our users in the name of their colleagues; nobody looks at the envelope.
+    Strangers can write to users in the name of their colleagues; people do not see the envelope.
 
     RFC 7489 section 3.1; Mailu core/rspamd/conf/force_actions.conf (ANTISPOOF_*), since 2.0
     """
@@ -102,9 +102,9 @@ async def claims(probe: Probe, whose: str) -> Observation:
 
 @behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
 async def brings_headers(probe: Probe) -> Observation:
-    """A good letter that brings along headers saying it is spam
+    """Good message that already has spam headers
 
-    Strangers decide in which folder their letters end up.
+    Strangers can decide in which folder their messages arrive.
 
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest on X-Spam-Level)
     """
@@ -117,9 +117,9 @@ async def brings_headers(probe: Probe) -> Observation:
     "inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR
 )
 async def list_mail(probe: Probe) -> Observation:
-    """A letter that a mailing list passes on, in the name of its author
+    """Message that a mailing list forwards in the name of its author
 
-    What mailing lists send does not arrive.
+    Mail from mailing lists does not arrive.
 
     RFC 2919; RFC 2369
     """

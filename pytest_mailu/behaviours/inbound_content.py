@@ -56,9 +56,9 @@ FORBIDDEN = {
     each={"kind": BODIES},
 )
 async def body_kept(probe: Probe, kind: str) -> Observation:
-    """The text of a letter from the world, of the kind "{kind}", arrives byte for byte
+    """Message body "{kind}" from outside arrives unchanged
 
-    What others write arrives broken, and its signatures with it.
+    Messages from outside arrive damaged, and their signatures fail.
 
     RFC 5321 sections 4.5.2 and 4.5.3.1.6; RFC 6152
     """
@@ -69,9 +69,9 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     "inbound/25/body-{kind}", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR, each={"kind": ODD}
 )
 async def body_odd(probe: Probe, kind: str) -> Observation:
-    """The text of a letter from the world, of the kind "{kind}", which no server should send and some do
+    """Message body "{kind}" from outside, which servers should not send but some do
 
-    Such letters are refused that arrived before, or arrive otherwise.
+    Such messages are refused, or arrive changed, unlike before.
 
     RFC 5321 section 4.5.3.1.6
     """
@@ -99,9 +99,9 @@ def _signed(letter: Message) -> Message:
     timeout=90.0,
 )
 async def large(probe: Probe) -> Observation:
-    """A letter of 12 MB from the world
+    """Message of 12 MB from outside
 
-    Photos and documents from outside do not arrive any more.
+    Photos and documents from outside do not arrive.
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
@@ -116,9 +116,9 @@ async def large(probe: Probe) -> Observation:
     severity=Severity.MINOR,
 )
 async def announced(probe: Probe) -> Observation:
-    """A letter announced as larger than the server takes, which must be refused before it is sent
+    """Message with a SIZE above the limit is refused before it is sent
 
-    Other servers send all of it, again and again, before they learn that it was too large.
+    Other servers send the whole message again and again before they learn that it is too large.
 
     RFC 1870 section 6.1
     """
@@ -140,9 +140,9 @@ async def announced(probe: Probe) -> Observation:
     deep=True,
 )
 async def sent_too_large(probe: Probe) -> Observation:
-    """A letter larger than MESSAGE_SIZE_LIMIT allows, sent all the same
+    """Message larger than MESSAGE_SIZE_LIMIT, sent without SIZE
 
-    Letters of any size fill the disk; or another server tries again for days.
+    Messages of any size fill the disk, or another server tries again for days.
 
     RFC 1870 section 6.3; RFC 3463 (5.3.4)
     """
@@ -160,9 +160,9 @@ async def sent_too_large(probe: Probe) -> Observation:
     each={"kind": WELCOME},
 )
 async def attachment(probe: Probe, kind: str) -> Observation:
-    """A letter from the world with an attachment ({kind})
+    """Message from outside with an attachment ({kind})
 
-    Documents from outside do not arrive, or arrive broken.
+    Documents from outside do not arrive, or arrive damaged.
 
     RFC 2183; Mailu core/rspamd/conf/forbidden_file_extension.map
     """
@@ -177,7 +177,7 @@ async def attachment(probe: Probe, kind: str) -> Observation:
     each={"kind": FORBIDDEN},
 )
 async def forbidden_attachment(probe: Probe, kind: str) -> Observation:
-    """A letter from the world with an attachment that Mailu forbids ({kind})
+    """Message from outside with a forbidden attachment ({kind}) is refused
 
     Programs from strangers reach users by mail.
 
@@ -201,7 +201,7 @@ async def _attached(probe: Probe, name: str, content: bytes) -> Observation:
 
 @behaviour("inbound/25/gtube", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def gtube(probe: Probe) -> Observation:
-    """The test string for spam filters, in a letter from the world
+    """Message from outside with the spam test string (GTUBE) is refused
 
     The spam filter does not filter.
 
@@ -213,9 +213,9 @@ async def gtube(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/smtputf8", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
-    """A letter from an address with an umlaut in its local part
+    """Message from an address with a non-ASCII local part (SMTPUTF8)
 
-    People whose addresses are not in Latin letters cannot write to our users.
+    People whose addresses have non-Latin letters cannot write to users here.
 
     RFC 6531
     """
@@ -231,9 +231,9 @@ async def smtputf8(probe: Probe) -> Observation:
 
 @behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
 async def chunking(probe: Probe) -> Observation:
-    """A letter from the world handed over by BDAT, where the server offers it
+    """Message from outside sent with BDAT, where the server offers it
 
-    Mail from servers that use BDAT where it is offered does not arrive.
+    Mail from servers that use BDAT does not arrive.
 
     RFC 3030
     """
@@ -255,9 +255,9 @@ async def chunking(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
 )
 async def pipelining(probe: Probe) -> Observation:
-    """MAIL, RCPT and DATA in one piece
+    """MAIL, RCPT and DATA sent in one packet from outside
 
-    Mail from servers that do not wait for each answer does not arrive.
+    Mail from servers that use PIPELINING does not arrive.
 
     RFC 2920; Postfix smtpd_forbid_unauth_pipelining
     """
@@ -281,9 +281,9 @@ async def pipelining(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
 )
 async def two_letters(probe: Probe) -> Observation:
-    """Two letters one after the other on one connection
+    """Two messages from outside on one connection
 
-    Large providers, which send many letters on one connection, get stuck after the first.
+    Servers that send many messages on one connection stop after the first.
 
     RFC 5321 section 3.3
     """
@@ -303,9 +303,9 @@ async def two_letters(probe: Probe) -> Observation:
     each={"end": ENDS},
 )
 async def smuggling(probe: Probe, end: str) -> Observation:
-    """A second letter hidden behind {end} in a stranger's letter, which must not be taken for one
+    """Second message hidden behind {end} in a stranger's message is not accepted
 
-    Strangers write in anybody's name, past all checks of the sender (SMTP smuggling).
+    Strangers can write in anyone's name, past all checks of the sender (SMTP smuggling).
 
     CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0.36
     """
@@ -323,9 +323,9 @@ async def smuggling(probe: Probe, end: str) -> Observation:
     each={"end": ("lf", "cr")},
 )
 async def line_end(probe: Probe, end: str) -> Observation:
-    """A letter from the world whose lines end in {end} alone
+    """Message from outside with {end} as line end
 
-    Mail from careless programs does not arrive any more, or arrives otherwise.
+    Mail from careless programs is refused, or arrives changed.
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline
     """

@@ -35,9 +35,9 @@ SERVICES = ("imap", "admin", "antispam")
     timeout=150.0,
 )
 async def held_still(probe: Probe, service: str) -> Observation:
-    """A letter from the world while the service {service} is there and does not answer
+    """Message from outside while the service {service} is paused
 
-    Mail is lost, or returned to its senders, whenever the machine is overloaded.
+    Mail is lost or returned whenever the machine is overloaded.
 
     RFC 5321 sections 4.2.5 and 4.5.4; Mailu core/postfix/conf/main.cf (milter_default_action, virtual_transport)
     """
@@ -54,9 +54,9 @@ async def held_still(probe: Probe, service: str) -> Observation:
     timeout=150.0,
 )
 async def gone(probe: Probe) -> Observation:
-    """A letter from the world while the container of the service imap is stopped, and its name with it
+    """Message from outside while the container of imap is stopped and its name is gone
 
-    Mail is lost, or returned to its senders, whenever a service is restarted.
+    Mail is lost or returned whenever a service restarts.
 
     RFC 5321 sections 4.2.5 and 4.5.4; Postfix: a name that is not found bounces (5.4.4)
     """

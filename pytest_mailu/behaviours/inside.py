@@ -40,9 +40,9 @@ def settled(text: str) -> str:
 
 @behaviour("inside/smtp/postconf", severity=Severity.INFO)
 async def postconf(probe: Probe) -> Observation:
-    """Postfix's settings that are not its defaults
+    """Postfix settings that differ from the defaults
 
-    Own overrides (overrides/postfix/postfix.cf) meet other settings than before.
+    Overrides in overrides/postfix/postfix.cf meet other settings than before.
 
     postconf(1), `postconf -n`
     """
@@ -53,9 +53,9 @@ async def postconf(probe: Probe) -> Observation:
 
 @behaviour("inside/smtp/services", severity=Severity.INFO)
 async def master_services(probe: Probe) -> Observation:
-    """The services of Postfix's master.cf
+    """Services in Postfix's master.cf
 
-    Own overrides (overrides/postfix/postfix.master) name services that are not there any more.
+    Overrides in overrides/postfix/postfix.master name services that no longer exist.
 
     postconf(1), `postconf -M`; master(5)
     """
@@ -74,9 +74,9 @@ async def master_services(probe: Probe) -> Observation:
     volatile=("facts.settings.*process_limit", "facts.settings.*process_min_avail"),
 )
 async def doveconf(probe: Probe, service: str) -> Observation:
-    """Dovecot's settings in {service} that are not its defaults
+    """Dovecot settings in {service} that differ from the defaults
 
-    Own overrides (overrides/dovecot) meet other settings than before.
+    Overrides in overrides/dovecot meet other settings than before.
 
     doveconf(1), `doveconf -n`; a Dovecot in front since 2024.06 (core/nginx/dovecot/proxy.conf)
     """
@@ -99,9 +99,9 @@ CONFIGS = {"imap": ("/etc/dovecot/dovecot.conf",), "front": ("/etc/dovecot/proxy
     "inside/{service}/sockets", deep={"service": ("antispam",)}, severity=Severity.INFO, each={"service": SERVICES}
 )
 async def sockets(probe: Probe, service: str) -> Observation:
-    """The TCP ports that {service} listens on
+    """TCP ports on which {service} listens
 
-    What speaks to {service} inside the compose network finds nobody there.
+    Programs that connect to {service} inside the compose network are refused.
 
     proc(5), /proc/net/tcp: busybox has no ss
     """
@@ -120,7 +120,7 @@ async def sockets(probe: Probe, service: str) -> Observation:
     each={"service": SERVICES},
 )
 async def processes(probe: Probe, service: str) -> Observation:
-    """The programs that always run in {service}
+    """Programs that always run in {service}
 
     Monitoring that looks for a program does not find it.
 
@@ -142,9 +142,9 @@ async def processes(probe: Probe, service: str) -> Observation:
     each={"service": SERVICES},
 )
 async def versions(probe: Probe, service: str) -> Observation:
-    """The versions of what {service} is made of
+    """Versions of the programs in {service}
 
-    Known faults and needed updates concern other versions than before.
+    Known faults and security updates concern other versions than before.
 
     Mailu's Dockerfiles (core/*/Dockerfile, core/base/Dockerfile); os-release(5)
     """

@@ -39,9 +39,9 @@ LONGEST = 200
 
 @behaviour("inside/{service}/complaints-at-start", severity=Severity.INFO, each={"service": CORE_SERVICES})
 async def at_start(probe: Probe, service: str) -> Observation:
-    """What {service} warns of while it starts
+    """Warnings that {service} logs while it starts
 
-    Settings will not be understood any longer, or something is broken and not yet missed.
+    Settings will stop working, or something is broken that was not noticed yet.
 
     The log of {service}, up to the moment when the whole stack was ready
     """
@@ -50,9 +50,9 @@ async def at_start(probe: Probe, service: str) -> Observation:
 
 @behaviour("inside/quiet", deep=True, severity=Severity.MINOR, alone=True, timeout=60.0)
 async def quiet(probe: Probe) -> Observation:
-    """What the services complain of while nothing is asked of them
+    """Warnings that services log while nothing is asked
 
-    Something fails again and again, and fills the logs.
+    Something fails repeatedly and fills the logs.
 
     The logs of all services over some seconds in which nobody asks anything
     """

@@ -86,9 +86,9 @@ def code_name(reply: ImapReply) -> str:
 
 @behaviour("mailbox/993/folders", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def folders(probe: Probe) -> Observation:
-    """The folders of a new mailbox, with their special uses, and which of them are subscribed
+    """Folders of a new mailbox, their special uses and subscriptions
 
-    Programs do not find Sent, Drafts, Junk and Trash, and make folders of their own.
+    Programs do not find Sent, Drafts, Junk and Trash, and create folders of their own.
 
     RFC 6154; Mailu core/dovecot/conf/dovecot.conf (namespace inbox)
     """
@@ -110,9 +110,9 @@ async def folders(probe: Probe) -> Observation:
     each={"kind": KINDS},
 )
 async def create_rename_delete(probe: Probe, kind: str) -> Observation:
-    """A folder is created, subscribed, renamed and deleted (name: {kind})
+    """Create, subscribe, rename and delete a folder (name: {kind})
 
-    People cannot arrange their mail.
+    Users cannot manage their folders.
 
     RFC 9051 sections 6.3.4 to 6.3.8; RFC 3501 section 5.1.3 for names outside ASCII
     """
@@ -158,9 +158,9 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
     each={"what": REFUSALS},
 )
 async def refuses(probe: Probe, what: str) -> Observation:
-    """What cannot be done with folders is refused, with a reason: {what}
+    """Impossible folder command is refused with a reason: {what}
 
-    Programs take a failure for a success, or tell people nothing they can act on.
+    Programs take a failure for success, or cannot tell users what is wrong.
 
     RFC 9051 sections 6.3.4 to 6.3.12; RFC 5530 for the response codes
     """
@@ -173,9 +173,9 @@ async def refuses(probe: Probe, what: str) -> Observation:
 
 @behaviour("mailbox/993/quota", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def quota(probe: Probe) -> Observation:
-    """The quota that IMAP shows, and that it counts what is put in
+    """IMAP QUOTA shows the limit and counts what is stored
 
-    People do not see how full their mailbox is.
+    Users do not see how full their mailbox is.
 
     RFC 9208; Mailu core/dovecot/conf/dovecot.conf (quota = count)
     """
@@ -193,9 +193,9 @@ async def quota(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/append-over-quota", endpoint=IMAPS_993, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
 async def append_over_quota(probe: Probe) -> Observation:
-    """A message that does not fit into the mailbox any more is refused
+    """Message that exceeds the quota is refused
 
-    The quota holds nobody, or programs do not learn that the mailbox is full.
+    The quota has no effect, or programs do not learn that the mailbox is full.
 
     RFC 9208 section 4.2 (OVERQUOTA)
     """

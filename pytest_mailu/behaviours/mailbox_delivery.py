@@ -40,9 +40,9 @@ LESSONS = {
 
 @behaviour("mailbox/delivery/exactly-once", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def exactly_once(probe: Probe) -> Observation:
-    """A letter arrives once, and not twice
+    """Message arrives exactly once
 
-    Everybody gets every letter twice.
+    Users receive every message twice.
 
     RFC 5321 section 4.5.4.1
     """
@@ -68,9 +68,9 @@ async def exactly_once(probe: Probe) -> Observation:
     timeout=90.0,
 )
 async def teaches(probe: Probe, lesson: str) -> Observation:
-    """A letter that is moved teaches the spam filter: {lesson}
+    """Moving a message teaches the spam filter: {lesson}
 
-    People sort out spam every day, and the filter learns nothing from it.
+    Users sort spam, and the filter learns nothing from it.
 
     Mailu docs, "FAQ" (how the spam filter learns); core/dovecot/conf/dovecot.conf (imapsieve_mailbox1, 2)
     """
@@ -91,9 +91,9 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     "mailbox/993/append-to-junk", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR, timeout=60.0
 )
 async def append_to_junk(probe: Probe) -> Observation:
-    """A message that a program puts into Junk itself teaches the spam filter
+    """Message that a program stores in Junk teaches the spam filter
 
-    Spam that a mail program has found by itself, or that comes from another account, teaches nothing.
+    Spam that a mail program moved from another account teaches nothing.
 
     Mailu core/dovecot/conf/dovecot.conf (imapsieve_mailbox1_causes; APPEND since 2.0)
     """
@@ -114,9 +114,9 @@ async def append_to_junk(probe: Probe) -> Observation:
     timeout=90.0,
 )
 async def junk_to_trash(probe: Probe) -> Observation:
-    """Spam that is moved from Junk to Trash is not taken for good mail
+    """Moving spam from Junk to Trash does not teach the filter that it is good mail
 
-    Whoever empties Junk teaches the filter that spam is welcome.
+    Users who empty Junk teach the filter that spam is welcome.
 
     Mailu core/dovecot/conf/report-ham.sieve
     """

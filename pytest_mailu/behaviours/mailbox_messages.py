@@ -37,7 +37,7 @@ SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     each={"kind": CONTENTS},
 )
 async def append_fetch(probe: Probe, kind: str) -> Observation:
-    """A message put into a folder comes back byte for byte ({kind})
+    """Stored message is read back unchanged ({kind})
 
     Sent mail and drafts are damaged or lost.
 
@@ -60,9 +60,9 @@ async def append_fetch(probe: Probe, kind: str) -> Observation:
 
 @behaviour("mailbox/993/append-date", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def append_date(probe: Probe) -> Observation:
-    """A message put into a folder keeps the date it is given
+    """Stored message keeps the date it was given
 
-    Mail that is moved from another server all looks as if it came today.
+    Mail moved from another server gets today's date.
 
     RFC 9051 section 6.3.12 (date-time)
     """
@@ -77,9 +77,9 @@ async def append_date(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/flags", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def flags(probe: Probe) -> Observation:
-    """Flags and keywords set on a message are there in the next session
+    """Flags and keywords are kept until the next session
 
-    Read and answered mail looks new again.
+    Read and answered messages look new again.
 
     RFC 9051 section 6.4.6
     """
@@ -98,9 +98,9 @@ async def flags(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/seen-when-read", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def seen_when_read(probe: Probe) -> Observation:
-    """Reading a message marks it as seen, and peeking does not
+    """Reading a message sets \\Seen, and BODY.PEEK does not
 
-    Read mail looks new, or a preview marks new mail as read.
+    Read messages look new, or a preview marks new messages as read.
 
     RFC 9051 section 6.4.5 (BODY and BODY.PEEK)
     """
@@ -122,9 +122,9 @@ async def seen_when_read(probe: Probe) -> Observation:
     each={"verb": ("copy", "move")},
 )
 async def copy_or_move(probe: Probe, verb: str) -> Observation:
-    """A message gets into another folder with its flags ({verb}), and the server tells under which number
+    """IMAP {verb} keeps a message's flags and tells its new UID
 
-    Programs lose track of messages, show them twice, or leave doubles behind.
+    Programs lose track of messages, show them twice or leave duplicates.
 
     RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851 (MOVE); RFC 4315 (COPYUID)
     """
@@ -149,9 +149,9 @@ async def copy_or_move(probe: Probe, verb: str) -> Observation:
 
 @behaviour("mailbox/993/expunge", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def expunge(probe: Probe) -> Observation:
-    """Of two deleted messages, the one that is named goes and the other stays until all go
+    """UID EXPUNGE removes only the named message, EXPUNGE all deleted ones
 
-    Mail goes that should have stayed, or comes back after it was deleted.
+    Messages are removed that should stay, or deleted messages come back.
 
     RFC 9051 sections 6.4.3 and 6.4.9 (UID EXPUNGE)
     """

@@ -42,9 +42,9 @@ async def _number(pop3: Pop3Session, letter: Message) -> int | None:
 
 @behaviour("mailbox/995/uidl-stable", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def uidl_stable(probe: Probe) -> Observation:
-    """POP3's unique ids are the same in the next session
+    """POP3 UIDL is the same in the next session
 
-    Programs that leave mail on the server fetch all of it again, every time.
+    Programs that leave mail on the server download all of it every time.
 
     RFC 1939 section 7 (UIDL); Mailu sets no pop3_uidl_format, so Dovecot's default counts
     """
@@ -61,9 +61,9 @@ async def uidl_stable(probe: Probe) -> Observation:
 
 @behaviour("mailbox/995/fetch", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def fetch(probe: Probe) -> Observation:
-    """A letter comes whole over POP3, and its header alone with TOP
+    """Message is complete over POP3 RETR, and its header over TOP
 
-    Mail that is fetched over POP3 is damaged, or programs that look first see nothing.
+    Mail fetched over POP3 is damaged, or programs that read headers first get nothing.
 
     RFC 1939 sections 5 (LIST, RETR) and 7 (TOP)
     """
@@ -87,9 +87,9 @@ async def fetch(probe: Probe) -> Observation:
 
 @behaviour("mailbox/995/delete", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def delete(probe: Probe) -> Observation:
-    """A message deleted over POP3 is gone in the next session, and one whose deletion was taken back is not
+    """Message deleted over POP3 is gone in the next session; RSET keeps it
 
-    Programs that fetch and delete get the same mail again and again, or mail goes that was to stay.
+    Programs get the same mail again and again, or mail is deleted that should stay.
 
     RFC 1939 sections 5 (DELE, RSET) and 6
     """
@@ -111,9 +111,9 @@ async def delete(probe: Probe) -> Observation:
     "mailbox/995/deleted-without-quit", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR
 )
 async def without_quit(probe: Probe) -> Observation:
-    """A message deleted in a session that breaks off stays
+    """Message marked for deletion stays when the session breaks off before QUIT
 
-    Mail is gone from the server though the program never finished fetching it.
+    Mail is deleted although the program did not finish fetching it.
 
     RFC 1939 section 6: a session that ends without QUIT removes nothing
     """
@@ -135,9 +135,9 @@ class _BrokenOff(Exception):
 
 @behaviour("mailbox/995/beside-imap", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def beside_imap(probe: Probe) -> Observation:
-    """A letter read over IMAP is still there over POP3, and one fetched over POP3 is marked as read over IMAP
+    """Message read over IMAP is there over POP3, and fetching over POP3 sets \\Seen
 
-    Whoever reads on the telephone misses mail on the desktop, or sees all of it as new.
+    Users who read on two devices miss mail on one of them, or see all of it as new.
 
     RFC 1939 section 3: the maildrop is what lies in INBOX; Dovecot's pop3 sets \\Seen with RETR
     """
@@ -165,7 +165,7 @@ async def _flags(probe: Probe, letter: Message) -> list[str]:
 
 @behaviour("mailbox/995/refuses-missing", endpoint=POP3S_995, wanted=Outcome.REFUSED, severity=Severity.MINOR)
 async def refuses_missing(probe: Probe) -> Observation:
-    """A message that is not there is refused over POP3
+    """Request for a missing message over POP3 is refused
 
     Programs take an empty answer for a message.
 

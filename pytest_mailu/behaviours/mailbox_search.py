@@ -146,9 +146,9 @@ async def _search(probe: Probe, criteria: Criteria) -> Observation:
     each={"by": WORDS},
 )
 async def search(probe: Probe, by: str) -> Observation:
-    """SEARCH for a word finds the one message that has it ({by})
+    """IMAP SEARCH by {by} finds the one message
 
-    People do not find their mail.
+    Users do not find their mail.
 
     RFC 9051 section 6.4.4; Mailu docs, "Configuration reference" (FULL_TEXT_SEARCH)
     """
@@ -164,9 +164,9 @@ async def search(probe: Probe, by: str) -> Observation:
     each={"by": EXACTLY},
 )
 async def search_exactly(probe: Probe, by: str) -> Observation:
-    """SEARCH by {by}, which a full-text index need not answer as the standard has it
+    """IMAP SEARCH by {by}
 
-    Programs that look a message up this way (synchronisation, ticket systems, scripts) may take it for missing.
+    Programs that look up messages this way (synchronisation, ticket systems, scripts) do not find them.
 
     RFC 9051 section 6.4.4: any header, any part of a string; Mailu core/dovecot/conf/dovecot.conf
     (fts_header_excludes)
@@ -176,7 +176,7 @@ async def search_exactly(probe: Probe, by: str) -> Observation:
 
 @behaviour("mailbox/993/search/state", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def search_state(probe: Probe) -> Observation:
-    """SEARCH by flags, date and size finds what it should
+    """IMAP SEARCH by flags, date and size
 
     Views such as "unread" or "flagged" are wrong.
 
@@ -202,9 +202,9 @@ async def search_state(probe: Probe) -> Observation:
 
 @behaviour("mailbox/delivery/search", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def search_delivered(probe: Probe) -> Observation:
-    """A letter that has just arrived is found by a word of its text
+    """New message is found by a word of its text
 
-    People do not find new mail.
+    Users do not find new mail.
 
     RFC 9051 section 6.4.4; Mailu core/dovecot/conf/dovecot.conf (fts_autoindex)
     """
@@ -222,9 +222,9 @@ async def search_delivered(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/sort", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def sort(probe: Probe) -> Observation:
-    """SORT puts messages in order, by subject, sender, date and size
+    """IMAP SORT by subject, sender, date and size
 
-    Lists of mail are in disorder in programs that let the server sort, the web mail among them.
+    Programs that let the server sort, web mail among them, list messages in a wrong order.
 
     RFC 5256 section 3
     """
@@ -254,9 +254,9 @@ async def sort(probe: Probe) -> Observation:
     each={"by": ("references", "refs")},
 )
 async def thread(probe: Probe, by: str) -> Observation:
-    """THREAD finds together what belongs together (by {by})
+    """IMAP THREAD by {by} groups conversations
 
-    Conversations fall apart in programs that let the server thread, the web mail among them.
+    Programs that let the server group messages, web mail among them, split conversations.
 
     RFC 5256 section 3 (REFERENCES); REFS is Dovecot's own
     """
@@ -275,9 +275,9 @@ async def thread(probe: Probe, by: str) -> Observation:
 
 @behaviour("mailbox/993/envelope", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def envelope(probe: Probe) -> Observation:
-    """The envelope of a known message
+    """IMAP ENVELOPE of a known message
 
-    Lists of mail show wrong senders, subjects or dates.
+    Message lists show wrong senders, subjects or dates.
 
     RFC 9051 section 7.5.2 (ENVELOPE)
     """
@@ -288,7 +288,7 @@ async def envelope(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/bodystructure", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def bodystructure(probe: Probe) -> Observation:
-    """The structure of a known message: alternatives, and an attachment with a name outside ASCII
+    """IMAP BODYSTRUCTURE of a known message with alternatives and a non-ASCII attachment name
 
     Programs do not find the text, or show no attachments.
 
@@ -302,7 +302,7 @@ async def bodystructure(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/parts", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def parts(probe: Probe) -> Observation:
-    """Single parts of a known message, fetched for themselves
+    """Single parts of a known message
 
     Programs show wrong texts, or attachments that cannot be opened.
 

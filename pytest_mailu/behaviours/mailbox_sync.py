@@ -19,9 +19,9 @@ IDLER = own_mailbox("idler")
 
 @behaviour("mailbox/993/uids-stay", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
 async def uids_stay(probe: Probe) -> Observation:
-    """Messages have the same UIDs in the next session, and new ones get higher ones
+    """UIDs are the same in the next session, and new messages get higher ones
 
-    Programs throw away what they keep, and fetch all mail again.
+    Programs discard their copies and download all mail again.
 
     RFC 9051 section 2.3.1.1
     """
@@ -40,9 +40,9 @@ async def uids_stay(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/condstore", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def condstore(probe: Probe) -> Observation:
-    """The server counts changes, and does not let an old view overwrite a newer flag
+    """CONDSTORE: changes are counted, and an old view does not overwrite a newer flag
 
-    Programs that keep several devices in step (CONDSTORE) ask for everything each time.
+    Programs that synchronise with CONDSTORE download everything each time.
 
     RFC 7162 section 3.1
     """
@@ -61,9 +61,9 @@ async def condstore(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/qresync", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
 async def qresync(probe: Probe) -> Observation:
-    """A program that comes back is told what is gone since it last looked
+    """QRESYNC: a program that reconnects is told what was removed
 
-    Programs that rely on it (QRESYNC) compare whole folders, or show mail that is gone.
+    Programs that rely on QRESYNC compare whole folders, or show removed messages.
 
     RFC 7162 section 3.2
     """
@@ -85,9 +85,9 @@ async def qresync(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/two-sessions", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def two_sessions(probe: Probe) -> Observation:
-    """What one program does to a folder, another one that has it open is told
+    """Changes in one session are told to another one with the same folder open
 
-    The telephone shows mail that the desktop has read or deleted.
+    Phones show messages that were read or deleted on the desktop.
 
     RFC 9051 section 7.4 and 7.5.1
     """
@@ -111,7 +111,7 @@ async def two_sessions(probe: Probe) -> Observation:
 
 @behaviour("mailbox/993/idle", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def idle(probe: Probe) -> Observation:
-    """IDLE tells of a new letter, and of what another program does
+    """IMAP IDLE tells of a new message and of another program's changes
 
     Phones show new mail late, or only when asked.
 

@@ -20,9 +20,9 @@ STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
     each={"vantage": STRANGERS},
 )
 async def stranger(probe: Probe, vantage: Vantage) -> Observation:
-    """A letter from a stranger ({vantage}) to another domain on port 25, which must be refused
+    """Message from a stranger ({vantage}) to another domain on port 25 is refused
 
-    The server is an open relay: spammers use it, and others then refuse all its mail.
+    The server is an open relay: spammers use it, and other servers then refuse all its mail.
 
     RFC 5321 section 7.8; RFC 2505 section 2.1
     """
@@ -43,9 +43,9 @@ async def stranger(probe: Probe, vantage: Vantage) -> Observation:
     "relay/25/relaynet-to-elsewhere", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
 )
 async def relaynet(probe: Probe) -> Observation:
-    """A letter from a host in RELAYNETS to another domain on port 25, without a login
+    """Message from a host in RELAYNETS to another domain on port 25 without a login
 
-    Printers, scanners and applications that send through this server cannot any more.
+    Printers, scanners and applications cannot send through this server.
 
     Mailu docs, "Configuration reference" (RELAYNETS)
     """
@@ -54,9 +54,9 @@ async def relaynet(probe: Probe) -> Observation:
 
 @behaviour("relay/25/inside-to-elsewhere", endpoint=SMTP_25_PLAIN, severity=Severity.MAJOR)
 async def inside(probe: Probe) -> Observation:
-    """A letter from a host in SUBNET to another domain on port 25, without a login
+    """Message from a host in SUBNET to another domain on port 25 without a login
 
-    Containers beside Mailu that send through it behave differently.
+    Containers beside Mailu that send through it are treated differently.
 
     Mailu docs, "Configuration reference" (SUBNET); core/postfix/conf/main.cf (mynetworks)
     """
@@ -73,9 +73,9 @@ async def _through_25(probe: Probe, vantage: Vantage) -> Observation:
     "relay/25/client-never-logs-in", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR
 )
 async def never_logs_in(probe: Probe) -> Observation:
-    """A mail program on port 25 that never logs in, to another domain: refused
+    """Mail program on port 25 that never logs in, to another domain, is refused
 
-    Without this refusal the server is an open relay.
+    The server is an open relay.
 
     RFC 6409 section 3.1
     """
@@ -89,9 +89,9 @@ async def never_logs_in(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
 )
 async def insists_on_login(probe: Probe) -> Observation:
-    """A mail program on port 25 that insists on logging in: there is no login to be had
+    """Mail program on port 25 that requires a login is not offered one
 
-    With a login on 25, bots try passwords there.
+    Bots can try passwords on port 25.
 
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
     """
@@ -109,7 +109,7 @@ async def _client_on_25(probe: Probe, *, insist: bool) -> Observation:
 
 @behaviour("relay/domain/inbound", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def relayed_domain(probe: Probe) -> Observation:
-    """A letter from the world to a domain that Mailu relays to another server
+    """Message from outside to a relayed domain
 
     Mail for the domain behind this server does not arrive.
 
@@ -127,7 +127,7 @@ async def relayed_domain(probe: Probe) -> Observation:
     each={"where": ("here", "outside")},
 )
 async def forward_keeps(probe: Probe, where: str) -> Observation:
-    """A letter to a user who forwards and keeps a copy: the copy {where}
+    """Message to a user who forwards and keeps a copy: the copy {where}
 
     Forwarded mail is lost {where}.
 
@@ -140,7 +140,7 @@ async def forward_keeps(probe: Probe, where: str) -> Observation:
 
 @behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def forward_passes(probe: Probe) -> Observation:
-    """A letter to a user who forwards everything and keeps nothing
+    """Message to a user who forwards and keeps no copy
 
     Forwarded mail is lost.
 
@@ -153,7 +153,7 @@ async def forward_passes(probe: Probe) -> Observation:
 
 @behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def alias_outside(probe: Probe) -> Observation:
-    """A letter to an alias that leads to another domain
+    """Message to an alias with a destination at another domain
 
     Mail to such aliases is lost.
 
@@ -166,9 +166,9 @@ async def alias_outside(probe: Probe) -> Observation:
 
 @behaviour("relay/relayhost/login-and-tls", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
 async def relay_host(probe: Probe) -> Observation:
-    """A user's letter to another domain through a relay host that wants TLS and a login
+    """Message of a user to another domain through a relay host with TLS and a login
 
-    Whoever sends through a provider's relay cannot send at all.
+    Servers that send through a provider's relay cannot send at all.
 
     Mailu docs, "Configuration reference" (RELAYHOST, RELAYUSER, RELAYPASSWORD, OUTBOUND_TLS_LEVEL)
     """
@@ -177,9 +177,9 @@ async def relay_host(probe: Probe) -> Observation:
 
 @behaviour("relay/mx/by-mx", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def by_mx(probe: Probe) -> Observation:
-    """A user's letter to another domain without a relay host, by that domain's MX
+    """Message of a user to another domain by MX, without a relay host
 
-    Nobody can write to anybody outside.
+    Users cannot write to anyone outside.
 
     RFC 5321 section 5.1
     """

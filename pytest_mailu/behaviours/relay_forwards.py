@@ -15,9 +15,9 @@ PASSED_ON = {"alias": OUTSIDE.address, "forward": PASSES.address}
 
 @behaviour("relay/forward/no-copy-stays", wanted=Outcome.NOT_OFFERED, deep=True, severity=Severity.MAJOR)
 async def no_copy(probe: Probe) -> Observation:
-    """The mailbox of a user who forwards everything and keeps nothing, which must stay empty
+    """Mailbox of a user who forwards and keeps no copy stays empty
 
-    Mailboxes that nobody looks into fill up, and what was to be elsewhere only lies here as well.
+    Mailboxes that no one reads fill up.
 
     Mailu docs, "Web administration" (forwards)
     """
@@ -39,9 +39,9 @@ async def no_copy(probe: Probe) -> Observation:
     each={"kind": PASSED_ON},
 )
 async def srs(probe: Probe, kind: str) -> Observation:
-    """The envelope sender of a stranger's letter that is passed on ({kind}): in our name, not in the stranger's
+    """Envelope sender of a forwarded message ({kind}) is rewritten to our domain (SRS)
 
-    Other servers turn forwarded mail away, since we are no sender for the stranger's domain (SPF).
+    Other servers refuse forwarded mail because SPF fails.
 
     RFC 7208 section 2.4; Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py
     """
@@ -57,9 +57,9 @@ async def srs(probe: Probe, kind: str) -> Observation:
 
 @behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def srs_bounce(probe: Probe) -> Observation:
-    """A bounce from elsewhere to the rewritten sender, which goes back to the stranger who wrote
+    """Bounce to a rewritten sender goes back to the original sender
 
-    Whoever writes to a forwarded address never learns that the letter did not arrive.
+    Senders never learn that their message to a forwarded address did not arrive.
 
     Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
@@ -75,9 +75,9 @@ async def srs_bounce(probe: Probe) -> Observation:
 
 @behaviour("relay/srs/made-up", wanted=Outcome.REFUSED, severity=Severity.CRITICAL)
 async def srs_made_up(probe: Probe) -> Observation:
-    """A letter to a rewritten sender that we never made, which must be refused
+    """Message to an invented rewritten sender is refused
 
-    The server is an open relay to whoever writes such addresses.
+    The server is an open relay through such addresses.
 
     Sender Rewriting Scheme (its hash); Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
@@ -87,9 +87,9 @@ async def srs_made_up(probe: Probe) -> Observation:
 
 @behaviour("relay/alias/refused-elsewhere", deep=True, severity=Severity.MAJOR)
 async def refused_elsewhere(probe: Probe) -> Observation:
-    """A stranger's letter to an alias whose destination elsewhere does not exist any more: does the stranger learn?
+    """Message to an alias whose destination is refused elsewhere: whether the sender is told
 
-    Mail to aliases that lead nowhere is lost in silence.
+    Mail to aliases with a dead destination is lost without notice.
 
     RFC 5321 section 6.1; RFC 3464
     """
@@ -104,7 +104,7 @@ async def refused_elsewhere(probe: Probe) -> Observation:
 
 @behaviour("relay/domain/submitted", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
 async def to_relayed_domain(probe: Probe) -> Observation:
-    """A user's letter to a domain that Mailu relays to another server
+    """Message of a user to a relayed domain
 
     Users cannot write to the domain behind this server.
 

@@ -14,9 +14,9 @@ WRITER = own_mailbox("relay-hosts-writer")
 
 @behaviour("relay/relayhost/forward", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
 async def forwarded(probe: Probe) -> Observation:
-    """A stranger's letter that is passed on to another domain, through the relay host
+    """Forwarded message to another domain goes through the relay host
 
-    Forwarded mail does not take the way that the provider demands, and is lost.
+    Forwarded mail does not go through the provider's relay, and is lost.
 
     Mailu docs, "Configuration reference" (RELAYHOST)
     """
@@ -26,9 +26,9 @@ async def forwarded(probe: Probe) -> Observation:
 
 @behaviour("relay/relayhost/relayed-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost")
 async def relayed_domain(probe: Probe) -> Observation:
-    """A letter to a domain that Mailu relays, which goes to that domain's own server and not to the relay host
+    """Message to a relayed domain goes to that domain's server, not to the relay host
 
-    Mail for the domain behind this server takes a way round, and loops.
+    Mail for the domain behind this server loops.
 
     Postfix transport(5) before relayhost; Mailu core/admin/mailu/internal/views/postfix.py (postfix_transport)
     """
@@ -38,9 +38,9 @@ async def relayed_domain(probe: Probe) -> Observation:
 
 @behaviour("relay/relayhost/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
 async def local(probe: Probe) -> Observation:
-    """A user's letter to a mailbox on this server, which stays here where there is a relay host
+    """Message between local users stays on this server where a relay host is set
 
-    Mail between colleagues goes round by the provider, or not at all.
+    Mail between colleagues goes through the provider, or is lost.
 
     Mailu core/postfix/conf/main.cf (virtual_transport)
     """
@@ -52,9 +52,9 @@ async def local(probe: Probe) -> Observation:
     "relay/relayhost/plain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost-plain", deep=True
 )
 async def plain(probe: Probe) -> Observation:
-    """A user's letter through a relay host that has neither TLS nor logins, as in one's own network
+    """Message of a user through a relay host without TLS and login
 
-    Whoever sends through a machine of the own network cannot send at all.
+    Servers that send through a host of their own network cannot send at all.
 
     Mailu docs, "Configuration reference" (RELAYHOST, OUTBOUND_TLS_LEVEL)
     """
@@ -63,9 +63,9 @@ async def plain(probe: Probe) -> Observation:
 
 @behaviour("relay/relayhost/login-without-tls", severity=Severity.MINOR, variant="relayhost-insecure", deep=True)
 async def insecure(probe: Probe) -> Observation:
-    """A user's letter through a relay host that wants a login and has no TLS
+    """Message of a user through a relay host that requires a login and has no TLS
 
-    Whether a password crosses the network in the clear has changed; or who needs it cannot send.
+    The password crosses the network in plain text, or such servers cannot send any more.
 
     Mailu core/postfix/conf/main.cf (smtp_sasl_security_options = noanonymous, noplaintext)
     """
@@ -74,9 +74,9 @@ async def insecure(probe: Probe) -> Observation:
 
 @behaviour("relay/relayhost/implicit-tls", severity=Severity.MINOR, variant="relayhost-tls", deep=True)
 async def implicit(probe: Probe) -> Observation:
-    """A user's letter through a relay host that speaks TLS from the start, on port 465
+    """Message of a user through a relay host with TLS on port 465
 
-    Whoever sends through such a host cannot send at all, or can now.
+    Servers that send through such a host cannot send at all, or can now.
 
     Postfix smtp_tls_wrappermode, which Mailu leaves to overrides (docs, FAQ)
     """
@@ -91,9 +91,9 @@ async def implicit(probe: Probe) -> Observation:
     deep=True,
 )
 async def wrong_login(probe: Probe) -> Observation:
-    """A user's letter through a relay host that does not take our password, which must stay in the queue
+    """Message of a user stays in the queue when the relay host refuses the login
 
-    When a password runs out, mail is returned or lost instead of waiting for the administrator.
+    When a password expires, mail is returned or lost and does not wait for the administrator.
 
     Postfix smtp_sasl_auth_soft_bounce
     """

@@ -28,9 +28,9 @@ STAGES = ("mail", "rcpt", "data")
     timeout=60.0,
 )
 async def not_now(probe: Probe, stage: str) -> Observation:
-    """A letter that the other server puts off at {stage}, once: it stays in the queue and arrives at the next attempt
+    """Message that the next server defers once at {stage} stays in the queue and arrives later
 
-    Mail to servers that are busy, or that greylist, is lost or returned at once.
+    Mail to busy or greylisting servers is lost or returned at once.
 
     RFC 5321 section 4.5.4.1; RFC 6647
     """
@@ -74,9 +74,9 @@ async def _put_off(probe: Probe, sent: Message, reply: Reply) -> str:
     timeout=60.0,
 )
 async def never(probe: Probe, stage: str) -> Observation:
-    """A letter that the other server refuses for good at {stage}: it comes back with a readable reason
+    """Message that the next server refuses at {stage} comes back with a readable reason
 
-    Users do not learn that a letter has not arrived, or cannot make out why.
+    Users do not learn that a message did not arrive, or why.
 
     RFC 5321 section 6.1; RFC 3464; RFC 6522
     """
@@ -91,7 +91,7 @@ async def never(probe: Probe, stage: str) -> Observation:
 
 @behaviour("relay/mx/no-such-domain", deep=True, severity=Severity.MAJOR, timeout=60.0)
 async def no_such_domain(probe: Probe) -> Observation:
-    """A user's letter to a domain that does not exist: refused at once, or returned
+    """Message of a user to a domain that does not exist: refused at once, or returned
 
     Users do not learn that they mistyped a domain.
 
@@ -102,9 +102,9 @@ async def no_such_domain(probe: Probe) -> Observation:
 
 @behaviour("relay/mx/null-mx", deep=True, severity=Severity.MINOR, timeout=60.0)
 async def null_mx(probe: Probe) -> Observation:
-    """A user's letter to a domain that says it takes no mail: refused at once, or returned
+    """Message of a user to a domain that accepts no mail (null MX): refused at once, or returned
 
-    Users wait for days for an answer that cannot come.
+    Users wait for days for an error.
 
     RFC 7505
     """
@@ -126,9 +126,9 @@ async def _returned(probe: Probe, sent: Message) -> Observation:
 
 @behaviour("relay/mx/by-address", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def by_address(probe: Probe) -> Observation:
-    """A user's letter to a domain that has no MX, only an address
+    """Message of a user to a domain without MX, by its address record
 
-    Users cannot write to small domains that have no MX.
+    Users cannot write to small domains without MX.
 
     RFC 5321 section 5.1 (implicit MX)
     """
@@ -139,9 +139,9 @@ async def by_address(probe: Probe) -> Observation:
 
 @behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def second_mx(probe: Probe) -> Observation:
-    """A user's letter to a domain whose first mail server is not reached, by the second one
+    """Message of a user to a domain whose first MX is unreachable goes to the second
 
-    Mail waits for days while another server would take it.
+    Mail waits for days although another server would accept it.
 
     RFC 5321 section 5.1
     """

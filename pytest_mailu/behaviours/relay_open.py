@@ -31,9 +31,9 @@ SPELLINGS = {
     each={"spelling": SPELLINGS},
 )
 async def spelling(probe: Probe, spelling: str) -> Observation:
-    """A stranger's letter to another domain under the spelling "{spelling}", which must be refused
+    """Message of a stranger to another domain, written as "{spelling}", is refused
 
-    The server is an open relay to whoever knows the trick.
+    The server is an open relay through such addresses.
 
     RFC 5321 section 7.8 and appendix F.2; Postfix allow_untrusted_routing
     """
@@ -48,9 +48,9 @@ async def spelling(probe: Probe, spelling: str) -> Observation:
     severity=Severity.MAJOR,
 )
 async def logs_in_if_offered(probe: Probe) -> Observation:
-    """A mail program on port 25 that logs in where a login is offered, to another domain: goes on as a stranger
+    """Mail program on port 25 that logs in only if offered, to another domain, is refused
 
-    What fails here is a program that fell back to port 25, and what its user reads is "Relay access denied".
+    Programs that fell back to port 25 can send without a login: the server is an open relay.
 
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
     """
@@ -71,9 +71,9 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
     each={"vantage": TRUSTED},
 )
 async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
-    """A letter in a user's name from a trusted host ({vantage}) to a mailbox on this server, without a login
+    """Message in a user's name from a trusted host ({vantage}) to a local mailbox without a login
 
-    What scanners and applications send to colleagues does not arrive.
+    Mail from scanners and applications to users does not arrive.
 
     Mailu docs, "Configuration reference" (RELAYNETS, SUBNET)
     """
@@ -89,9 +89,9 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     each={"vantage": TRUSTED},
 )
 async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
-    """A letter in an outsider's name from a trusted host ({vantage}) to another domain: which envelope sender goes out
+    """Message in an outsider's name from a trusted host ({vantage}) to another domain: its envelope sender
 
-    What applications send for others is refused elsewhere, for its envelope does not fit.
+    Other servers refuse what applications send for others.
 
     Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_map: SRS)
     """
@@ -101,7 +101,7 @@ async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
 
 @behaviour("relay/25/relaynet-to-nobody", endpoint=SMTP_25_PLAIN, wanted=Outcome.REFUSED, severity=Severity.MINOR)
 async def trusted_to_nobody(probe: Probe) -> Observation:
-    """A letter from a host in RELAYNETS to nobody at our own domain, which must be refused at once
+    """Message from a host in RELAYNETS to an unknown local user is refused at once
 
     Applications do not learn that an address is wrong.
 

@@ -21,9 +21,9 @@ from pytest_mailu.probe.probe import Probe
     last=True,
 )
 async def stays_up(probe: Probe, service: str) -> Observation:
-    """The service {service} starts and stays up
+    """Service {service} starts and keeps running
 
-    Without {service} there is no mail server.
+    Without {service} the mail server does not work.
 
     Mailu's setup/flavors/compose/docker-compose.yml: every service is `restart: always`, so one that ends comes up
     again and again

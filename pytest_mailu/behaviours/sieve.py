@@ -35,9 +35,9 @@ async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
 
 @behaviour("sieve/4190/upload", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def upload(probe: Probe) -> Observation:
-    """A script is checked, uploaded, listed, and comes back as it was
+    """Check, upload, list and download a Sieve script
 
-    People cannot write filters with their mail program, or lose what they wrote.
+    Users cannot write filters with their mail program, or lose them.
 
     RFC 5804 sections 2.5 to 2.9 and 2.12
     """
@@ -53,9 +53,9 @@ async def upload(probe: Probe) -> Observation:
 
 @behaviour("sieve/4190/activate", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def activate(probe: Probe) -> Observation:
-    """A script is made the active one, cannot be deleted while it is, and is put out of force again
+    """Activate and deactivate a Sieve script; the active one cannot be deleted
 
-    People cannot switch their filters on or off, or delete the one that sorts their mail by mistake.
+    Users cannot switch filters on or off, or delete the active one by mistake.
 
     RFC 5804 sections 2.8 (SETACTIVE) and 2.10 (DELETESCRIPT refuses the active one)
     """
@@ -75,9 +75,9 @@ async def activate(probe: Probe) -> Observation:
 
 @behaviour("sieve/4190/rename", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def rename(probe: Probe) -> Observation:
-    """A script is renamed, to a name outside ASCII, and deleted
+    """Rename a Sieve script to a non-ASCII name, then delete it
 
-    People cannot keep order among their filters.
+    Users cannot manage their filters.
 
     RFC 5804 sections 1.6, 2.10 and 2.11
     """
@@ -101,9 +101,9 @@ async def rename(probe: Probe) -> Observation:
     each={"what": ("broken-check", "broken-upload", "unknown-extension", "missing", "taken-name")},
 )
 async def refuses(probe: Probe, what: str) -> Observation:
-    """What cannot be done with scripts is refused, with a reason: {what}
+    """Impossible script command is refused with a reason: {what}
 
-    A filter with a mistake is stored and never works, or people are not told what is wrong with it.
+    A broken filter is stored and never works, or users are not told what is wrong.
 
     RFC 5804 section 1.3 (response codes), 2.6, 2.9, 2.11 and 2.12
     """
@@ -130,9 +130,9 @@ async def refuses(probe: Probe, what: str) -> Observation:
 
 @behaviour("sieve/4190/space", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def space(probe: Probe) -> Observation:
-    """The server says whether there is room for a script, and takes one of 64 KB
+    """HAVESPACE answers, and a script of 64 KB is accepted
 
-    Long filters, as web mails write them, cannot be stored.
+    Long filters, as web mail creates them, cannot be stored.
 
     RFC 5804 section 2.5 (HAVESPACE)
     """

@@ -73,9 +73,9 @@ async def _lands(probe: Probe, sent: Message, user: User, folder: str, flags: li
     each={"rule": SORTED},
 )
 async def sorts(probe: Probe, rule: str) -> Observation:
-    """A filter of the user sorts or marks a letter ({rule})
+    """User's filter sorts or flags a message ({rule})
 
-    Filters are there, but mail stays unsorted.
+    Filters exist, but mail stays unsorted.
 
     RFC 5228 section 4.1; RFC 5490 (:create), 5233 (:detail), 5173 (body), 5232 (flags)
     """
@@ -89,9 +89,9 @@ async def sorts(probe: Probe, rule: str) -> Observation:
 
 @behaviour("sieve/effect/discard", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
 async def discard(probe: Probe) -> Observation:
-    """A filter of the user throws a letter away
+    """User's filter discards a message
 
-    Mail that people do not want to see is there again.
+    Unwanted mail is in the mailbox again.
 
     RFC 5228 section 4.4
     """
@@ -109,9 +109,9 @@ async def discard(probe: Probe) -> Observation:
 
 @behaviour("sieve/effect/redirect", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def redirect(probe: Probe) -> Observation:
-    """A filter of the user sends a letter on to another domain
+    """User's filter redirects a message to another domain
 
-    Mail that people have sent on by a filter is lost.
+    Redirected mail is lost.
 
     RFC 5228 section 4.2
     """
@@ -122,9 +122,9 @@ async def redirect(probe: Probe) -> Observation:
 
 @behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
 async def redirect_copy(probe: Probe) -> Observation:
-    """A filter of the user sends a copy of a letter to another domain, and keeps the letter
+    """User's filter redirects a copy of a message and keeps the message
 
-    The letter or its copy is lost.
+    The message or its copy is lost.
 
     RFC 3894 section 3
     """
@@ -137,9 +137,9 @@ async def redirect_copy(probe: Probe) -> Observation:
 
 @behaviour("sieve/effect/reject", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def reject(probe: Probe) -> Observation:
-    """A filter of the user rejects a letter, and the sender is told why
+    """User's filter rejects a message, and the sender is told why
 
-    Senders never learn that their letter was not wanted, or the letter is there all the same.
+    Senders never learn that their message was rejected, or it arrives all the same.
 
     RFC 5429 section 2.2
     """
@@ -158,9 +158,9 @@ async def reject(probe: Probe) -> Observation:
 
 @behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=60.0)
 async def vacation_once(probe: Probe) -> Observation:
-    """A filter of the user answers a sender who writes twice, once
+    """User's vacation filter answers a sender who writes twice only once
 
-    Senders are not told that nobody reads their mail, or are told with every letter.
+    Senders are not told that the user is absent, or are told with every message.
 
     RFC 5230 sections 4.2 and 4.4
     """
@@ -194,9 +194,9 @@ async def vacation_once(probe: Probe) -> Observation:
     timeout=60.0,
 )
 async def vacation_not_to(probe: Probe, whom: str) -> Observation:
-    """A filter of the user that answers mail leaves {whom} alone
+    """User's vacation filter does not answer {whom}
 
-    Everybody on a mailing list is told that somebody is away, or two machines answer each other.
+    Everyone on a mailing list is told that the user is absent, or two machines answer each other.
 
     RFC 5230 section 4.6; RFC 3834 section 2
     """
@@ -215,9 +215,9 @@ async def vacation_not_to(probe: Probe, whom: str) -> Observation:
 
 @behaviour("sieve/effect/marked-as-spam", wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def marked_as_spam(probe: Probe) -> Observation:
-    """A letter that is marked as spam lies in Junk, without a filter of the user
+    """Message marked as spam is stored in Junk without a user's filter
 
-    Spam lies among the mail, or a user's own threshold counts for nothing.
+    Spam arrives in the inbox, or a user's own threshold has no effect.
 
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest over X-Spam-Level, more than 80 %)
     """
@@ -228,9 +228,9 @@ async def marked_as_spam(probe: Probe) -> Observation:
 
 @behaviour("sieve/inside/extensions", severity=Severity.MINOR)
 async def extensions(probe: Probe) -> Observation:
-    """The extensions of the language that filters may use
+    """Sieve extensions that filters may use
 
-    Filters that need one that is gone do nothing any more: all mail lies in the inbox.
+    Filters that need a removed extension stop working: all mail arrives in the inbox.
 
     RFC 5804 section 1.7 (SIEVE, NOTIFY); Mailu core/dovecot/conf/dovecot.conf (sieve_extensions)
     """

@@ -13,9 +13,9 @@ from pytest_mailu.probe.probe import Probe
     "submission/{endpoint}/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"endpoint": SUBMISSION}
 )
 async def local(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail to a mailbox on this server, sent with a login through {endpoint.words}
+    """Message to a local mailbox, sent with a login on {endpoint.words}
 
-    Mail programs set to {endpoint.words} cannot write to colleagues.
+    Mail programs set to {endpoint.words} cannot send to colleagues.
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
@@ -31,9 +31,9 @@ async def local(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def external(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail to another domain, sent with a login through {endpoint.words}
+    """Message to another domain, sent with a login on {endpoint.words}
 
-    Mail programs set to {endpoint.words} cannot write to anybody outside.
+    Mail programs set to {endpoint.words} cannot send to anyone outside.
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
@@ -49,9 +49,9 @@ async def external(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def without_login(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail without a login on {endpoint.words}, which must be refused
+    """Message without a login on {endpoint.words} is refused
 
-    Anybody on the internet can send through this server in its users' names.
+    Anyone on the internet can send in users' names.
 
     RFC 6409 section 4.3
     """
@@ -68,9 +68,9 @@ async def without_login(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def others_sender(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail in the name of another user, after a login on {endpoint.words}, which must be refused
+    """Message in another user's name after a login on {endpoint.words} is refused
 
-    Every user can write in the name of every other.
+    Every user can send in every other user's name.
 
     RFC 6409 section 6.1; Mailu 2.0 core/postfix/conf/main.cf (smtpd_sender_login_maps)
     """
@@ -85,9 +85,9 @@ async def others_sender(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def own_alias(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail in the name of one's own alias, after a login on {endpoint.words}
+    """Message in the name of one's own alias after a login on {endpoint.words}
 
-    People who write as sales@ or info@ cannot send.
+    Users who write as sales@ or info@ cannot send.
 
     Mailu docs, "Web administration": an alias may be used as sender by those it leads to
     """

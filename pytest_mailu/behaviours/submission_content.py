@@ -46,9 +46,9 @@ def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Message:
     each={"kind": KEPT},
 )
 async def body_kept(probe: Probe, kind: str) -> Observation:
-    """The text of a letter of the kind "{kind}" arrives at another server, byte for byte
+    """Message body "{kind}" of a user arrives unchanged at another server
 
-    What people write arrives broken, and its signatures with it.
+    Users' messages arrive damaged, and their signatures fail.
 
     RFC 5321 sections 4.5.2 and 4.5.3.1.6; RFC 6152
     """
@@ -59,9 +59,9 @@ async def body_kept(probe: Probe, kind: str) -> Observation:
     "submission/465-tls/body-{kind}", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR, each={"kind": ODD}
 )
 async def body_odd(probe: Probe, kind: str) -> Observation:
-    """The text of a letter of the kind "{kind}", which no program should send and some do
+    """Message body "{kind}" of a user, which programs should not send but some do
 
-    Such letters are refused that arrived before, or arrive otherwise.
+    Such messages are refused, or arrive changed, unlike before.
 
     RFC 5321 section 4.5.3.1.6; RFC 5322 section 2.3 (no NUL); Postfix smtp_line_length_limit
     """
@@ -88,9 +88,9 @@ async def _body(probe: Probe, kind: str) -> Observation:
     severity=Severity.MAJOR,
 )
 async def eight_bits_here(probe: Probe) -> Observation:
-    """A letter in 8 bits from one user to another
+    """8-bit message from one user to another
 
-    Umlauts, and everything else outside English, arrive broken.
+    Umlauts and other non-ASCII characters arrive damaged.
 
     RFC 6152
     """
@@ -103,9 +103,9 @@ async def eight_bits_here(probe: Probe) -> Observation:
 
 @behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
-    """A letter to an address with an umlaut in its local part
+    """Message to an address with a non-ASCII local part (SMTPUTF8)
 
-    Users cannot write to addresses that are not in Latin letters.
+    Users cannot write to addresses with non-Latin letters.
 
     RFC 6531
     """
@@ -129,9 +129,9 @@ async def smtputf8(probe: Probe) -> Observation:
     each={"pieces": (1, 3)},
 )
 async def chunking(probe: Probe, pieces: int) -> Observation:
-    """A letter handed over by BDAT in {pieces} pieces, where the server offers it
+    """Message sent with BDAT in {pieces} pieces, where the server offers it
 
-    Programs that use BDAT where it is offered cannot send.
+    Programs that use BDAT cannot send.
 
     RFC 3030
     """
@@ -150,9 +150,9 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
 
 @behaviour("submission/465-tls/pipelining", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def pipelining(probe: Probe) -> Observation:
-    """MAIL, RCPT and DATA in one piece
+    """MAIL, RCPT and DATA of a user sent in one packet
 
-    Programs that do not wait for each answer cannot send.
+    Programs that use PIPELINING cannot send.
 
     RFC 2920
     """
@@ -170,7 +170,7 @@ async def pipelining(probe: Probe) -> Observation:
 
 @behaviour("submission/465-tls/dsn-passed-on", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
 async def dsn_passed_on(probe: Probe) -> Observation:
-    """The wish for a delivery receipt, passed on to the next server
+    """Request for a delivery receipt is passed on to the next server
 
     Users who ask for delivery receipts get none.
 
@@ -196,9 +196,9 @@ async def dsn_passed_on(probe: Probe) -> Observation:
 
 @behaviour("submission/465-tls/dsn-success", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR, timeout=60.0)
 async def dsn_success(probe: Probe) -> Observation:
-    """A delivery receipt for a letter to a mailbox on this server
+    """Delivery receipt for a message to a local mailbox
 
-    Users who ask for delivery receipts get none, or others.
+    Users who ask for delivery receipts get none, or different ones.
 
     RFC 3461 section 6.2.4; RFC 3464
     """
@@ -219,9 +219,9 @@ async def dsn_success(probe: Probe) -> Observation:
     each={"end": ENDS},
 )
 async def smuggling(probe: Probe, end: str) -> Observation:
-    """A second letter hidden behind {end} in a user's letter, which must not be taken for one
+    """Second message hidden behind {end} in a user's message is not accepted
 
-    Users, or whoever writes through their programs, send in any name they like (SMTP smuggling).
+    Users, and attackers who write through their programs, can send in any name (SMTP smuggling).
 
     CVE-2023-51764; RFC 5321 section 4.1.1.4; Postfix smtpd_forbid_bare_newline
     """
@@ -240,9 +240,9 @@ async def smuggling(probe: Probe, end: str) -> Observation:
     each={"end": ("lf", "cr")},
 )
 async def line_end(probe: Probe, end: str) -> Observation:
-    """A letter whose lines end in {end} alone, as old scripts send them
+    """Message of a user with {end} as line end, as old scripts send
 
-    Scripts and devices that get line ends wrong cannot send any more, or their letters arrive otherwise.
+    Such scripts and devices cannot send, or their messages arrive changed.
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0
     """
@@ -267,9 +267,9 @@ def _refusal(reply: Reply) -> Outcome:
 
 @behaviour("submission/465-tls/gtube", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
 async def gtube(probe: Probe) -> Observation:
-    """The test string for spam filters in a user's own letter to another domain
+    """Spam test string (GTUBE) in a user's message to another domain
 
-    Whether the filter looks at what users send has changed.
+    The spam filter checks users' mail, or does not any more.
 
     Rspamd, "GTUBE"; Mailu core/rspamd/conf
     """

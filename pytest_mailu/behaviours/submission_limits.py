@@ -32,9 +32,9 @@ MOST = 400
     volatile=("facts.arrival.headers.*",),
 )
 async def large(probe: Probe) -> Observation:
-    """A letter of 12 MB, after a login
+    """Message of 12 MB after a login
 
-    Photos and documents cannot be sent any more.
+    Photos and documents cannot be sent.
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
@@ -49,9 +49,9 @@ async def large(probe: Probe) -> Observation:
     severity=Severity.MINOR,
 )
 async def announced(probe: Probe) -> Observation:
-    """A letter announced as larger than the server takes, which must be refused before it is sent
+    """Message with a SIZE above the limit is refused before it is sent
 
-    Programs send all of it, for minutes, before they learn that it was too large.
+    Programs send the whole message for minutes before they learn that it is too large.
 
     RFC 1870 section 6.1
     """
@@ -74,9 +74,9 @@ async def announced(probe: Probe) -> Observation:
     deep=True,
 )
 async def just_below(probe: Probe) -> Observation:
-    """A letter that is almost as large as MESSAGE_SIZE_LIMIT allows
+    """Message slightly below MESSAGE_SIZE_LIMIT
 
-    Letters are refused that the settings allow.
+    Messages are refused that the settings allow.
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
@@ -94,9 +94,9 @@ async def just_below(probe: Probe) -> Observation:
     deep=True,
 )
 async def sent_too_large(probe: Probe) -> Observation:
-    """A letter larger than MESSAGE_SIZE_LIMIT allows, sent all the same
+    """Message larger than MESSAGE_SIZE_LIMIT, sent without SIZE
 
-    Letters of any size fill the disk; or a program hangs, or tries again for ever.
+    Messages of any size fill the disk, or a program hangs or tries again for ever.
 
     RFC 1870 section 6.3; RFC 3463 (5.3.4, 5.2.3)
     """
@@ -123,9 +123,9 @@ async def _limit(probe: Probe) -> int:
     timeout=120.0,
 )
 async def rate_limit(probe: Probe) -> Observation:
-    """More recipients in a day than MESSAGE_RATELIMIT allows, which must be put off
+    """More recipients in a day than MESSAGE_RATELIMIT allows are deferred
 
-    One stolen password is enough to send any amount of spam; or users are stopped earlier than before.
+    One stolen password is enough to send any amount of spam, or users are stopped earlier than before.
 
     Mailu docs, "Configuration reference" (MESSAGE_RATELIMIT); core/admin/mailu/internal/views/postfix.py
     """

@@ -33,9 +33,9 @@ ABSENT_HEADERS = {"date": "Date", "message-id": "Message-ID"}
     each={"endpoint": SUBMISSION},
 )
 async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail to an alias on this server, sent with a login through {endpoint.words}
+    """Message to a local alias, sent with a login on {endpoint.words}
 
-    Colleagues cannot be reached by sales@ or info@.
+    Users cannot reach colleagues by sales@ or info@.
 
     Mailu docs, "Web administration" (aliases)
     """
@@ -52,9 +52,9 @@ async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
-    """One letter to a mailbox, an alias of two and three addresses at another domain, through {endpoint.words}
+    """One message to a mailbox, an alias of two and three addresses outside, on {endpoint.words}
 
-    Some of those a letter goes to do not get it.
+    Some recipients do not receive the message.
 
     RFC 5321 section 3.3
     """
@@ -82,9 +82,9 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     severity=Severity.MAJOR,
 )
 async def two_letters(probe: Probe) -> Observation:
-    """Two letters one after the other on one connection
+    """Two messages of a user on one connection
 
-    Programs that send what lies in their outbox get stuck after the first letter.
+    Programs that send several messages stop after the first.
 
     RFC 5321 section 3.3
     """
@@ -106,9 +106,9 @@ async def two_letters(probe: Probe) -> Observation:
     each={"header": REVEALING},
 )
 async def hides(probe: Probe, header: str) -> Observation:
-    """The header {header} of a user's letter, which is taken out on the way
+    """Header {header} of a user's message is removed on the way out
 
-    Everybody a user writes to learns which program, or which address, the user writes from.
+    Recipients learn which program or address the user writes from.
 
     Mailu core/postfix/conf/outclean_header_filter.cf, 1.9 to master
     """
@@ -130,9 +130,9 @@ async def hides(probe: Probe, header: str) -> Observation:
     severity=Severity.MAJOR,
 )
 async def hides_address(probe: Probe) -> Observation:
-    """The address that a user writes from, which must not stand in what goes out
+    """User's IP address does not stand in the outgoing message
 
-    Everybody a user writes to learns where the user is.
+    Recipients learn where the user is.
 
     RFC 6409 section 8 leaves it to the server; Mailu core/postfix/conf/outclean_header_filter.cf (Received)
     """
@@ -157,9 +157,9 @@ async def hides_address(probe: Probe) -> Observation:
     each={"header": ABSENT_HEADERS},
 )
 async def without_header(probe: Probe, header: str) -> Observation:
-    """A letter that a program sends without a header {header}
+    """Message without a {header} header
 
-    Simple programs and devices cannot send, or what they send is taken for spam elsewhere.
+    Simple programs and devices cannot send, or other servers take their mail for spam.
 
     RFC 5322 section 3.6; RFC 6409 section 8.2 and 8.3: the server may add them
     """
@@ -169,9 +169,9 @@ async def without_header(probe: Probe, header: str) -> Observation:
 
 @behaviour("submission/465-tls/unknown-recipient", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR, timeout=60.0)
 async def unknown_recipient(probe: Probe) -> Observation:
-    """Mail to nobody at our own domain, after a login: refused at once, or returned
+    """Message to an unknown local user after a login: refused at once, or returned
 
-    Whoever mistypes a colleague's address does not learn of it.
+    Users do not learn that they mistyped a colleague's address.
 
     RFC 5321 section 3.6.2; Mailu core/postfix/conf/master.cf (REJECT_UNLISTED_RECIPIENT)
     """

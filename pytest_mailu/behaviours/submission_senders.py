@@ -22,9 +22,9 @@ ANYBODY = {"colleague": BOB.address, "stranger": f"president@{ELSEWHERE}"}
     each={"endpoint": SUBMISSION, "vantage": OTHERS},
 )
 async def without_login_from(probe: Probe, endpoint: Endpoint, vantage: Vantage) -> Observation:
-    """Mail without a login on {endpoint.words} from the vantage {vantage}, which must be refused
+    """Message without a login on {endpoint.words} from {vantage} is refused
 
-    Whoever stands there can send in every user's name.
+    Clients there can send in every user's name.
 
     RFC 6409 section 4.3; no network is trusted on a submission port (Mailu core/postfix/conf/master.cf, 10025)
     """
@@ -36,9 +36,9 @@ async def without_login_from(probe: Probe, endpoint: Endpoint, vantage: Vantage)
 
 @behaviour("submission/465-tls/own-detail", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
 async def own_detail(probe: Probe) -> Observation:
-    """Mail from one's own address with a detail (`name+shop@`), after a login
+    """Message from one's own address with a detail (`name+shop@`)
 
-    People who give every shop an address of its own cannot write from it.
+    Users who give every shop its own address cannot write from it.
 
     RFC 5233; Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_login)
     """
@@ -53,9 +53,9 @@ async def own_detail(probe: Probe) -> Observation:
     severity=Severity.MAJOR,
 )
 async def own_alternative(probe: Probe) -> Observation:
-    """Mail from one's own address at the alternative domain
+    """Message from one's own address at the alternative domain
 
-    People who write from the alternative domain cannot send.
+    Users cannot send from the alternative domain.
 
     Mailu docs, "Web administration" (alternative domains); core/admin/mailu/internal/views/postfix.py
     """
@@ -70,9 +70,9 @@ async def own_alternative(probe: Probe) -> Observation:
     each={"endpoint": SUBMISSION},
 )
 async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Mail in the name of somebody at another domain, after a login on {endpoint.words}, which must be refused
+    """Message with a sender at another domain after a login on {endpoint.words} is refused
 
-    One stolen password is enough to write in the name of every bank.
+    One stolen password is enough to write in the name of any bank.
 
     RFC 6409 section 6.1; Mailu core/postfix/conf/master.cf (reject_authenticated_sender_login_mismatch)
     """
@@ -89,9 +89,9 @@ async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
     volatile=("reply.*",),
 )
 async def no_such_sender(probe: Probe) -> Observation:
-    """Mail in the name of nobody at our own domain, after a login, which must be refused
+    """Message with an unknown local sender after a login is refused
 
-    Users invent senders that nobody can answer.
+    Users can invent senders that cannot be answered.
 
     Mailu core/postfix/conf/master.cf (reject_unlisted_sender)
     """
@@ -107,9 +107,9 @@ async def no_such_sender(probe: Probe) -> Observation:
     each={"whose": ANYBODY},
 )
 async def as_anybody(probe: Probe, whose: str) -> Observation:
-    """Mail in the name of a {whose}, by a user who has the right to write as anybody
+    """Message in the name of a {whose} by a user who may send as anyone
 
-    Ticket systems and mailing list servers that log in with such an account cannot send.
+    Ticket systems and mailing list servers with such an account cannot send.
 
     Mailu docs, "Web administration" (allow the user to spoof the sender), since 2.0
     """
@@ -119,9 +119,9 @@ async def as_anybody(probe: Probe, whose: str) -> Observation:
 
 @behaviour("submission/465-tls/others-header-from", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR)
 async def others_header_from(probe: Probe) -> Observation:
-    """Mail from one's own address whose header From names a colleague
+    """Message from one's own address with a colleague in the From header
 
-    Whoever reads only the header takes it for the colleague's; or programs that do so on purpose cannot send.
+    Recipients take the message for the colleague's, or programs that do so on purpose cannot send.
 
     RFC 6409 section 8.1; RFC 5322 section 3.6.2
     """
@@ -131,9 +131,9 @@ async def others_header_from(probe: Probe) -> Observation:
 
 @behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
 async def null_sender(probe: Probe) -> Observation:
-    """Mail with an empty envelope sender, after a login
+    """Message with an empty envelope sender after a login
 
-    Programs that send receipts and notices of their own are treated differently.
+    Programs that send receipts and notifications are treated differently.
 
     RFC 5321 section 4.5.5; RFC 8098 section 3: receipts have an empty sender
     """
@@ -145,9 +145,9 @@ async def null_sender(probe: Probe) -> Observation:
     "submission/{endpoint}/dkim", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"endpoint": SUBMISSION}
 )
 async def dkim(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The DKIM signature on mail that goes out through {endpoint.words} verifies
+    """DKIM signature on mail sent on {endpoint.words} verifies
 
-    Other servers put our mail into the spam folder, or turn it away by our own DMARC record.
+    Other servers put users' mail into the spam folder, or refuse it by the domain's DMARC policy.
 
     RFC 6376; Mailu core/rspamd/conf/dkim_signing.conf
     """
@@ -161,7 +161,7 @@ async def dkim(probe: Probe, endpoint: Endpoint) -> Observation:
     severity=Severity.MAJOR,
 )
 async def dkim_alternative(probe: Probe) -> Observation:
-    """The DKIM signature on mail from the alternative domain verifies
+    """DKIM signature on mail from the alternative domain verifies
 
     Other servers distrust mail from the alternative domain.
 

@@ -30,9 +30,9 @@ SMTP = (SMTP_25, *SUBMISSION)
     "surface/{endpoint.port}/served", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"endpoint": ENDPOINTS}
 )
 async def served(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Port {endpoint.port} takes connections
+    """Port {endpoint.port} accepts connections
 
-    Programs that are set to port {endpoint.port} find nobody there.
+    Clients cannot connect to port {endpoint.port}.
 
     Mailu docs, "Configuration reference" (PORTS); the EXPOSE line of core/nginx/Dockerfile, 1.9 to master
     """
@@ -43,9 +43,9 @@ async def served(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/smtp", severity=Severity.MINOR, each={"endpoint": SMTP})
 async def smtp(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What SMTP on {endpoint.words} says of itself: greeting, keywords, login mechanisms
+    """SMTP on {endpoint.words}: greeting, EHLO keywords and AUTH mechanisms
 
-    Programs that depend on a keyword (PIPELINING, DSN, SMTPUTF8 …) behave differently.
+    Programs that depend on a keyword (PIPELINING, DSN, SMTPUTF8 …) work differently.
 
     RFC 5321 section 4.1.1.1; RFC 6409 section 7
     """
@@ -56,9 +56,9 @@ async def smtp(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/smtp-after-login", severity=Severity.MINOR, each={"endpoint": SUBMISSION})
 async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The SMTP keywords after a login on {endpoint.words}
+    """SMTP on {endpoint.words}: EHLO keywords after a login
 
-    Programs that depend on a keyword (SIZE, SMTPUTF8, DSN …) behave differently.
+    Programs that depend on a keyword (SIZE, SMTPUTF8, DSN …) work differently.
 
     RFC 4954 section 4: a client may ask EHLO again after AUTH
     """
@@ -69,9 +69,9 @@ async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/imap", severity=Severity.MINOR, each={"endpoint": IMAP})
 async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What IMAP on {endpoint.words} says of itself, before and after the login
+    """IMAP on {endpoint.words}: capabilities before and after the login
 
-    Programs that depend on a capability (IDLE, MOVE, SORT …) behave differently.
+    Programs that depend on a capability (IDLE, MOVE, SORT …) work differently.
 
     RFC 9051 section 6.1.1
     """
@@ -84,9 +84,9 @@ async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/pop3", severity=Severity.MINOR, each={"endpoint": POP3})
 async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What POP3 on {endpoint.words} says of itself, before and after the login
+    """POP3 on {endpoint.words}: capabilities before and after the login
 
-    Programs that depend on a capability (UIDL, TOP …) behave differently.
+    Programs that depend on a capability (UIDL, TOP …) work differently.
 
     RFC 2449 section 5
     """
@@ -99,9 +99,9 @@ async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/managesieve", severity=Severity.MINOR, each={"endpoint": (SIEVE_4190,)})
 async def managesieve(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What ManageSieve on {endpoint.words} says of itself, before and after TLS
+    """ManageSieve on {endpoint.words}: capabilities before and after TLS
 
-    Filter editors that depend on an extension behave differently.
+    Filter editors that depend on an extension work differently.
 
     RFC 5804 section 1.7
     """
@@ -117,9 +117,9 @@ async def managesieve(probe: Probe, endpoint: Endpoint) -> Observation:
     each={"verb": ("VRFY", "EXPN", "ETRN", "NOOP", "RSET", "HELP", "BOGUS")},
 )
 async def verb(probe: Probe, verb: str) -> Observation:
-    """What port 25 answers to {verb}
+    """Port 25: reply to {verb}
 
-    Monitoring that uses {verb}, and spammers who look for addresses, get another answer.
+    Monitoring that uses {verb} gets another reply; VRFY and EXPN can give addresses away.
 
     RFC 5321 section 4.1.1; section 7.3 for what VRFY and EXPN give away
     """
@@ -131,9 +131,9 @@ async def verb(probe: Probe, verb: str) -> Observation:
 
 @behaviour("surface/client-setup/sending", severity=Severity.CRITICAL, wanted=Outcome.DELIVERED)
 async def client_setup(probe: Probe) -> Observation:
-    """A mail program that tries 587, then 465, then 25, and sends the first way that takes it
+    """Mail program that tries 587, then 465, then 25, and sends on the first that accepts
 
-    Programs that look for the server's ports by themselves end up with settings that cannot send.
+    Programs that find the server's ports by themselves get settings that cannot send.
 
     RFC 6186 section 4; the automatic set-up of common mail programs
     """
@@ -156,9 +156,9 @@ async def client_setup(probe: Probe) -> Observation:
 
 @behaviour("surface/client-setup/fallback-to-25", severity=Severity.CRITICAL, wanted=Outcome.DELIVERED)
 async def fallback_to_25(probe: Probe) -> Observation:
-    """A mail program set to 587 that falls back to 25 without a login when 587 is closed
+    """Mail program set to 587 that falls back to 25 without a login when 587 is closed
 
-    Such programs say "Relay access denied": nothing can be sent, although reading mail still works.
+    Such programs show "Relay access denied" and cannot send, although reading mail still works.
 
     RFC 6409 section 3.1; Mailu never offers AUTH on 25 (core/nginx/conf/nginx.conf, 1.9 to master)
     """

@@ -62,7 +62,7 @@ def short(reply: Reply) -> str:
 
 @behaviour("surface/25-plain/helo", endpoint=SMTP_25_PLAIN, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def helo(probe: Probe) -> Observation:
-    """A client on port 25 that says HELO instead of EHLO
+    """Client on port 25 that sends HELO instead of EHLO
 
     Old servers, printers and scripts cannot deliver.
 
@@ -78,9 +78,9 @@ async def helo(probe: Probe) -> Observation:
 
 @behaviour("surface/25-plain/hello-{kind}", endpoint=SMTP_25_PLAIN, severity=Severity.MINOR, each={"kind": HELLOS})
 async def hello(probe: Probe, kind: str) -> Observation:
-    """A client on port 25 whose greeting is of the kind "{kind}"
+    """Client on port 25 whose HELO name is of the kind "{kind}"
 
-    Badly set up senders get through or are turned away, which is a choice between their mail and spam.
+    Badly configured senders are accepted or refused, unlike before.
 
     RFC 5321 sections 4.1.1.1 and 4.1.4; core/postfix/conf/main.cf (smtpd_helo_restrictions), 1.9 to master
     """
@@ -101,7 +101,7 @@ async def hello(probe: Probe, kind: str) -> Observation:
 async def order(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     """Commands out of order on {endpoint.words}: {kind}
 
-    Monitoring and careless scripts get another answer, or are hung up on.
+    Monitoring and careless scripts get another reply, or lose the connection.
 
     RFC 5321 section 4.1.4 (503), section 4.5.3.1.4 (512 octets a line); RFC 3207 section 4
     """
@@ -122,9 +122,9 @@ async def order(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     each={"endpoint": (SUBMISSIONS_465,), "verb": ("VRFY", "NOOP", "RSET", "HELP", "BOGUS")},
 )
 async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Observation:
-    """What {endpoint.words} answers to {verb} before a login
+    """Reply to {verb} before a login on {endpoint.words}
 
-    Monitoring that uses {verb} gets another answer; VRFY can give addresses away.
+    Monitoring that uses {verb} gets another reply; VRFY can give addresses away.
 
     RFC 5321 section 4.1.1; section 7.3 for VRFY
     """
@@ -136,9 +136,9 @@ async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Obse
 
 @behaviour("surface/{endpoint}/imap-id", severity=Severity.INFO, each={"endpoint": (IMAPS_993,)})
 async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What IMAP on {endpoint.words} says it is (ID), before and after the login
+    """IMAP ID on {endpoint.words} before and after the login
 
-    Programs that ask ID before the login (iOS, Outlook) may be turned away.
+    Programs that send ID before the login (iOS, Outlook) may be refused.
 
     RFC 2971
     """
@@ -156,9 +156,9 @@ async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/imap-namespace", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
 async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The namespaces and the separator of folders that IMAP on {endpoint.words} tells
+    """IMAP NAMESPACE and hierarchy separator on {endpoint.words}
 
-    Mail programs look for folders under another name, and show none.
+    Mail programs look for folders under other names, and show none.
 
     RFC 2342
     """
@@ -169,9 +169,9 @@ async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("surface/{endpoint}/imap-enable", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
 async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
-    """What IMAP on {endpoint.words} lets a program enable
+    """IMAP ENABLE on {endpoint.words}
 
-    Programs that synchronise with CONDSTORE or QRESYNC fetch everything anew each time.
+    Programs that synchronise with CONDSTORE or QRESYNC download everything each time.
 
     RFC 5161; RFC 7162; RFC 6855
     """
@@ -189,7 +189,7 @@ async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
 async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
     """What {endpoint.words} offers before TLS
 
-    Programs that see a login offered in the clear may use it; those that see no STARTTLS may give up.
+    Programs that see a login offered in plain text may use it; those that see no STARTTLS may give up.
 
     RFC 3207 section 4; RFC 9051 section 6.2.1; RFC 2595 section 4; RFC 5804 section 1.7
     """

@@ -134,9 +134,9 @@ async def document(probe: Probe, name: str) -> HttpReply:
     each={"name": DOCUMENTS},
 )
 async def autoconfig(probe: Probe, name: str) -> Observation:
-    """The document with which a mail program sets itself up: {name}
+    """Automatic configuration document for {name}
 
-    People have to type server names and ports by hand.
+    Users have to type server names and ports by hand.
 
     core/nginx/conf/nginx.conf, core/admin/mailu/internal/views/autoconfig.py; since 2.0
     """
@@ -157,9 +157,9 @@ async def autoconfig(probe: Probe, name: str) -> Observation:
     each={"name": ("thunderbird", "outlook", "apple")},
 )
 async def autoconfig_works(probe: Probe, name: str) -> Observation:
-    """The servers that {name}'s document names are served, and take a login
+    """Servers in the configuration document for {name} accept a login
 
-    Programs that set themselves up end with settings that do not work.
+    Programs that configure themselves get settings that do not work.
 
     core/admin/mailu/internal/views/autoconfig.py, since 2.0; the ports it names are fixed, `PORTS` is not asked
     """
@@ -190,9 +190,9 @@ async def _tried(probe: Probe, server: Server) -> str:
     each={"protocol": READING},
 )
 async def reading(probe: Probe, protocol: str) -> Observation:
-    """A mail program that tries the ports of {protocol} one after the other, and takes the first that lets it in
+    """Mail program that tries the {protocol} ports in turn logs in on the first that accepts
 
-    Programs that look for the server's ports by themselves end up with none for reading mail.
+    Programs that find the server's ports by themselves get none for reading mail.
 
     RFC 6186 section 4; RFC 8314 section 4
     """

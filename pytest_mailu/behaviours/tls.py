@@ -114,9 +114,9 @@ def is_for(host: str, certificate: Certificate) -> bool:
     "tls/{endpoint}/handshake", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": ENCRYPTED}
 )
 async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A TLS handshake as today's programs do it, on {endpoint.words}
+    """TLS handshake of a modern client on {endpoint.words}
 
-    Nobody reaches {endpoint.words} any more, or gets a certificate that programs warn of.
+    Clients cannot connect to {endpoint.words}, or get a certificate warning.
 
     RFC 8446; RFC 8314 section 3; core/nginx/conf/tls.conf, and core/nginx/dovecot/proxy.conf since 2024.06
     """
@@ -136,7 +136,7 @@ async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("tls/{endpoint}/versions", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
 async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The TLS versions that {endpoint.words} takes
+    """TLS versions accepted on {endpoint.words}
 
     Old devices cannot connect, or weak connections are possible.
 
@@ -151,7 +151,7 @@ async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("tls/{endpoint}/ciphers", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
 async def ciphers(probe: Probe, endpoint: Endpoint) -> Observation:
-    """The cipher families of TLS 1.2 that {endpoint.words} takes
+    """TLS 1.2 cipher families accepted on {endpoint.words}
 
     Old devices and old mail servers cannot connect, or weak connections are possible.
 
@@ -173,7 +173,7 @@ async def ciphers(probe: Probe, endpoint: Endpoint) -> Observation:
 async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Observation:
     """TLS {version} on {endpoint.words}
 
-    Programs and servers that know no other version cannot connect.
+    Clients and servers that support no other version cannot connect.
 
     RFC 9325 section 3.1.1
     """
@@ -188,9 +188,9 @@ async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Obs
     each={"endpoint": PEOPLE, "version": ("1.0", "1.1")},
 )
 async def old_version(probe: Probe, endpoint: Endpoint, version: str) -> Observation:
-    """TLS {version} on {endpoint.words}, which must be refused
+    """TLS {version} on {endpoint.words} is refused
 
-    Passwords travel over connections that can be broken.
+    Passwords cross connections that can be broken.
 
     RFC 8996; core/nginx/conf/tls.conf (ssl_protocols), core/nginx/dovecot/proxy.conf (ssl_min_protocol)
     """
@@ -205,9 +205,9 @@ async def old_version(probe: Probe, endpoint: Endpoint, version: str) -> Observa
     each={"endpoint": MAIN, "kind": ("none", "unknown")},
 )
 async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
-    """A client on {endpoint.words} that asks for another server name, or none ({kind})
+    """Client on {endpoint.words} that asks for an unknown server name, or none ({kind})
 
-    Old programs, and those that were given an address or another name, cannot connect.
+    Old programs, and those that use another name or an address, cannot connect.
 
     RFC 6066 section 3
     """
@@ -217,9 +217,9 @@ async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observatio
 
 @behaviour("tls/{endpoint}/resumption", severity=Severity.INFO, each={"endpoint": MAIN})
 async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
-    """Whether a TLS session on {endpoint.words} can be taken up again, every time
+    """TLS session resumption on {endpoint.words}
 
-    Connections cost a full handshake each, which phones feel.
+    Each connection needs a full handshake, which costs phones time.
 
     RFC 8446 section 2.2; core/nginx/conf/nginx.conf (ssl_session_cache), core/nginx/dovecot/proxy.conf (no_ticket)
     """
@@ -232,9 +232,9 @@ async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour("tls/{endpoint}/injection", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"endpoint": UPGRADED})
 async def injection(probe: Probe, endpoint: Endpoint) -> Observation:
-    """A command sent in plain text behind STARTTLS on {endpoint.words}, which must not be carried out
+    """Command sent in plain text behind STARTTLS on {endpoint.words} is not executed
 
-    Whoever sits on the line can put commands into other people's encrypted sessions.
+    Attackers in the network can insert commands into encrypted sessions.
 
     RFC 3207 section 6; CVE-2011-0411, CVE-2021-33515
     """

@@ -32,9 +32,9 @@ SECONDS = 25.0
     timeout=100.0,
 )
 async def renewed(probe: Probe) -> Observation:
-    """A certificate that is replaced in its place is served on every port, without a restart
+    """Renewed certificate is served on every port without a restart
 
-    Some day the old certificate expires, and programs on the ports that still serve it refuse to connect.
+    When the old certificate expires, programs refuse to connect to the ports that still serve it.
 
     core/nginx/certwatcher.py, 1.9 to master (TLS_FLAVOR=cert); since 2024.06 it has Dovecot reload as well
     """

@@ -68,9 +68,9 @@ def page_outcome(reply: HttpReply) -> Outcome:
     timeout=SECONDS,
 )
 async def needed(probe: Probe, name: str) -> Observation:
-    """The web site's page "{name}", for somebody who is not logged in
+    """Web page "{name}" without a login
 
-    People do not reach the web site, or monitoring believes that it is down.
+    Users do not reach the web site, or monitoring reports it as down.
 
     core/nginx/conf/nginx.conf, 1.9 to master
     """
@@ -81,9 +81,9 @@ async def needed(probe: Probe, name: str) -> Observation:
 
 @behaviour("web/page/{name}", endpoint=HTTPS_443, severity=Severity.MINOR, each={"name": OTHERS}, timeout=SECONDS)
 async def other(probe: Probe, name: str) -> Observation:
-    """The web site's path "{name}", for somebody who is not logged in
+    """Web path "{name}" without a login
 
-    Bookmarks and scripts that use it end elsewhere.
+    Bookmarks and scripts that use it lead elsewhere.
 
     core/nginx/conf/nginx.conf, 1.9 to master
     """
@@ -103,9 +103,9 @@ async def other(probe: Probe, name: str) -> Observation:
     timeout=SECONDS,
 )
 async def private(probe: Probe, name: str) -> Observation:
-    """What Mailu's services tell each other ("{name}") must not be had from outside
+    """Internal interface "{name}" is not reachable from outside
 
-    Strangers can ask the server for addresses, and let others in.
+    Strangers can ask the server for addresses, and log others in.
 
     core/nginx/conf/nginx.conf (`internal;`), 1.9 to master
     """
@@ -119,9 +119,9 @@ async def private(probe: Probe, name: str) -> Observation:
 
 @behaviour("web/http/redirect", endpoint=HTTP_80, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def redirect(probe: Probe) -> Observation:
-    """The web site without TLS sends browsers to the same page with TLS
+    """Web site without TLS redirects to the same page with TLS
 
-    People who type the address see nothing, or type their password in the clear.
+    Users who type the address see nothing, or send their password in plain text.
 
     core/nginx/conf/nginx.conf (`return 301 https://`), 1.9 to master
     """
@@ -136,9 +136,9 @@ async def redirect(probe: Probe) -> Observation:
 
 @behaviour("web/http/health", endpoint=HTTP_80, severity=Severity.MINOR, timeout=SECONDS)
 async def health_over_http(probe: Probe) -> Observation:
-    """The health path without TLS
+    """Health path without TLS
 
-    Load balancers and monitoring that ask without TLS believe that the server is down.
+    Load balancers and monitoring without TLS report the server as down.
 
     core/nginx/conf/nginx.conf, since 2024.06 also on port 80
     """

@@ -59,9 +59,9 @@ async def _login(probe: Probe, user: User, name: str = "") -> Observation:
     "web/login/password", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
 )
 async def login(probe: Probe) -> Observation:
-    """A login to the web site with the right password
+    """Login to the web site with the right password
 
-    Nobody gets into the web site: no settings, no administration, no web mail.
+    Users cannot reach their settings, the administration or web mail.
 
     core/admin/mailu/sso/views/base.py, 1.9 to master
     """
@@ -70,9 +70,9 @@ async def login(probe: Probe) -> Observation:
 
 @behaviour("web/login/name-upper-case", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def upper_case(probe: Probe) -> Observation:
-    """A login to the web site with the address in upper case
+    """Login to the web site with the address in upper case
 
-    People whose browser writes a capital letter cannot log in.
+    Users whose browser writes a capital letter cannot log in.
 
     core/admin/mailu/sso/views/base.py, 1.9 to master
     """
@@ -88,9 +88,9 @@ async def upper_case(probe: Probe) -> Observation:
     timeout=SECONDS,
 )
 async def special(probe: Probe, kind: str) -> Observation:
-    """A login to the web site with a password of the kind "{kind}"
+    """Login to the web site with a special password: {kind}
 
-    Users with such a password are locked out of the web site.
+    Users with such a password cannot log in to the web site.
 
     core/admin/mailu/sso/views/base.py, 1.9 to master
     """
@@ -106,9 +106,9 @@ async def special(probe: Probe, kind: str) -> Observation:
     timeout=SECONDS,
 )
 async def bad(probe: Probe, kind: str) -> Observation:
-    """A login to the web site that is wrong ({kind}), which must be refused
+    """Login to the web site is refused: {kind}
 
-    Anybody gets into the web site, or people whose account was closed.
+    Strangers, or users whose account is disabled, can log in to the web site.
 
     core/admin/mailu/models.py (User.login), 1.9 to master
     """
@@ -121,9 +121,9 @@ async def bad(probe: Probe, kind: str) -> Observation:
     "web/login/leads-elsewhere", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
 )
 async def leads_elsewhere(probe: Probe) -> Observation:
-    """A link to the login page that would lead to another site afterwards, which must not be followed
+    """Login page does not redirect to another site
 
-    A mail with a link to the own server leads people to a forged site.
+    A link to this server leads users to a forged site.
 
     CWE-601; core/admin/mailu/sso/views/base.py (_has_usable_redirect), since 2.0
     """
@@ -138,9 +138,9 @@ async def leads_elsewhere(probe: Probe) -> Observation:
 
 @behaviour("web/login/returns-to-page", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def returns(probe: Probe) -> Observation:
-    """A login to the web site from a page that needs one: where it leads afterwards
+    """Login from a page that needs one: where it leads afterwards
 
-    People land on another page than the one they asked for.
+    Users arrive on another page than the one they asked for.
 
     core/admin/mailu/sso/views/base.py (_has_usable_redirect), since 2.0
     """
@@ -151,9 +151,9 @@ async def returns(probe: Probe) -> Observation:
 
 @behaviour("web/login/logout", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
 async def logout(probe: Probe) -> Observation:
-    """After a logout the browser's session must be over
+    """Logout ends the browser's session
 
-    Whoever uses the computer next is in somebody else's account.
+    The next user of the computer is in somebody else's account.
 
     core/admin/mailu/sso/views/base.py (logout), 1.9 to master
     """
@@ -165,9 +165,9 @@ async def logout(probe: Probe) -> Observation:
 
 @behaviour("web/login/without", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.CRITICAL, timeout=SECONDS)
 async def without(probe: Probe) -> Observation:
-    """A page of the administration without a login, which must be refused
+    """Administration page without a login is refused
 
-    Strangers administer the server.
+    Strangers can administer the server.
 
     core/admin/mailu/ui/access.py, 1.9 to master
     """
@@ -184,9 +184,9 @@ async def without(probe: Probe) -> Observation:
     timeout=SECONDS,
 )
 async def not_for_users(probe: Probe, name: str) -> Observation:
-    """A user who is no administrator must not see the page "{name}"
+    """Page "{name}" is refused to users who are no administrators
 
-    Every user administers the server, or everybody else's account.
+    Every user can administer the server, or other users' accounts.
 
     core/admin/mailu/ui/access.py, 1.9 to master
     """
@@ -199,9 +199,9 @@ async def not_for_users(probe: Probe, name: str) -> Observation:
     "web/user/without-csrf-token", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
 )
 async def without_csrf(probe: Probe) -> Observation:
-    """A form of the web site sent without its token, which must be refused
+    """Form of the web site without its CSRF token is refused
 
-    Another site that a user visits changes the user's settings, such as where mail is forwarded to.
+    Another web site can change a user's settings, such as where mail is forwarded.
 
     CWE-352; core/admin/mailu/ui/forms.py (flask_wtf), 1.9 to master
     """
@@ -216,9 +216,9 @@ async def without_csrf(probe: Probe) -> Observation:
 
 @behaviour("web/user/settings", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
 async def settings(probe: Probe) -> Observation:
-    """A user sends the own settings unchanged
+    """User saves the own settings
 
-    Users cannot set up forwarding, replies and the filter any more.
+    Users cannot set up forwarding, automatic replies and the spam filter.
 
     core/admin/mailu/ui/views/users.py (user_settings), 1.9 to master
     """
@@ -239,9 +239,9 @@ async def settings(probe: Probe) -> Observation:
     "web/user/password-change", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
 )
 async def password_change(probe: Probe) -> Observation:
-    """A user changes the own password, and it holds for mail programs at once
+    """User changes the own password, and mail programs can use it at once
 
-    A password that was found out cannot be changed, or goes on working.
+    A stolen password cannot be changed, or still works.
 
     core/admin/mailu/ui/views/users.py (user_password), 1.9 to master
     """

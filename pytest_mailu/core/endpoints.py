@@ -33,10 +33,10 @@ class Tls(StrEnum):
 
 
 _MANNERS = {
-    Tls.NONE: "without TLS",
-    Tls.STARTTLS: "with STARTTLS",
-    Tls.IMPLICIT: "with TLS from the start",
-    Tls.OPPORTUNISTIC: "with STARTTLS where it is offered",
+    Tls.NONE: "no TLS",
+    Tls.STARTTLS: "STARTTLS",
+    Tls.IMPLICIT: "TLS",
+    Tls.OPPORTUNISTIC: "STARTTLS if offered",
 }
 
 
@@ -53,8 +53,8 @@ class Endpoint:
 
     @property
     def words(self) -> str:
-        """For people: `port 587 with STARTTLS`."""
-        return f"port {self.port} {_MANNERS[self.tls]}"
+        """For people: `port 587 (STARTTLS)`."""
+        return f"port {self.port} ({_MANNERS[self.tls]})"
 
     @property
     def in_plain_text(self) -> Endpoint:

@@ -66,7 +66,7 @@ def test_each_makes_one_behaviour_per_combination_in_order() -> None:
 
 def test_the_docstring_s_paragraphs_are_title_loss_and_source() -> None:
     question = declared(shop)[0].question
-    assert question.title == "Orders of kind a through port 587 with STARTTLS"
+    assert question.title == "Orders of kind a through port 587 (STARTTLS)"
     assert question.breaks == "Orders stay unread. The shop closes."
     assert question.source == "The shop's own manual"
     assert (question.family, question.wanted, question.severity) == ("shop", Outcome.ACCEPTED, Severity.MAJOR)

@@ -10,6 +10,9 @@ from pytest_mailu.face import hookspecs
 from pytest_mailu.face.fixtures import mailu_new, mailu_old  # noqa: F401
 from pytest_mailu.face.options import OPTIONS
 
+_STARTERS = ("mailu_from", "mailu_to", "mailu_check", "mailu_deployment")
+"""Options that say that a run is about Mailu."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option twice: for the command line and, with underscores, for the ini file."""
@@ -47,7 +50,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the controller or the worker where two sides are named; otherwise do nothing."""
     config.addinivalue_line("markers", "mailu(family, severity, variant): set on every behaviour of the Mailu matrix")
-    if not any(config.getoption(name) or config.getini(name) for name in ("mailu_from", "mailu_to")):
+    if not any(config.getoption(name) or config.getini(name) for name in _STARTERS):
         for arg in config.args:
             if "mailu::" in arg:
                 raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")

@@ -22,8 +22,10 @@ _WIRE = ("wire.smtp", "wire.imap", "wire.pop3", "wire.sieve", "wire.http", "wire
 
 ROWS: Mapping[str, frozenset[str]] = {
     "plugin": _packages("face"),
-    "face": _packages("running", "sides", "behaviours", "probe", "stack.docker", "reports", "judging", "core"),
-    "running": _packages("sides", "behaviours", "judging", "judging.advice", "core"),
+    "face": _packages(
+        *("running", "sides", "behaviours", "probe", "stack.docker", "deployment", "reports", "judging", "core")
+    ),
+    "running": _packages("sides", "behaviours", "deployment", "judging", "judging.advice", "core"),
     "sides": _packages(
         *("behaviours", "probe", "stack", "stack.compose", "stack.docker", "stack.evidence", "stack.settings"),
         *("stack.world", "wire.transport", "core"),

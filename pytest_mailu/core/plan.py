@@ -56,6 +56,10 @@ class Plan:
     timeout: float = 120.0
     repeat: int = 1
     deep: bool = False
+    deployment: Path | None = None
+    check_only: bool = False
+    fix: Path | None = None
+    logs: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,7 +70,7 @@ class Plan:
     @property
     def starts_stacks(self) -> bool:
         """Whether anything has to be started."""
-        return any(isinstance(spec, ReleaseSpec) for _, spec in self.specs)
+        return not self.check_only and any(isinstance(spec, ReleaseSpec) for _, spec in self.specs)
 
     def check(self) -> None:
         """Raise UsageError where the two sides cannot be compared, or a file that is named is not there."""

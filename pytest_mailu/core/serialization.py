@@ -11,7 +11,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Comparison, Recording, Report, SideInfo, Waiver
+from pytest_mailu.core.model import Comparison, Question, Recording, Report, SideInfo, Waiver
 from pytest_mailu.core.transcript import Detail, Event, Kind, Speaker
 
 SCHEMA = 2
@@ -66,7 +66,7 @@ def _event(value: Any, converter: cattrs.Converter) -> Event:
 _CONVERTER = _converter()
 
 
-def plain(value: Comparison | Report | Recording | SideInfo) -> dict[str, Any]:
+def plain(value: Comparison | Report | Recording | SideInfo | Question) -> dict[str, Any]:
     """A frozen value as lists, dictionaries and scalars, as JSON has them."""
     result: dict[str, Any] = _CONVERTER.unstructure(value)
     return result

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mailu.core.model import Advice, Observation, Outcome, Question, Severity, Stage
+from pytest_mailu.core.model import Action, Advice, Observation, Outcome, Question, Severity, Stage
 from pytest_mailu.deployment.model import Place
 
 FAMILY = "settings"
@@ -34,7 +34,7 @@ class Note:
     """One thing of a deployment, as two releases take it. The ordinary judge makes a verdict of the observations.
 
     `place` is where it stands (None: nowhere yet), `write` the line to write, `cause` and `remedy` why and what to do.
-    Notes with the same `root` have one cause and are told together.
+    Notes with the same `root` have one cause and are told together, with the cause and remedy in `shared`.
     """
 
     question: Question
@@ -46,6 +46,7 @@ class Note:
     write: str = ""
     edits: tuple[Edit, ...] = ()
     root: str = ""
+    shared: tuple[str, str] = ("", "")
 
     @property
     def id(self) -> str:
@@ -54,19 +55,26 @@ class Note:
 
     @property
     def slug(self) -> str:
-        """The id as advice is named."""
-        return re.sub(r"[^a-z0-9]+", "-", self.id.lower()).strip("-")
+        """The name of the advice: of the root where several notes have one, else of the note."""
+        text = self.id if self.root == self.question.title else f"settings {self.root}"
+        return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
     @property
     def advice(self) -> tuple[Advice, ...]:
         """Why and what to do, with file, line and the line to write."""
         if not self.remedy:
             return ()
-        where = f"{self.place}: " if self.place else ""
-        write = f" Write: {self.write}" if self.write else ""
-        return (
-            Advice(self.slug, self.cause or self.question.breaks, f"{where}{self.remedy}{write}", self.question.source),
-        )
+        action = Action.FIX_BEFORE if self.lost else Action.DO if self.write else Action.LOOK
+        cause, remedy = self.shared if all(self.shared) else (self.cause or self.question.breaks, self.remedy)
+        if not all(self.shared) and self.place:
+            remedy = f"{self.place}: {remedy}"
+        return (Advice(self.slug, cause, remedy, self.question.source, action, self.remedy, self.write),)
+
+    @property
+    def lost(self) -> bool:
+        """Whether something that works today will not."""
+        wanted = self.question.wanted
+        return wanted is not None and self.old.outcome is wanted and self.new.outcome is not wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,10 @@ class Source(Protocol):
     def result(self, id: str) -> Result:
         """Wait for the result of a behaviour."""
 
+    @property
+    def settings(self) -> Sequence[Behaviour]:
+        """The members of the family `settings`, which the files of the deployment make up."""
+
 
 class Collection:
     """The plugin that puts the matrix in front of everything else that a session collects."""
@@ -46,6 +50,7 @@ class Collection:
         """
         if self._chosen is None:
             matrix = Matrix(built_in())
+            matrix.add(*self._source.settings)
             # In the order of their registration: every process of xdist has to collect the same.
             for plugin in dict.fromkeys(plugin for _, plugin in self._config.pluginmanager.list_name_plugin()):
                 if getattr(plugin, "__file__", None):

@@ -16,6 +16,8 @@ from pytest_mailu import __version__
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn, RunInfo
 from pytest_mailu.core.plan import Plan, is_path, side_spec
+from pytest_mailu.deployment.reader import Sources
+from pytest_mailu.face.deployment import files_of, release_in_use
 from pytest_mailu.face.options import OPTIONS, Option
 
 WAIVERS = "mailu-waivers.toml"
@@ -35,6 +37,13 @@ def usage_errors() -> Iterator[None]:
 def plan_of(config: pytest.Config) -> Plan:
     """The plan that command line, ini file and environment give; raises UsageError where it is not valid."""
     given = {option.dest: _value(config, option) for option in OPTIONS if option.ini}
+    files = files_of(
+        Sources(*(_path(given[f"mailu_{name}"]) for name in ("deployment", "env", "compose", "overrides")))
+    )
+    if given["mailu_check"] and not files.given:
+        raise UsageError("--mailu-check: no files are named", "Add --mailu-deployment /mailu, or --mailu-env FILE.")
+    if given["mailu_from"] is None and given["mailu_to"] is not None and files.given:
+        given["mailu_from"] = release_in_use(files)
     for dest, option in (("mailu_from", "--mailu-from"), ("mailu_to", "--mailu-to")):
         if given[dest] is None:
             raise UsageError(f"{option} is missing", "Name both sides: pytest --mailu-from 2.0 --mailu-to 2024.06")
@@ -44,10 +53,12 @@ def plan_of(config: pytest.Config) -> Plan:
     plan = Plan(
         old=side_spec(str(given["mailu_from"])),
         new=side_spec(str(given["mailu_to"])),
-        env=_path(given["mailu_env"]),
+        env=files.env,
         env_new=_path(given["mailu_env_new"]),
-        compose=_path(given["mailu_compose"]),
-        overrides=_path(given["mailu_overrides"]),
+        compose=files.compose,
+        overrides=files.overrides,
+        deployment=files.folder,
+        check_only=bool(given["mailu_check"]),
         pull=str(given["mailu_pull"]),
         keep=bool(given["mailu_keep"]),
         report=_path(given["mailu_report"]),

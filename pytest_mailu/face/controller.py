@@ -53,6 +53,11 @@ class Controller:
         """The behaviours that the command line names, or the default of the plan."""
         return self._reported.take_matrix(matrix, self._ids or None)
 
+    @property
+    def settings(self) -> Sequence[Behaviour]:
+        """The members of the family `settings`."""
+        return self._reported.settings.behaviours
+
     def result(self, id: str) -> Result:
         """Wait for the result of a behaviour."""
         return self._reported.result(id)

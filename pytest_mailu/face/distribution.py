@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from pytest_mailu.core.serialization import plain
 from pytest_mailu.face.collection import Collection, behaviour_id
 from pytest_mailu.face.configuration import usage_errors
 from pytest_mailu.face.xdist_channel import ResultServer
@@ -53,6 +54,7 @@ class Distribution:
             "ids": [behaviour.id for behaviour in self._collection.chosen],
             "paths": self._paths,
             "address": self._server.address,
+            "settings": [plain(note.question) for note in self._reported.settings.notes.values()],
         }
 
     @pytest.hookimpl(optionalhook=True)

@@ -38,6 +38,8 @@ SIDE = "a release (2.0, 2024.06.24, master), a recording that comes with the pac
 OPTIONS = (
     Option("mailu-from", f"the release in use today: {SIDE}", "side", "SIDE"),
     Option("mailu-to", f"the release to upgrade to: {SIDE}", "side", "SIDE"),
+    Option("mailu-deployment", "the folder of your deployment: compose file, mailu.env, overrides", "path", "DIR"),
+    Option("mailu-check", "check settings, compose file and overrides alone; starts nothing", "flag"),
     Option("mailu-env", "your mailu.env, for both sides", "path", "FILE"),
     Option("mailu-env-new", "additional settings for the new side only", "path", "FILE"),
     Option("mailu-compose", "your compose file; its services have the names that Mailu gives them", "path", "FILE"),

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_mailu.behaviours import Behaviour, Matrix
+from pytest_mailu.core.model import Question
 from pytest_mailu.core.plan import Plan
+from pytest_mailu.core.serialization import structured
 from pytest_mailu.face.collection import Collection
 from pytest_mailu.face.xdist_channel import ResultClient
 from pytest_mailu.running.results import Result
 from pytest_mailu.running.run import Run
+from pytest_mailu.running.settings_check import as_behaviour
 
 
 class Worker:
@@ -22,12 +25,18 @@ class Worker:
         config.args[:] = given["paths"]
         self._ids: list[str] = given["ids"]
         self._address = given["address"]
+        self._questions = [structured(question, Question) for question in given["settings"]]
         self._client: ResultClient | None = None
         config.pluginmanager.register(Collection(config, self, plan.fail_on), "mailu-collection")
 
     def choose(self, matrix: Matrix) -> Sequence[Behaviour]:
         """What the controller has chosen."""
         return [matrix[id_] for id_ in self._ids]
+
+    @property
+    def settings(self) -> Sequence[Behaviour]:
+        """What the controller found in the files of the deployment."""
+        return [as_behaviour(question) for question in self._questions]
 
     def result(self, id: str) -> Result:
         """Ask the controller, and wait."""

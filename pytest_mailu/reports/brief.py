@@ -17,7 +17,8 @@ def brief(finding: Finding) -> str:
         for side, observation in (("old", finding.old), ("new", finding.new)):
             said = words.reply(observation.reply) if observation is not None else ""
             lines.append(f"  {side}: {words.end(observation)}" + (f": {said}" if said else ""))
-    lines += [f"  → {safe(advice.remedy)}" for advice in finding.advice]
+    for advice in finding.advice:
+        lines += [f"  → {safe(advice.remedy)}", *(f"    {safe(line)}" for line in advice.paste.splitlines())]
     if finding.reproduce:
         lines.append(f"  by hand: {safe(finding.reproduce)}")
     if finding.waiver is not None:

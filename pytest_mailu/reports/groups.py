@@ -77,6 +77,9 @@ class Group:
                 text = f"No steady answer{_why(self.lead)}"
             case Verdict.CHANGED | Verdict.GAINED if known:
                 text = safe(self.root)
+            case _ if known and self.lead.family == "settings":
+                # What files mean has ended nowhere: the cause says it all.
+                text = safe(self.root)
             case Verdict.GAINED:
                 text = self._gained()
             case Verdict.CHANGED if not ended:

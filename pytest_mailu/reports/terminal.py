@@ -93,6 +93,9 @@ class _Page:
         for advice in group.advice:
             yield from self.labelled("why", advice.cause)
             yield from self.labelled("do", advice.remedy, BOLD)
+            for line in advice.paste.splitlines():
+                # Never wrapped: it is to be copied.
+                yield (Span(" " * 8), Span(visible(line)))
             yield from self.labelled("see", advice.source, DIM)
         for kind in _kinds(finding for finding in group.findings if self.view.stops(finding)):
             yield ()

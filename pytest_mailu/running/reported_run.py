@@ -13,6 +13,7 @@ from pytest_mailu.running.results import Result, Results
 from pytest_mailu.running.run import Run
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import Selection, select
+from pytest_mailu.running.settings_check import settings_check
 from pytest_mailu.sides.factory import Notify
 
 
@@ -34,6 +35,7 @@ class ReportedRun:
     def __init__(self, plan: Plan, notify: Notify = lambda _: None, info: RunInfo | None = None) -> None:
         self.run = Run(plan, notify)
         self._info = info
+        self.settings = settings_check(plan, self.run.old.info.release, self.run.new.info.release)
         self.phase = Phase.IDLE
         self.failure: MailuError | None = None
         """Why the sides could not be opened."""
@@ -58,14 +60,19 @@ class ReportedRun:
         Raises UsageError for a name that the matrix does not have, and for a broken waivers file.
         """
         self._matrix = matrix
+        notes = self.settings.notes
         if named is not None:
             chosen = tuple(matrix[id_] for id_ in named)
         else:
-            self._default = select(matrix, self._plan, self.run.old, self.run.new)
-            # In the order of asking, so that no item waits longer than it must.
-            chosen = tuple(behaviour for phase in phases(self._default.chosen) for behaviour in phase)
+            chosen = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
+            if not self._plan.check_only:
+                asked = [behaviour for behaviour in matrix if behaviour.id not in notes]
+                self._default = select(asked, self._plan, self.run.old, self.run.new)
+                # In the order of asking, so that no item waits longer than it must.
+                chosen += tuple(behaviour for phase in phases(self._default.chosen) for behaviour in phase)
         self._selected = tuple(behaviour.id for behaviour in chosen)
-        self._results = Results(self._plan, matrix, (self.run.old.info.release, self.run.new.info.release))
+        releases = self.run.old.info.release, self.run.new.info.release
+        self._results = Results(self._plan, matrix, releases, notes)
         return chosen
 
     def open(self) -> bool:
@@ -100,12 +107,13 @@ class ReportedRun:
         if self.phase is Phase.BEGUN:
             self.phase = Phase.ASKING
             self._selected = tuple(selected)
-            self.run.ask(self._matrix[id_] for id_ in selected)
+            self.run.ask(self._matrix[id_] for id_ in selected if id_ not in self.settings.notes)
 
     def result(self, id: str) -> Result:
         """Wait for the result of a behaviour. Each finding is made once."""
         if id not in self._judged:
-            self._judged[id] = self.results.judged(self.run.result(id))
+            known = id in self.settings.notes
+            self._judged[id] = self.results.judged(self.settings.comparison(id) if known else self.run.result(id))
         return self._judged[id]
 
     def add(self, id: str) -> None:
@@ -118,7 +126,8 @@ class ReportedRun:
         self.phase = Phase.REPORTED
         self.run.stop_asking()
         if self.failure is None:
-            self.results.add_evidence(self.run.evidence(self.results.with_findings))
+            live = [each for each in self.results.with_findings if each.question.id not in self.settings.notes]
+            self.results.add_evidence(self.run.evidence(live))
         answered = len(self.results.comparisons)
         complete = asked and answered >= len(self._selected)
         self.report = self.results.report(
@@ -135,7 +144,7 @@ class ReportedRun:
         return self.report
 
     def _notes(self, answered: int, complete: bool) -> list[str]:
-        notes = []
+        notes = [self.settings.problem] if self.settings.problem else []
         if self.failure is not None:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:

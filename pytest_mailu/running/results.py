@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.model import (
     Advice,
     Cause,
+    CauseKind,
     Comparison,
     Finding,
     LeftOut,
@@ -26,6 +27,7 @@ from pytest_mailu.core.model import (
     Waiver,
 )
 from pytest_mailu.core.plan import Plan
+from pytest_mailu.deployment.note import Note
 from pytest_mailu.judging.advice import Advisor
 from pytest_mailu.judging.findings import finding, ordered
 from pytest_mailu.judging.judge import decide, gaps
@@ -47,10 +49,13 @@ class Result:
 class Results:
     """All results of one run. Raises UsageError for a broken waivers file."""
 
-    def __init__(self, plan: Plan, matrix: Matrix, releases: tuple[str, str]) -> None:
+    def __init__(
+        self, plan: Plan, matrix: Matrix, releases: tuple[str, str], notes: Mapping[str, Note] | None = None
+    ) -> None:
         self._plan = plan
         self._releases = releases
         self._results: dict[str, Result] = {}
+        self._notes = notes or {}
         self._ids = [behaviour.id for behaviour in matrix]
         self._waivers = Waivers.load(plan.waivers, self._ids) if plan.waivers else Waivers()
         self._advisor = Advisor.load()
@@ -60,9 +65,13 @@ class Results:
         """The comparison with its finding; nothing is kept."""
 
         def advise(comparison: Comparison) -> tuple[Advice, ...]:
-            return self._advisor.advise(comparison, *self._releases)
+            note = self._notes.get(comparison.question.id)
+            return note.advice if note else self._advisor.advise(comparison, *self._releases)
 
         def explain(comparison: Comparison) -> Cause | None:
+            note = self._notes.get(comparison.question.id)
+            if note is not None:
+                return Cause(CauseKind.KNOWN, advice=note.slug, words=note.root)
             return self._advisor.explain(comparison, *self._releases)
 
         def waive(finding: Finding) -> Waiver | None:
@@ -149,8 +158,10 @@ class Results:
         self, selected: Collection[str], slow: Collection[str], newer: Collection[str]
     ) -> dict[LeftOut, tuple[str, ...]]:
         known = {*selected, *slow, *newer}
+        # A check of the files is about nothing else: the rest of the matrix is not left out of it.
+        all_ids = self._notes if self._plan.check_only else self._ids
         reasons = {
-            LeftOut.DESELECTED: [id_ for id_ in self._ids if id_ not in known],
+            LeftOut.DESELECTED: [id_ for id_ in all_ids if id_ not in known],
             LeftOut.SLOW: [id_ for id_ in slow if id_ not in selected],
             LeftOut.NEWER: [id_ for id_ in newer if id_ not in selected],
             LeftOut.NOT_REACHED: [id_ for id_ in selected if id_ not in self._results],
@@ -166,8 +177,9 @@ class Results:
         """
 
         def recording(side: SideInfo, known: Known, attempts: dict[str, tuple[Observation, ...]]) -> Recording:
-            ids = tuple(sorted(self._ids if known is None else known))
-            observations = {id_: made for id_, made in attempts.items() if made}
+            ids = tuple(sorted(set(self._ids) - self._notes.keys() if known is None else known))
+            # What files mean is read from them again; a recording holds what servers did.
+            observations = {id_: made for id_, made in attempts.items() if made and id_ not in self._notes}
             return Recording(jsonio.SCHEMA, __version__, side, ids, observations)
 
         return (

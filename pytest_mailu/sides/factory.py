@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from pytest_mailu.core.plan import Plan, RecordedSpec, SideSpec
 from pytest_mailu.sides.base import Side
+from pytest_mailu.sides.described import DescribedSide
 from pytest_mailu.sides.recording import RecordingSide, load
 
 Notify: TypeAlias = Callable[[str], None]
@@ -18,6 +19,8 @@ def sides_of(plan: Plan, notify: Notify) -> tuple[Side, Side]:
     recorded = {label: RecordingSide(load(spec.text)) for label, spec in plan.specs if isinstance(spec, RecordedSpec)}
     if len(recorded) == len(plan.specs):
         return recorded["old"], recorded["new"]
+    if plan.check_only:
+        return recorded.get("old") or DescribedSide(str(plan.old)), recorded.get("new") or DescribedSide(str(plan.new))
     # Docker's SDK takes a while to import; two recordings do not need it.
     from pytest_mailu.sides.release import ReleaseSide
     from pytest_mailu.stack.engine_session import EngineSession

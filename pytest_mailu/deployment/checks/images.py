@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.model import Place, Service
@@ -23,14 +24,28 @@ _OFFICIAL = "ghcr.io/mailu"
 
 def check(subject: Subject) -> Iterator[Note]:
     """A note for each service of Mailu, for each that a setting wants and is missing, and for differing tags."""
-    for role, service in subject.mailu_services(subject.after):
-        if service.image is not None:
-            yield _image(subject, role, service)
+    found = [_image(subject, role, service) for role, service in subject.mailu_services(subject.after) if service.image]
+    yield from _together(found)
     if subject.after.services:
         for role, (name, what) in CHOSEN_BY.items():
             yield from _missing(subject, role, name, what)
         yield from _tags(subject)
         yield from _unset(subject)
+
+
+def _together(notes: list[Note]) -> Iterator[Note]:
+    """The notes; those on images that all moved to one place share their cause and the list of lines."""
+    for note in notes:
+        alike = [other for other in notes if other.root == note.root and other.place and other.remedy]
+        if len(alike) < 2:
+            yield note
+            continue
+        lines = ", ".join(
+            f"{place} ({name})" for name, place in ((each.id.split("/")[2], each.place) for each in alike)
+        )
+        yield replace(
+            note, shared=(f"{note.root}.", f"Change the image of each service: {lines}. For example: {note.write}")
+        )
 
 
 def _image(subject: Subject, role: str, service: Service) -> Note:

@@ -43,9 +43,8 @@ def served(release: Release, deployment: Deployment) -> frozenset[int]:
     with_tls = set((deployment.value("TLS") or DEFAULT_PORTS).split(",")) if tls else set()
     open_ = {25} | {port for port in (110, 143, 587, 4190) if str(port) in named}
     early = release.patch is not None and release.series == "2024.06" and release.patch < OPEN_UNTIL
-    always = (443,) if early else (443, 465, 993)
-    open_ |= {port for port in always if str(port) in with_tls}
-    open_ |= {port for port in (465, 993, 995) if str(port) in with_tls and str(port) in named}
+    # Dovecot opens its ports with TLS by itself, also where PORTS leaves them out.
+    open_ |= {port for port in (443, 465, 993, 995) if str(port) in with_tls}
     if early:
         open_ |= {110, 143}
     if "80" in named or flavor in ("mail", "mail-letsencrypt", "notls"):

@@ -1,0 +1,70 @@
+"""The family `settings` of a run: what the files of the user's deployment mean for its two releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_mailu.behaviours.declaration import ANY_VARIANT, Behaviour
+from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Comparison, Observation, Question
+from pytest_mailu.core.plan import Plan
+from pytest_mailu.core.releases import Release
+from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.model import Deployment
+from pytest_mailu.deployment.note import Note
+from pytest_mailu.deployment.reader import Sources, read_deployment, with_settings
+from pytest_mailu.judging.judge import judge
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsCheck:
+    """The notes on a deployment by id. `problem` says why there are none although files were named."""
+
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    deployment: Deployment | None = None
+    problem: str = ""
+
+    @property
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """Each note as a member of the matrix."""
+        return tuple(as_behaviour(note.question) for note in self.notes.values())
+
+    def comparison(self, id: str) -> Comparison:
+        """The note of an id, judged."""
+        note = self.notes[id]
+        return judge(note.question, [note.old], [note.new])
+
+
+def as_behaviour(question: Question) -> Behaviour:
+    """A member of the matrix whose answer is in the notes; asking it is a mistake of ours."""
+
+    async def ask(_: object) -> Observation:
+        raise LookupError(question.id)
+
+    return Behaviour(question, ask, variant=ANY_VARIANT)
+
+
+def sources_of(plan: Plan) -> Sources:
+    """The files that a plan names."""
+    return Sources(plan.deployment, plan.env, plan.compose, plan.overrides)
+
+
+def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
+    """The notes on the plan's deployment; none where the plan names no file.
+
+    Raises UsageError for files that cannot be read, where the check was asked for. Otherwise `problem` says so: the
+    stacks are started with these files, and tell more.
+    """
+    sources = sources_of(plan)
+    if not sources.given:
+        return SettingsCheck()
+    try:
+        releases = Release.parse(old), Release.parse(new)
+        before = read_deployment(sources)
+        after = with_settings(before, plan.env_new) if plan.env_new else before
+    except UsageError as error:
+        if plan.deployment is not None or plan.check_only:
+            raise
+        return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
+    return SettingsCheck({note.id: note for note in check(before, *releases, after)}, before)

@@ -1,0 +1,121 @@
+"""`--mailu-check`: the user's files become items like all others, alone or beside recordings; nothing is started."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+ENV = "SECRET_KEY=0123456789abcdef0123\nDOMAIN=a.example\nHOSTNAMES=mail.a.example\nTLS_FLAVOR=cert\nTZ=Etc/UTC\n"
+COMPOSE = """\
+services:
+  front:
+    image: ghcr.io/mailu/nginx:2.0.43
+    restart: always
+    env_file: mailu.env
+    ports: ["25:25", "587:587", "993:993"]
+  admin:
+    image: ghcr.io/mailu/admin:2.0.43
+    restart: always
+    env_file: mailu.env
+"""
+CLOSED = "mailu::settings/ports/587"
+CHECK = ("--mailu-check", "--mailu-deployment=mailu", "--mailu-to=2024.06.24")
+
+
+@pytest.fixture
+def deployment(folder: Any) -> Any:
+    folder.write({"mailu/docker-compose.yml": COMPOSE, "mailu/mailu.env": ENV})
+    return folder
+
+
+def before(folder: Any) -> set[str]:
+    return {str(path) for path in (folder.path / "mailu").rglob("*")}
+
+
+def test_the_check_alone_finds_the_closed_port_with_line_and_cure(deployment: Any) -> None:
+    files = before(deployment)
+    done = deployment.run(*CHECK, "--mailu-report=out", "--junitxml=out/junit.xml", "-rf", sides=())
+    assert done.status == pytest.ExitCode.TESTS_FAILED
+    assert "NO-GO  2.0.43 → 2024.06.24" in done.out
+    assert "mailu.env, line 6" in done.out
+    assert "        PORTS=25,80,110,143,443,465,587,993,995,4190\n" in done.out
+    report = deployment.json("out/report.json")
+    found = {finding["behaviour"]: finding for finding in report["findings"]}
+    assert found["settings/ports/587"]["verdict"] == "regressed"
+    assert found["settings/ports/587"]["new"]["facts"]["line"] == 6
+    cases = ElementTree.parse(deployment.path / "out" / "junit.xml").iter("testcase")
+    failed = [case for case in cases if case.find("failure") is not None]
+    assert [case.get("name") for case in failed] == ["settings/ports/587"]
+    assert before(deployment) == files
+
+
+def test_a_waiver_for_a_finding_in_the_files_is_kept(deployment: Any) -> None:
+    waiver = '[[waiver]]\nbehaviour = "settings/ports/587"\nreason = "Nobody uses 587."\n'
+    other = '[[waiver]]\nbehaviour = "settings/env/NOT_HERE"\nreason = "Another server of ours has it."\n'
+    deployment.write({"mailu-waivers.toml": waiver + other})
+    done = deployment.run(*CHECK, sides=())
+    assert done.status == pytest.ExitCode.OK
+    assert "GO WITH WAIVERS" in done.out
+
+
+def test_the_cure_for_the_new_side_alone_makes_it_a_go(deployment: Any) -> None:
+    deployment.write({"cure.env": "PORTS=25,80,443,465,587,993,995,4190\n"})
+    done = deployment.run(*CHECK, "--mailu-env-new=cure.env", sides=())
+    assert done.status == pytest.ExitCode.OK
+    assert "GO  2.0.43 → 2024.06.24" in done.out
+
+
+def test_a_printed_id_can_be_pasted_back_also_under_xdist(deployment: Any) -> None:
+    for others in ((), ("-n1",)):
+        done = deployment.run(*CHECK, CLOSED, *others, sides=(), others=bool(others))
+        assert done.status == pytest.ExitCode.TESTS_FAILED
+        assert "1 failed" in done.out
+
+
+def test_beside_recordings_the_family_is_part_of_the_run_and_not_of_the_new_recordings(deployment: Any) -> None:
+    done = deployment.run("--mailu-deployment=mailu", "--mailu-report=out", "-q")
+    assert done.status == pytest.ExitCode.TESTS_FAILED
+    found = [finding["behaviour"] for finding in deployment.json("out/report.json")["findings"]]
+    assert "settings/ports/587" in found
+    assert "submission/587-starttls/external" in found
+    recorded = json.dumps(deployment.json("out/new.json"))
+    assert "settings/ports" not in recorded
+
+
+def test_what_the_files_foretell_and_what_the_servers_did_is_told_as_one(deployment: Any) -> None:
+    deployment.run("--mailu-deployment=mailu", "--mailu-report=out", "-q")
+    findings = deployment.json("out/report.json")["findings"]
+    roots = {f["behaviour"]: f["root"] for f in findings}
+    assert roots["settings/ports/587"] == roots["submission/587-starttls/external"]
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "said"),
+    [
+        ({}, ("--mailu-check", "--mailu-to=2.0"), "--mailu-check: no files are named"),
+        ({}, (*CHECK[:1], "--mailu-deployment=none", CHECK[2]), "--mailu-deployment: there is no folder"),
+        (
+            {"mailu/docker-compose.yml": "services: {a: {image: x}}\n"},
+            CHECK,
+            "--mailu-from is missing, and the compose",
+        ),
+        ({"mailu/docker-compose.yml": COMPOSE.replace("2.0.43", "latest")}, CHECK, "the tag latest is not a release"),
+        ({"mailu/docker-compose.yml": "services:\n\ta: b\n"}, CHECK, "docker-compose.yml, line 2: not valid YAML"),
+        ({"mailu/mailu.env": "A='\n"}, CHECK, "mailu.env, line 1: the value has no closing quotation mark"),
+        ({"mailu/mailu.env": "A=\0\n"}, CHECK, "mailu.env is a binary file"),
+        ({"mailu/mailu.env": "A=1\n" * 100_000}, CHECK, "mailu.env is larger than 256 kB"),
+        ({}, ("--mailu-check", "--mailu-deployment=mailu"), "--mailu-from is missing"),
+    ],
+)
+def test_broken_input_is_one_line_and_status_4(
+    deployment: Any, files: dict[str, str], args: tuple[str, ...], said: str
+) -> None:
+    deployment.write(files)
+    done = deployment.run(*args, sides=())
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert said in done.errors, done.errors
+    assert "Traceback" not in done.out + done.errors
+    assert [line for line in done.errors.splitlines() if "  → " in line]

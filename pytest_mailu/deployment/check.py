@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Catalogue, load
-from pytest_mailu.deployment.checks import compose, images, networks, overrides, ports, route, settings, values
+from pytest_mailu.deployment.checks import compose, images, known, networks, overrides, ports, route, settings, values
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     networks.check,
     overrides.check,
     route.check,
+    known.check,
 )
 
 

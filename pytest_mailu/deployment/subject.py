@@ -47,11 +47,11 @@ class Subject:
         """What the catalogue knows of settings between the two releases, by name."""
         found: dict[str, list[Difference]] = {}
         for difference in self.catalogue.changes(self.old, self.new):
-            if not difference.when or self._holds(difference.when):
+            if not difference.when or self.holds(difference.when):
                 found.setdefault(difference.setting, []).append(difference)
         return found
 
-    def _holds(self, condition: str) -> bool:
+    def holds(self, condition: str) -> bool:
         """Whether a setting has a value in the new release; `NAME=glob`."""
         name, _, glob = condition.partition("=")
         return fnmatchcase(self.effective(self.after, self.new, name) or "", glob)

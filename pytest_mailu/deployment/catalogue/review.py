@@ -11,7 +11,14 @@ from pytest_mailu.deployment.catalogue.store import Catalogue
 
 def review(catalogue: Catalogue) -> list[str]:
     """One line for each fact without the words that belong to it; empty where all is written."""
-    return [*_meanings(catalogue), *_advice(catalogue), *_changes(catalogue)]
+    return [*_meanings(catalogue), *_advice(catalogue), *_changes(catalogue), *_notices(catalogue)]
+
+
+def _notices(catalogue: Catalogue) -> list[str]:
+    names = {notice.id: notice.when.partition("=")[0] for notice in catalogue.notices if notice.when}
+    return [
+        f"notice {id_}: it depends on no setting: {name}" for id_, name in names.items() if not catalogue.setting(name)
+    ]
 
 
 def _meanings(catalogue: Catalogue) -> list[str]:

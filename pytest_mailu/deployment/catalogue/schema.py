@@ -437,11 +437,15 @@ class Notice(Period):
     """Something known about some releases, with its advice; a check refers to it by `id` (`topic/what`).
 
     `crossing`: it concerns who comes from a release before `since`; otherwise everybody who is, or goes, there.
+    With a `title`, the releases (and `when`, as in `SettingChange`) decide alone whether it is told; without one, a
+    check has to look into the files first.
     """
 
     id: str
     advice: Advice
     crossing: bool = True
+    title: str = ""
+    when: str = ""
 
     def concerns(self, old: Release, new: Release) -> bool:
         """Whether it concerns a move from `old` to `new`, as far as the releases decide."""

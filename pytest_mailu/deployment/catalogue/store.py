@@ -104,6 +104,11 @@ class Catalogue:
         """What is known about a move from `old` to `new`, as far as the releases decide; in the order of the files."""
         return tuple(notice for notice in self.notices if notice.concerns(old, new))
 
+    def entered(self, old: Release, new: Release) -> tuple[RequiredStop, ...]:
+        """The series that a move enters, the one of `new` included: what to do before, during and after each."""
+        below, above = SERIES.index(old.series), SERIES.index(new.series)
+        return tuple(stop for stop in self.stops if below < SERIES.index(stop.series) <= above)
+
     def version(self, service: str, program: str, release: Release) -> str:
         """The version of a program in a service's image; "" where it is not known, or the program not there."""
         found = [

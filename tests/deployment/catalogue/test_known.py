@@ -7,7 +7,7 @@ from pathlib import Path
 from pytest_mailu.core.model import Outcome
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import load
-from pytest_mailu.deployment.checks import known
+from pytest_mailu.deployment.checks import known, route
 from pytest_mailu.deployment.model import Deployment, Place, Setting
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
@@ -47,3 +47,15 @@ def test_each_series_that_is_entered_has_its_list_of_what_to_do() -> None:
     assert [stop.series for stop in entered] == ["2.0", "2024.06"]
     assert all(stop.before and stop.after and stop.way_back for stop in entered)
     assert load().entered(Release("2.0", 1), Release("2.0", 43)) == ()
+
+
+def test_the_list_of_what_to_do_is_told_for_the_series_that_is_entered() -> None:
+    place = Place("mailu.env", 1)
+    deployment = Deployment(Path(), settings={"DOMAIN": Setting("DOMAIN", "example.com", place)})
+
+    def ids(old: Release, new: Release) -> list[str]:
+        return [note.id for note in route.check(Subject(old, new, deployment, deployment, load()))]
+
+    assert ids(Release("2.0", 43), Release("2024.06", 24)) == ["settings/route/2024.06"]
+    assert set(ids(Release("1.9", 50), Release("2024.06", 24))) == {"settings/route/2024.06", "settings/route/2.0"}
+    assert ids(Release("2.0", 1), Release("2.0", 43)) == []

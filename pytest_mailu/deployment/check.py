@@ -7,7 +7,19 @@ from typing import TypeAlias
 
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Catalogue, load
-from pytest_mailu.deployment.checks import compose, images, known, networks, overrides, ports, route, settings, values
+from pytest_mailu.deployment.checks import (
+    compose,
+    images,
+    known,
+    networks,
+    outside,
+    overrides,
+    ports,
+    proxies,
+    route,
+    settings,
+    values,
+)
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
@@ -21,7 +33,9 @@ CHECKS: tuple[Check, ...] = (
     images.check,
     compose.check,
     networks.check,
+    proxies.check,
     overrides.check,
+    outside.check,
     route.check,
     known.check,
 )

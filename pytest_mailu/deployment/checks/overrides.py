@@ -1,123 +1,148 @@
-"""Overrides: files that a release no longer reads or reads otherwise, and directives that a program forgot."""
+"""Overrides: files that a release no longer reads or reads otherwise, and lines that do not do what they say."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.catalogue import Effect, Override
+from pytest_mailu.deployment.checks.from_notice import about
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.model import Place
 from pytest_mailu.deployment.note import About, Note
 from pytest_mailu.deployment.subject import Subject
 
 LINE_LIMIT = 5000
+"""Lines of one file that are looked at."""
+
+LINES: tuple[tuple[str, str, str, Severity], ...] = (
+    ("postfix/*", r"\b(hash|btree):", "overrides/postfix-tables", Severity.MAJOR),
+    ("postfix/postfix.*", r"(?<!\\)\$[A-Za-z_({]", "overrides/postfix-dollar", Severity.MAJOR),
+    ("postfix/postfix.*", r"\s+\S", "overrides/postfix-one-line", Severity.MAJOR),
+    ("rspamd/*", r"/etc/rspamd/override\.d", "overrides/rspamd-map-path", Severity.MAJOR),
+    ("postfix/*", r"imap:2525", "overrides/postfix-lmtp", Severity.MINOR),
+)
+"""Glob over paths, what a line matches, the notice on it, and how much it hurts."""
 
 
 def check(subject: Subject) -> Iterator[Note]:
-    """A note for each file of overrides, and for each directive in it that the new release's program refuses."""
-    if not subject.catalogue.overrides:
-        return
+    """Notes for each file of overrides: whether it is read, and the lines that change their meaning."""
     for path, text in sorted(subject.after.overrides.items()):
-        before, after = (subject.catalogue.override(path, release) for release in (subject.old, subject.new))
-        yield from _file(subject, path, text, before, after)
-        if after is not None:
+        if not text.text.strip() or _aside(path):
+            continue
+        before = subject.catalogue.override(path, subject.old)
+        after = subject.catalogue.override(path, subject.new)
+        yield _file(subject, path, text, before, after)
+        if after is not None and after.effect is not Effect.BREAKS:
             yield from _directives(subject, path, text, after)
+            yield from _lines(subject, path, text)
 
 
-def _file(subject: Subject, path: str, text: Text, before: Override | None, after: Override | None) -> Iterator[Note]:
-    made = {"id": f"overrides/{path}", "place": Place(text.shown, 1)}
-    if after is not None and after.effect is Effect.BREAKS:
-        note = About(
-            **made,  # type: ignore[arg-type]
-            title=f"{after.service} of {subject.new} does not start with overrides/{path}",
-            breaks=after.note,
-            source=str(after.source),
-            severity=Severity.CRITICAL,
-            cause=after.note,
-            remedy=f"Move the file straight into overrides/{path.partition('/')[0]}, and use its new path.",
+def _aside(path: str) -> bool:
+    """What nobody means to be read: hidden files, notes, copies."""
+    name = path.rpartition("/")[2].lower()
+    return name.startswith((".", "readme")) or name.endswith(("~", ".bak", ".orig", ".md", ".disabled"))
+
+
+def _file(subject: Subject, path: str, text: Text, before: Override | None, after: Override | None) -> Note:
+    def made(  # noqa: PLR0917 - one place says what all have in common
+        title: str, breaks: str, source: object, severity: Severity, cause: str = "", remedy: str = ""
+    ) -> About:
+        return About(
+            id=f"overrides/{path}",
+            title=title,
+            breaks=breaks,
+            source=str(source),
+            severity=severity,
+            place=Place(text.shown, 1),
+            cause=cause,
+            remedy=remedy,
         )
-        yield note.broken() if before is not None and before.effect is Effect.BREAKS else note.lost(Outcome.REFUSED)
-        return
-    if before is None and after is None:
-        if path.rpartition("/")[2].startswith((".", "README", "readme")) or not text.text.strip():
-            return
-        yield About(
-            **made,  # type: ignore[arg-type]
-            title=f"No service reads overrides/{path}",
-            breaks="The file has no effect.",
-            source="the start scripts of each service",
-            severity=Severity.MINOR,
-            remedy=f"Check name and folder: {_nearest(subject, path)}.",
-        ).broken()
-    elif before is None and after is not None:
-        yield About(
-            **made,  # type: ignore[arg-type]
-            title=f"overrides/{path} takes effect from {subject.new} on",
-            breaks="The file has no effect today.",
-            source=str(after.source),
-            severity=Severity.MINOR,
-        ).gained()
-    elif after is None and before is not None:
-        yield About(
-            **made,  # type: ignore[arg-type]
-            title=f"{subject.new} does not read overrides/{path}",
-            breaks=f"What the file changes in {before.program} no longer holds.",
-            source=str(before.source),
-            severity=Severity.MAJOR,
-            cause=before.note or f"{subject.new} has no {before.program} that reads this path.",
-            remedy=f"Move it to a file that is read: {_nearest(subject, path)}.",
-        ).lost()
-    elif before is not None and after is not None and before.effect is not after.effect:
-        yield About(
-            **made,  # type: ignore[arg-type]
-            title=f"overrides/{path} was {_words(before)} and is {_words(after)}",
-            breaks=f"{after.program} combines the file with Mailu's own: settings that the file left out come back, "
-            "or are gone.",
-            source=str(after.source),
-            severity=Severity.MAJOR,
-            cause=after.note or f"From {after.since} on, the file is {_words(after)}.",
-            remedy="Compare the file with Mailu's own of the same name, and keep only the lines that differ.",
-        ).lost(Outcome.ALTERED)
-    else:
-        yield About(
-            **made,  # type: ignore[arg-type]
-            title=f"overrides/{path} is read alike",
-            breaks="What the file changes no longer holds.",
-            source=str(after.source) if after else "",
-        ).same()
+
+    if after is None:
+        notice = subject.catalogue.notice("overrides/unknown-file").advice
+        remedy = f"{notice.remedy} {_read_here(subject, path)}"
+        if before is None:
+            title = f"No service reads overrides/{path}"
+            return made(title, "The file has no effect.", notice.source, Severity.MINOR, notice.cause, remedy).broken()
+        title = f"{subject.new} does not read overrides/{path}"
+        breaks = f"What the file changes in {before.program} no longer holds."
+        return made(title, breaks, before.source, Severity.MAJOR, notice.cause, remedy).lost()
+    if after.effect is Effect.BREAKS and (before is None or before.effect is not Effect.BREAKS):
+        breaks = f"{after.service} does not start: {after.note}"
+        remedy = f"Move the file. {_read_here(subject, path)}"
+        title = f"overrides/{path} keeps {after.service} of {subject.new} from starting"
+        return made(title, breaks, after.source, Severity.CRITICAL, after.note, remedy).lost(Outcome.REFUSED)
+    if before is None:
+        title = f"overrides/{path} takes effect from {subject.new} on"
+        return made(title, "The file has no effect today.", after.source, Severity.MINOR).gained()
+    if before.effect is not after.effect:
+        title = f"overrides/{path}: {before.effect} in {subject.old}, {after.effect} in {subject.new}"
+        breaks = "What your file left out on purpose comes back, or what it relied on is gone."
+        remedy = "Compare the file with Mailu's own of the same name, and keep only the lines that differ."
+        return made(title, breaks, after.source, Severity.MAJOR, after.note, remedy).lost(Outcome.ALTERED)
+    title = f"overrides/{path} is read as before"
+    return made(title, "What the file changes no longer holds.", after.source, Severity.MAJOR).same()
 
 
-def _words(entry: Override) -> str:
-    return {"appended": "added to Mailu's file", "merged": "merged into Mailu's section"}.get(
-        str(entry.effect), "read instead of Mailu's file"
-    )
-
-
-def _nearest(subject: Subject, path: str) -> str:
+def _read_here(subject: Subject, path: str) -> str:
+    """What is read in the folder of a file."""
     folder = path.partition("/")[0]
-    globs = sorted({entry.path for entry in subject.catalogue.overrides if subject.new in entry})
-    same = [glob for glob in globs if glob.partition("/")[0] == folder]
-    return ", ".join(f"overrides/{glob}" for glob in (same or globs)[:4])
+    globs = {
+        entry.path
+        for entry in subject.catalogue.overrides
+        if subject.new in entry and entry.effect is not Effect.IGNORED
+    }
+    same = sorted(glob for glob in globs if glob.startswith(f"{folder}/"))
+    return f"Read there: {', '.join(f'overrides/{glob}' for glob in same[:6])}." if same else ""
 
 
-def _directives(subject: Subject, path: str, text: Text, override: Override) -> Iterator[Note]:
-    program = override.program
-    version = subject.catalogue.version(override.service, program, subject.new)
-    gone = subject.catalogue.lost_directives(override.service, program, subject.old, subject.new)
-    for number, line in enumerate(text.lines[:LINE_LIMIT], 1):
-        for directive in gone:
-            if not directive.in_line(line):
-                continue
+def _directives(subject: Subject, path: str, text: Text, after: Override) -> Iterator[Note]:
+    gone = subject.catalogue.lost_directives(after.service, after.program, subject.old, subject.new)
+    version = subject.catalogue.version(after.service, after.program, subject.new)
+    for directive in gone:
+        found = next((number for number, line in _numbered(text) if directive.in_line(line)), 0)
+        if found:
             yield About(
-                id=f"overrides/{path}/{directive.name}",
-                title=f"{program} {version} does not know {directive.name}",
+                id=f"overrides/{path}/{directive.name.replace(' ', '-')}",
+                title=f"{after.program} {version} does not know {directive.name}".replace("  ", " "),
                 breaks=directive.advice.cause,
                 source=str(directive.advice.source),
                 severity=Severity.CRITICAL if directive.fatal else Severity.MINOR,
-                place=Place(text.shown, number),
+                place=Place(text.shown, found),
                 cause=directive.advice.cause,
                 remedy=directive.advice.remedy,
                 write=directive.advice.write or directive.replaced_by,
             ).lost(Outcome.REFUSED)
-            gone = tuple(other for other in gone if other is not directive)
+
+
+def _lines(subject: Subject, path: str, text: Text) -> Iterator[Note]:
+    """Lines that do something else than they say: in new alone (regressed), or as long as they are there (broken)."""
+    for glob, pattern, id_, severity in LINES:
+        folder, _, name = glob.partition("/")
+        if not path.startswith(f"{folder}/") or (name != "*" and not path.startswith(glob.rstrip("*"))):
+            continue
+        notice = subject.catalogue.notice(id_)
+        if subject.new not in notice:
+            continue
+        start = re.match if id_.endswith("one-line") else re.search
+        found = next((number for number, line in _numbered(text) if start(pattern, line)), 0)
+        if not found:
+            continue
+        made = about(
+            notice,
+            title=f"overrides/{path}: {notice.advice.cause.partition(':')[0].rstrip('.')}",
+            place=Place(text.shown, found),
+            id=f"overrides/{path}/{id_.rpartition('/')[2]}",
+            severity=severity,
+        )
+        new_only = subject.old not in notice
+        yield made.lost(Outcome.ALTERED) if new_only else made.broken(Outcome.ALTERED)
+
+
+def _numbered(text: Text) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, without comments."""
+    for number, line in enumerate(text.lines[:LINE_LIMIT], 1):
+        if line.strip() and not line.lstrip().startswith(("#", "//")):
+            yield number, line

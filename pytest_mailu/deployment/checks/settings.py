@@ -39,7 +39,7 @@ def _setting(subject: Subject, setting: Setting, differences: list[Difference]) 
     before, after = known.at(subject.old), known.at(subject.new)
     if before is None or after is None:
         return _one_sided(subject, setting, known, differences)
-    redefined = [d for d in differences if d.change is ChangeKind.REDEFINED and d.advice and _concerned(d, value)]
+    redefined = [d for d in differences if d.change is ChangeKind.REDEFINED and _concerned(subject, d, value)]
     if redefined:
         return _redefined(subject, setting, redefined[0])
     if after.allowed and before.allowed and _refused(after.allowed, value) and not _refused(before.allowed, value):
@@ -172,7 +172,8 @@ def _unknown(subject: Subject, setting: Setting) -> Note:
             edits=(_remove(setting),),
             facts=facts,
         ).broken()
-    if legacy or name.startswith(COMPOSE_OWN) or (foreign and not similar):
+    from_file = subject.catalogue.file_variant(name, subject.new) is not None
+    if legacy or from_file or name.startswith(COMPOSE_OWN) or (foreign and not similar):
         return About(
             id=f"env/{name}",
             title=f"{name} is not for Mailu's services",
@@ -204,6 +205,8 @@ def _unset(subject: Subject, name: str, differences: list[Difference]) -> Iterat
             continue
         old = before.default if before else None
         advice = difference.advice
+        if difference.when and not subject.holds(difference.when):
+            continue
         if advice is None and (old is None or after.default is None):
             continue
         yield About(
@@ -224,8 +227,12 @@ def _word(value: str | None) -> str:
     return value if value else ("empty" if value == "" else "none")
 
 
-def _concerned(difference: Difference, value: str) -> bool:
-    return not difference.values or any(fnmatchcase(value, glob) for glob in difference.values)
+def _concerned(subject: Subject, difference: Difference, value: str) -> bool:
+    """Whether a change with advice is about this value, with what else is set."""
+    if difference.when and not subject.holds(difference.when):
+        return False
+    fits = not difference.values or any(fnmatchcase(value, glob) for glob in difference.values)
+    return fits and difference.advice is not None
 
 
 def _refused(allowed: tuple[str, ...], value: str) -> bool:

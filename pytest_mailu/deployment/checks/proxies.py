@@ -1,0 +1,73 @@
+"""A reverse proxy in front of Mailu: whose address Mailu takes for the client's, and settings that go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.deployment.checks.from_notice import about
+from pytest_mailu.deployment.model import Place
+from pytest_mailu.deployment.note import Note
+from pytest_mailu.deployment.subject import Subject
+
+_LOCAL = ("127.", "::1")
+
+
+def check(subject: Subject) -> Iterator[Note]:
+    """Notes on REAL_IP_*, PROXY_PROTOCOL, SUBNET6 and what antispam remembers by its host name."""
+    header, network = (subject.after.settings.get(f"REAL_IP_{name}") for name in ("HEADER", "FROM"))
+    protocol = subject.after.settings.get("PROXY_PROTOCOL")
+    trusts = network is not None and network.value.strip()
+    asked = [setting for setting in (header, protocol) if setting is not None and setting.value.strip()]
+    if asked and not trusts:
+        which = "proxy-protocol-alone" if asked[0] is protocol else "real-ip-header-alone"
+        notice = subject.catalogue.notice(f"settings/{which}")
+        title = f"{asked[0].name} is set, REAL_IP_FROM is not"
+        yield about(notice, title=title, place=asked[0].place, id="env/REAL_IP_FROM/missing").broken(Outcome.ALTERED)
+    elif len(asked) == 2:
+        notice = subject.catalogue.notice("settings/proxy-protocol-with-header")
+        yield about(
+            notice,
+            title="REAL_IP_HEADER and PROXY_PROTOCOL are both set",
+            place=asked[0].place,
+            id="env/REAL_IP_HEADER/both",
+            severity=Severity.MINOR,
+        ).broken(Outcome.ALTERED)
+    elif not asked and (proxy := _web_proxy(subject)) is not None:
+        notice = subject.catalogue.notice("settings/real-ip")
+        made = about(
+            notice,
+            title="A proxy is in front of the web site, and REAL_IP_FROM is not set",
+            place=proxy,
+            id="env/REAL_IP_FROM/missing",
+        )
+        # From 2.0 on, five failures lock the proxy's address out, and with it everybody.
+        stricter = not subject.old.since("2.0") and subject.new.since("2.0")
+        yield made.lost(Outcome.ALTERED) if stricter else made.broken(Outcome.ALTERED)
+    yield from _ipv6(subject)
+
+
+def _web_proxy(subject: Subject) -> Place | None:
+    """Where the files show that somebody else receives the web site's visitors."""
+    front = subject.service(subject.after, "front")
+    if front is None:
+        return None
+    web = [port for port in front.ports if port.target in (80, 443)]
+    if web and all(port.host.startswith(_LOCAL) for port in web):
+        return web[0].place
+    for name, given in front.labels.items():
+        if name.startswith("traefik.http.services."):
+            return given.place
+    return None
+
+
+def _ipv6(subject: Subject) -> Iterator[Note]:
+    default = subject.after.networks.get("default")
+    if default is None or not default.ipv6 or "SUBNET6" in subject.after.settings:
+        return
+    subnet = next((given for given in default.subnets if ":" in given.value), None)
+    if subnet is None or not subject.new.since("2.0"):
+        return
+    notice = subject.catalogue.notice("settings/subnet6")
+    made = about(notice, title="The network has IPv6, and SUBNET6 is not set", place=subnet.place, id="env/SUBNET6")
+    yield made.lost(Outcome.ALTERED) if not subject.old.since("2.0") else made.broken(Outcome.ALTERED)

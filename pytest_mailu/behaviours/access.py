@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import MECHANISMS, SPECIAL_PASSWORDS, log_in
 from pytest_mailu.core.endpoints import (
     IMAP,
     IMAPS_993,
@@ -18,49 +17,19 @@ from pytest_mailu.core.endpoints import (
     Protocol,
     Tls,
 )
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import (
     ALICE,
     DISABLED,
     DOMAIN,
-    LONG,
     NO_IMAP,
     NO_POP3,
-    QUOTES,
-    RESERVED,
-    UMLAUT,
     User,
 )
 from pytest_mailu.probe.probe import Probe
 
-MECHANISMS = ("PLAIN", "LOGIN")
 READING = (*IMAP, *POP3)
 EVERYWHERE = (*SUBMISSION, *IMAP, *POP3, SIEVE_4190)
-SPECIAL = {"umlaut": UMLAUT, "reserved": RESERVED, "quotes": QUOTES, "long": LONG}
-
-
-async def log_in(
-    probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage = Vantage.STRANGER
-) -> Reply:
-    """Log in on any port in the way that is usual there; raises NotServed where that fails."""
-    match endpoint.protocol:
-        case Protocol.SMTP | Protocol.SUBMISSION:
-            async with probe.smtp(endpoint, vantage) as smtp:
-                return await smtp.login(user, password)
-        case Protocol.IMAP:
-            async with probe.imap(endpoint, vantage) as imap:
-                return without_capabilities((await imap.login(user, password)).reply)
-        case Protocol.POP3:
-            async with probe.pop3(endpoint, vantage) as pop3:
-                return await pop3.login(user, password)
-        case _:
-            async with probe.sieve(endpoint, vantage) as sieve:
-                return await sieve.authenticate(user, password)
-
-
-def without_capabilities(reply: Reply) -> Reply:
-    """The reply without the list of capabilities that IMAP servers put into it: that is what `surface/` asks about."""
-    return replace(reply, enhanced="") if reply.enhanced.startswith("CAPABILITY") else reply
 
 
 async def _logged_in(probe: Probe, endpoint: Endpoint, user: User) -> Observation:
@@ -177,7 +146,7 @@ async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
     "access/{endpoint}/password-{kind}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"endpoint": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL},
+    each={"endpoint": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL_PASSWORDS},
 )
 async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     """Login on {endpoint.words} with a special password: {kind}
@@ -186,7 +155,7 @@ async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Obser
 
     RFC 4616 section 2 (UTF-8 in PLAIN); RFC 9051 section 4.3 (quoted strings and literals)
     """
-    return await _logged_in(probe, endpoint, SPECIAL[kind])
+    return await _logged_in(probe, endpoint, SPECIAL_PASSWORDS[kind])
 
 
 @behaviour(

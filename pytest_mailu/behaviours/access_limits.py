@@ -10,10 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
-from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.access_tokens import made
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.surface_commands import short
+from pytest_mailu.behaviours.helpers import as_fact, create_token, log_in
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, own_mailbox
@@ -59,8 +57,8 @@ async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str) ->
     try:
         reply = await log_in(probe, endpoint, user, password, HERE)
     except NotServed as end:
-        return f"{end.outcome}: {short(end.reply)}" if end.reply else str(end.outcome)
-    return f"{Outcome.ACCEPTED}: {short(reply)}"
+        return f"{end.outcome}: {as_fact(end.reply)}" if end.reply else str(end.outcome)
+    return f"{Outcome.ACCEPTED}: {as_fact(reply)}"
 
 
 def outcome(fact: str) -> Outcome:
@@ -111,7 +109,7 @@ async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Configuration reference" (AUTH_RATELIMIT_IP, AUTH_RATELIMIT_USER); core/admin/mailu/limiter.py
     """
-    token = await made(probe, NEIGHBOUR)
+    token = await create_token(probe, NEIGHBOUR)
     async with forgotten(probe):
         answers = await _at_once(probe, endpoint, STRANGERS)
         # The first good login frees the address: the order matters.
@@ -174,7 +172,7 @@ async def tries_on_25(probe: Probe) -> Observation:
                     await smtp.login(VICTIM.address, f"wrong-{number}", force=True)
                 answers.append(str(Outcome.ACCEPTED))
             except NotServed as end:
-                answers.append(f"{end.outcome}: {short(end.reply or Reply())}")
+                answers.append(f"{end.outcome}: {as_fact(end.reply or Reply())}")
         then = await attempt(probe, SUBMISSIONS_465, NEIGHBOUR.address, NEIGHBOUR.password)
     return probe.seen(outcome(then), Stage.AUTH, answers=changes(answers), then={"on_465": then})
 
@@ -209,5 +207,5 @@ async def _web(site: Site, password: str) -> str:
     try:
         await site.login(VICTIM.address, password)
     except NotServed as end:
-        return f"{end.outcome}: {short(end.reply or Reply())}"
+        return f"{end.outcome}: {as_fact(end.reply or Reply())}"
     return str(Outcome.ACCEPTED)

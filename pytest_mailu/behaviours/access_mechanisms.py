@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.access import MECHANISMS, without_capabilities
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.surface_commands import answer, short
+from pytest_mailu.behaviours.helpers import MECHANISMS, answer, as_fact, without_capabilities
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -108,7 +107,7 @@ async def broken(probe: Probe, endpoint: Endpoint, mechanism: str, kind: str) ->
             reply = await answer(smtp, BROKEN[kind])
         after = await answer(smtp, "NOOP") if reply.code else Reply()
     outcome = Outcome.ACCEPTED if reply.code == "235" else Outcome.REFUSED
-    return probe.seen(outcome, Stage.AUTH, reply, challenge=short(asked), still_there=positive(after))
+    return probe.seen(outcome, Stage.AUTH, reply, challenge=as_fact(asked), still_there=positive(after))
 
 
 @behaviour(

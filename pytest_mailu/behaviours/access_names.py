@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import log_in
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.surface_commands import short
+from pytest_mailu.behaviours.helpers import as_fact
 from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import User, own_mailbox
@@ -42,7 +42,7 @@ async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_t
             except NotServed as end:
                 if end.outcome is Outcome.UNREACHABLE:
                     raise
-                return f"{end.outcome} at {end.stage}: {short(end.reply or Reply())}"
+                return f"{end.outcome} at {end.stage}: {as_fact(end.reply or Reply())}"
             except CannotAsk as trouble:
                 return trouble.reason
             return ""

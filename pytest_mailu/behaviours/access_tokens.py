@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import create_token, log_in
 from pytest_mailu.core.endpoints import (
     HTTPS_443,
     IMAPS_993,
@@ -13,11 +13,10 @@ from pytest_mailu.core.endpoints import (
     SUBMISSIONS_465,
     Endpoint,
 )
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import User, own_mailbox
-from pytest_mailu.probe.admin_site import SECONDS, Site, flash, form
+from pytest_mailu.probe.admin_site import SECONDS, Site
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 ASKED = (SUBMISSION_587, SUBMISSIONS_465, IMAPS_993, POP3S_995, SIEVE_4190)
 TWO = (SUBMISSIONS_465, IMAPS_993)
@@ -33,36 +32,8 @@ TOKEN_DELETION_USERS = {endpoint: own_mailbox(f"token-deleted-{endpoint.port}") 
 """Whose tokens are deleted, on each endpoint."""
 
 
-async def made(probe: Probe, user: User, address: str = "") -> str:
-    """A new token of this user's, made as people make it: by the form in the web site, bound to `address` if given.
-
-    Raises CannotAsk where that fails: without a token there is nothing to ask, and the web site is asked by `web/`.
-    """
-    try:
-        return await _made(probe, user, address)
-    except NotServed as end:
-        raise CannotAsk(f"no token could be made in the web site: {end}") from end
-
-
-async def _made(probe: Probe, user: User, address: str) -> str:
-    async with Site.open(probe) as site:
-        await site.login(user.address, user.password)
-        path = "/token/create"
-        page = await site.page(path)
-        fields = form(page.text)
-        token = fields.get("raw_password", "")
-        if page.status != 200 or not token:
-            raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
-        probe.transcript.hide(token)
-        values = {"comment": "pytest-mailu", "ip": address, "displayed_password": token}
-        reply = await site.http.post(site.admin + path, data={**fields, **values}, follow=False)
-        if reply.status != 302:
-            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
-    return token
-
-
 async def _token_login(probe: Probe, endpoint: Endpoint, user: User, address: str = "") -> Observation:
-    reply = await log_in(probe, endpoint, user.address, await made(probe, user, address))
+    reply = await log_in(probe, endpoint, user.address, await create_token(probe, user, address))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
@@ -133,7 +104,7 @@ async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
 
     core/admin/mailu/internal/nginx.py, 1.9 to master
     """
-    reply = await log_in(probe, endpoint, BOUND.address, await made(probe, FREE))
+    reply = await log_in(probe, endpoint, BOUND.address, await create_token(probe, FREE))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
@@ -153,7 +124,7 @@ async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
     core/admin/mailu/ui/views/tokens.py, 1.9 to master
     """
     user = TOKEN_DELETION_USERS[endpoint]
-    gone = await made(probe, user)
+    gone = await create_token(probe, user)
     async with Site.open(probe) as site:
         await site.login(user.address, user.password)
         listed = await site.page("/token/list")
@@ -176,7 +147,7 @@ async def token_in_the_web(probe: Probe) -> Observation:
     core/admin/mailu/models.py (User.login), 1.9 to master: the web site asks for the password
     """
     async with Site.open(probe) as site:
-        await site.login(FREE.address, await made(probe, FREE))
+        await site.login(FREE.address, await create_token(probe, FREE))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH)
 
 

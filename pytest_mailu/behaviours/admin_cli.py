@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pytest_mailu.behaviours.access import log_in
-from pytest_mailu.behaviours.admin_site import recipient
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
@@ -128,7 +127,7 @@ async def alias(probe: Probe) -> Observation:
     name = f"cli-{probe.unique_word()}"
     address = f"{name}@{DOMAIN}"
     await command(probe, "alias", name, DOMAIN, BOB.address)
-    reply = await recipient(probe, address)
+    reply = await rcpt_from_stranger(probe, address)
     await command(probe, "alias-delete", address)
     after = await _recipient_outcome(probe, address)
     outcome = Outcome.REFUSED if after.startswith(Outcome.ACCEPTED) else Outcome.ACCEPTED

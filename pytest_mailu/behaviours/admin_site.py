@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25_OPPORTUNISTIC
+from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
+from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
+from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, User
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import NotServed
@@ -108,15 +108,8 @@ async def create_alias(probe: Probe) -> Observation:
     """
     name = f"site-{probe.unique_word()}"
     await _submitted(probe, FORMS["alias"], {"localpart": name, "destination": BOB.address})
-    reply = await recipient(probe, f"{name}@{DOMAIN}")
+    reply = await rcpt_from_stranger(probe, f"{name}@{DOMAIN}")
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
-
-
-async def recipient(probe: Probe, address: str) -> Reply:
-    """The reply to RCPT for this address from a stranger; raises `NotServed` where it is refused."""
-    async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
-        await smtp.mail(f"stranger@{ELSEWHERE}")
-        return await smtp.rcpt(address)
 
 
 async def _submitted(probe: Probe, path: str, values: dict[str, str]) -> None:

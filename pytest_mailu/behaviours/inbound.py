@@ -46,9 +46,9 @@ async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     RFC 5321 section 3.6; RFC 5233 for details; Mailu docs, "Web administration" (aliases, alternative domains)
     """
     address, user = ADDRESSES[kind]
-    sent = probe.mail.compose(to=address)
-    reply = await probe.mail.deliver(sent, endpoint)
-    return await probe.mail.in_mailbox(sent, user, reply, headers=kind in TOLD_WITH_HEADERS)
+    message = probe.mail.compose(to=address)
+    reply = await probe.mail.deliver(message, endpoint)
+    return await probe.mail.in_mailbox(message, user, reply, headers=kind in TOLD_WITH_HEADERS)
 
 
 @behaviour("inbound/25-plain/mailbox", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -59,9 +59,9 @@ async def without_tls(probe: Probe) -> Observation:
 
     RFC 3207 section 4: a public server must not require TLS
     """
-    sent = probe.mail.compose(to=ALICE.address)
-    reply = await probe.mail.deliver(sent, SMTP_25_PLAIN)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=ALICE.address)
+    reply = await probe.mail.deliver(message, SMTP_25_PLAIN)
+    return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
 @behaviour("inbound/25/unknown-user", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
@@ -72,9 +72,9 @@ async def unknown_user(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; RFC 3463 5.1.1
     """
-    sent = probe.mail.compose(to=f"nobody@{DOMAIN}")
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=f"nobody@{DOMAIN}")
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
 @behaviour(
@@ -87,9 +87,9 @@ async def unknown_domain(probe: Probe) -> Observation:
 
     RFC 5321 section 7.8
     """
-    sent = probe.mail.compose(to=f"somebody@{UNKNOWN_DOMAIN}")
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"somebody@{UNKNOWN_DOMAIN}")
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour(
@@ -102,9 +102,9 @@ async def our_own_domain(probe: Probe) -> Observation:
 
     Mailu 2.0 core/rspamd/conf/antispoof.map; 1.9 core/postfix/conf/main.cf (reject_sender_login_mismatch)
     """
-    sent = probe.mail.compose(to=ALICE.address, sender=BOB.address)
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=ALICE.address, sender=BOB.address)
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
 @behaviour("inbound/25/forged", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -115,9 +115,9 @@ async def forged(probe: Probe) -> Observation:
 
     RFC 7208 section 8.4; RFC 7489 section 6.3
     """
-    sent = probe.mail.compose(to=ALICE.address, sender=f"president-{probe.unique_word()}@{FORGED}")
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=ALICE.address, sender=f"president-{probe.unique_word()}@{FORGED}")
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
 @behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MAJOR)
@@ -128,6 +128,6 @@ async def without_signature(probe: Probe) -> Observation:
 
     RFC 6376 section 6.3: a missing signature is no failure
     """
-    sent = probe.mail.compose(to=ALICE.address, signed=False)
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=ALICE.address, signed=False)
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.in_mailbox(message, ALICE, reply)

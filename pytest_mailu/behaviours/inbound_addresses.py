@@ -41,8 +41,8 @@ async def alias_detail(probe: Probe) -> Observation:
 
     RFC 5233; Mailu core/admin/mailu/models.py (resolve_destination)
     """
-    sent = probe.mail.compose(to=SALES.address.replace("@", "+fair@"))
-    return await probe.mail.in_mailbox(sent, ALICE, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=SALES.address.replace("@", "+fair@"))
+    return await probe.mail.in_mailbox(message, ALICE, await probe.mail.deliver(message))
 
 
 @behaviour(
@@ -60,8 +60,8 @@ async def alias_of_two(probe: Probe, user: str) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    sent = probe.mail.compose(to=TEAM.address)
-    return await probe.mail.in_mailbox(sent, {"alice": ALICE, "bob": BOB}[user], await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=TEAM.address)
+    return await probe.mail.in_mailbox(message, {"alice": ALICE, "bob": BOB}[user], await probe.mail.deliver(message))
 
 
 @behaviour(
@@ -77,8 +77,8 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; Mailu core/admin/mailu/internal/views/postfix.py (postfix_alias_map)
     """
-    sent = probe.mail.compose(to=f"nobody@{ALTERNATIVE}")
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=1.0)
+    message = probe.mail.compose(to=f"nobody@{ALTERNATIVE}")
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message), wait=1.0)
 
 
 @behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
@@ -89,8 +89,8 @@ async def postmaster(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.1
     """
-    sent = probe.mail.compose(to=f"postmaster@{DOMAIN}")
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=1.0)
+    message = probe.mail.compose(to=f"postmaster@{DOMAIN}")
+    return await probe.mail.at_world(message, await probe.mail.deliver(message), wait=1.0)
 
 
 @behaviour("inbound/25/disabled-user", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -101,8 +101,8 @@ async def disabled(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (enabled); core/admin/mailu/internal/views/postfix.py (postfix_mailbox_map)
     """
-    sent = probe.mail.compose(to=DISABLED.address)
-    return await probe.mail.in_mailbox(sent, DISABLED, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=DISABLED.address)
+    return await probe.mail.in_mailbox(message, DISABLED, await probe.mail.deliver(message))
 
 
 @behaviour("inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR, timeout=60.0)
@@ -113,11 +113,11 @@ async def full(probe: Probe) -> Observation:
 
     RFC 3463 (4.2.2 and 5.2.2); Dovecot quota_full_tempfail
     """
-    sent = probe.mail.compose(to=FULL.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}").of_size(5_000)
-    reply = await probe.mail.deliver(sent)
-    arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
+    message = probe.mail.compose(to=FULL.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}").of_size(5_000)
+    reply = await probe.mail.deliver(message)
+    arrivals = await probe.world.arrivals(recipient=message.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.mail.in_mailbox(sent, FULL, reply, wait=0)
+        return await probe.mail.in_mailbox(message, FULL, reply, wait=0)
     bounce = dsn_facts(arrivals[0].content or b"")
     return probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply, bounce=bounce, bounce_sender=arrivals[0].sender)
 
@@ -136,13 +136,13 @@ async def some_of_many(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3
     """
-    sent = probe.mail.compose(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
+    message = probe.mail.compose(to=[READER.address, f"nobody@{DOMAIN}", BOB.address])
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
-        done = await smtp.send(sent.sender, sent.recipients, sent.content)
+        done = await smtp.send(message.sender, message.recipients, message.content)
     codes = {address.partition("@")[0]: reply.code for address, reply in done.recipients.items()}
-    seen = await probe.mail.in_mailbox(sent, READER, done.reply)
+    seen = await probe.mail.in_mailbox(message, READER, done.reply)
     if seen.outcome is Outcome.DELIVERED:
-        seen = await probe.mail.in_mailbox(sent, BOB, done.reply)
+        seen = await probe.mail.in_mailbox(message, BOB, done.reply)
     return probe.with_facts(seen, recipients=codes)
 
 
@@ -156,11 +156,11 @@ async def twice(probe: Probe) -> Observation:
 
     RFC 5321 section 6.2; RFC 1047
     """
-    sent = probe.mail.compose(to=READER.address)
-    await probe.mail.deliver(sent)
-    reply = await probe.mail.deliver(sent)
+    message = probe.mail.compose(to=READER.address)
+    await probe.mail.deliver(message)
+    reply = await probe.mail.deliver(message)
     async with probe.mailbox(READER) as mailbox:
-        found = await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS, at_least=2)
+        found = await mailbox.wait_for_message(message.message_id, ARRIVAL_SECONDS, at_least=2)
     return probe.seen(Outcome.DELIVERED if found else Outcome.LOST, Stage.DELIVERY, reply, copies=len(found))
 
 
@@ -174,8 +174,8 @@ async def null_sender(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.5: every server must take mail with an empty sender
     """
-    sent = probe.mail.compose(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=READER.address, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))
 
 
 @behaviour(
@@ -191,8 +191,10 @@ async def another_network(probe: Probe) -> Observation:
 
     Mailu core/admin/mailu/internal/views/auth.py (port 25 asks `admin` about every connection)
     """
-    sent = probe.mail.compose(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, vantage=Vantage.OTHER_STRANGER))
+    message = probe.mail.compose(to=READER.address, sender=f"stranger@{OTHER_STRANGER_HOST.partition('.')[2]}")
+    return await probe.mail.in_mailbox(
+        message, READER, await probe.mail.deliver(message, vantage=Vantage.OTHER_STRANGER)
+    )
 
 
 @behaviour(
@@ -205,7 +207,7 @@ async def helo(probe: Probe, kind: str) -> Observation:
 
     RFC 5321 section 4.1.4: a server must not refuse for the name alone; Rspamd hfilter
     """
-    sent = probe.mail.compose(to=READER.address)
+    message = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC, name=HELO[kind]) as smtp:
-        done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.mail.in_mailbox(sent, READER, done.reply)
+        done = await smtp.send(message.sender, message.recipients, message.content)
+    return await probe.mail.in_mailbox(message, READER, done.reply)

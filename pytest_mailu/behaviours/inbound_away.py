@@ -87,11 +87,11 @@ async def once(probe: Probe) -> Observation:
     """
     sender = f"stranger-{probe.unique_word()}@{ELSEWHERE}"
     for _ in range(2):
-        sent = probe.mail.compose(to=AWAY_ONCE.address, sender=sender)
-        await probe.mail.deliver(sent)
+        message = probe.mail.compose(to=AWAY_ONCE.address, sender=sender)
+        await probe.mail.deliver(message)
         if not await probe.world.arrivals(recipient=sender, wait=ARRIVAL_SECONDS):
             return probe.seen(Outcome.LOST, Stage.DELIVERY)
-    await _control(probe, sent, AWAY_ONCE)
+    await _control(probe, message, AWAY_ONCE)
     answers = await probe.world.arrivals(recipient=sender, wait=0)
     return probe.seen(Outcome.DELIVERED if len(answers) > 1 else Outcome.NOT_OFFERED, Stage.DELIVERY)
 
@@ -112,8 +112,8 @@ async def none_to(probe: Probe, machine: str) -> Observation:
 
     RFC 3834 section 2; RFC 5230 section 4.6; Mailu 2024.06 default.sieve for noreply
     """
-    sent, author = await _write(probe, MACHINES[machine])
-    await _control(probe, sent)
+    message, author = await _write(probe, MACHINES[machine])
+    await _control(probe, message)
     found = await probe.world.arrivals(recipient=author, wait=0)
     return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY)
 
@@ -122,14 +122,14 @@ async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Messa
     """Write to a user who is away; the letter, and whom a reply would go to."""
     author = f"{machine.name.format(word=probe.unique_word())}@{ELSEWHERE}"
     sender = "" if machine.null else author
-    sent = probe.mail.compose(to=to.address, sender=sender, header_from=author, headers=machine.headers)
-    await probe.mail.deliver(sent)
-    return sent, author
+    message = probe.mail.compose(to=to.address, sender=sender, header_from=author, headers=machine.headers)
+    await probe.mail.deliver(message)
+    return message, author
 
 
-async def _control(probe: Probe, sent: Message, user: User = AWAY) -> None:
+async def _control(probe: Probe, message: Message, user: User = AWAY) -> None:
     """Once a later letter of a person has had its reply, one to `sent` would be here as well."""
     async with probe.mailbox(user) as mailbox:
-        await mailbox.wait_for_message(sent.message_id, ARRIVAL_SECONDS)
+        await mailbox.wait_for_message(message.message_id, ARRIVAL_SECONDS)
     _, author = await _write(probe, Machine(), user)
     await probe.world.arrivals(recipient=author, wait=ARRIVAL_SECONDS)

@@ -44,8 +44,8 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
     domain = f"{probe.unique_word()}.example"
     texts = [DnsRecord(f"{prefix}{domain}", "TXT", text) for prefix, text in POLICIES[policy].items()]
     await probe.world.records([DnsRecord(domain, "MX", f"10 {MX_HOST}"), *texts])
-    sent = probe.mail.compose(to=READER.address, sender=f"president@{domain}")
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=READER.address, sender=f"president@{domain}")
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))
 
 
 @behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
@@ -56,9 +56,9 @@ async def broken_signature(probe: Probe) -> Observation:
 
     RFC 6376 section 6.3: as if there were none
     """
-    sent = probe.mail.compose(to=READER.address)
-    sent = replace(sent, content=sent.content + b"-- \r\nadded on the way\r\n")
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=READER.address)
+    message = replace(message, content=message.content + b"-- \r\nadded on the way\r\n")
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))
 
 
 @behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
@@ -96,8 +96,8 @@ async def claims(probe: Probe, whose: str) -> Observation:
 
     RFC 7489 section 3.1; Mailu core/rspamd/conf/force_actions.conf (ANTISPOOF_*), since 2.0
     """
-    sent = probe.mail.compose(to=READER.address, header_from=OURS[whose])
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=6.0)
+    message = probe.mail.compose(to=READER.address, header_from=OURS[whose])
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message), wait=6.0)
 
 
 @behaviour("inbound/25/brings-spam-headers", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
@@ -109,8 +109,8 @@ async def brings_headers(probe: Probe) -> Observation:
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest on X-Spam-Level)
     """
     headers = {"X-Spam-Level": "*" * 15, "X-Spamd-Bar": "+" * 15, "X-Spam": "Yes"}
-    sent = probe.mail.compose(to=READER.address, headers=headers)
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), headers=True)
+    message = probe.mail.compose(to=READER.address, headers=headers)
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message), headers=True)
 
 
 @behaviour(
@@ -128,5 +128,5 @@ async def list_mail(probe: Probe) -> Observation:
         "List-Unsubscribe": f"<mailto:talk-leave@{ELSEWHERE}>",
         "Precedence": "list",
     }
-    sent = probe.mail.compose(to=READER.address, sender=f"talk-bounces@{ELSEWHERE}", headers=headers)
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=READER.address, sender=f"talk-bounces@{ELSEWHERE}", headers=headers)
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))

@@ -79,11 +79,11 @@ async def body_odd(probe: Probe, kind: str) -> Observation:
 
 
 async def _body(probe: Probe, body: bytes) -> Observation:
-    sent = _signed(probe.mail.compose(to=READER.address, signed=False).with_body(body))
+    message = _signed(probe.mail.compose(to=READER.address, signed=False).with_body(body))
     parameters = () if body.isascii() else ("BODY=8BITMIME",)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
-        done = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)
-    return await probe.mail.in_mailbox(sent, READER, done.reply)
+        done = await smtp.send(message.sender, message.recipients, message.content, mail_parameters=parameters)
+    return await probe.mail.in_mailbox(message, READER, done.reply)
 
 
 def _signed(letter: Message) -> Message:
@@ -105,8 +105,8 @@ async def large(probe: Probe) -> Observation:
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
-    sent = _signed(probe.mail.compose(to=LARGE_READER.address, signed=False).of_size(LARGE))
-    return await probe.mail.in_mailbox(sent, LARGE_READER, await probe.mail.deliver(sent), wait=40.0)
+    message = _signed(probe.mail.compose(to=LARGE_READER.address, signed=False).of_size(LARGE))
+    return await probe.mail.in_mailbox(message, LARGE_READER, await probe.mail.deliver(message), wait=40.0)
 
 
 @behaviour(
@@ -147,8 +147,8 @@ async def sent_too_large(probe: Probe) -> Observation:
     RFC 1870 section 6.3; RFC 3463 (5.3.4)
     """
     limit = await probe.services.exec("smtp", "postconf", "-h", "message_size_limit")
-    sent = _signed(probe.mail.compose(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent), wait=5.0)
+    message = _signed(probe.mail.compose(to=READER.address, signed=False).of_size(int(limit.output) + 4_000))
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message), wait=5.0)
 
 
 @behaviour(
@@ -219,14 +219,14 @@ async def smtputf8(probe: Probe) -> Observation:
 
     RFC 6531
     """
-    sent = probe.mail.compose(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
+    message = probe.mail.compose(to=READER.address, sender=f"jürgen@{ELSEWHERE}", signed=False)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "SMTPUTF8" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         done = await smtp.send(
-            sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
+            message.sender, message.recipients, message.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
         )
-    return await probe.mail.in_mailbox(sent, READER, done.reply)
+    return await probe.mail.in_mailbox(message, READER, done.reply)
 
 
 @behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
@@ -237,14 +237,14 @@ async def chunking(probe: Probe) -> Observation:
 
     RFC 3030
     """
-    sent = probe.mail.compose(to=READER.address)
+    message = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "CHUNKING" not in smtp.offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
-        await smtp.mail(sent.sender)
+        await smtp.mail(message.sender)
         await smtp.rcpt(READER.address)
-        reply = await smtp.bdat(sent.content)
-    return await probe.mail.in_mailbox(sent, READER, reply)
+        reply = await smtp.bdat(message.content)
+    return await probe.mail.in_mailbox(message, READER, reply)
 
 
 @behaviour(
@@ -261,16 +261,16 @@ async def pipelining(probe: Probe) -> Observation:
 
     RFC 2920; Postfix smtpd_forbid_unauth_pipelining
     """
-    sent = probe.mail.compose(to=READER.address)
+    message = probe.mail.compose(to=READER.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         offered = "PIPELINING" in smtp.offered
-        lines = (f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{READER.address}>", "DATA")
+        lines = (f"MAIL FROM:<{message.sender}>", f"RCPT TO:<{READER.address}>", "DATA")
         for reply, stage in zip(
             await smtp.pipeline(*lines, stage=Stage.DATA), (Stage.MAIL, Stage.RCPT, Stage.DATA), strict=True
         ):
             expect_positive(reply, stage)
-        done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
-    return probe.with_facts(await probe.mail.in_mailbox(sent, READER, done), offered=offered)
+        done = expect_positive(await smtp.payload(message.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
+    return probe.with_facts(await probe.mail.in_mailbox(message, READER, done), offered=offered)
 
 
 @behaviour(
@@ -329,15 +329,15 @@ async def line_end(probe: Probe, end: str) -> Observation:
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline
     """
-    sent = probe.mail.compose(to=READER.address)
+    message = probe.mail.compose(to=READER.address)
     bare = {"lf": b"\n", "cr": b"\r"}[end]
-    payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
+    payload = message.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
-        await smtp.mail(sent.sender)
+        await smtp.mail(message.sender)
         await smtp.rcpt(READER.address)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
     if reply.code.startswith("2"):
-        seen = await probe.mail.in_mailbox(sent, READER, reply)
+        seen = await probe.mail.in_mailbox(message, READER, reply)
     else:
         seen = probe.seen(Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED, Stage.DATA, reply)
     return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])

@@ -64,32 +64,32 @@ async def gone(probe: Probe) -> Observation:
 
 
 async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
-    sent = probe.mail.compose(to=READER.address)
+    message = probe.mail.compose(to=READER.address)
     async with probe.services.stopped(service) if gone else probe.services.paused(service):
-        first, reply = await _tried(probe, sent)
+        first, reply = await _tried(probe, message)
         if reply is not None:
-            await _settle(probe, sent, reply)
+            await _settle(probe, message, reply)
     facts: dict[str, Any] = {"first": first}
     if reply is None:
-        reply = await _again(probe, sent)
+        reply = await _again(probe, message)
         facts["tried_again"] = True
-    if entry := await probe.mail.queue_entry(sent, reply):
+    if entry := await probe.mail.queue_entry(message, reply):
         await probe.services.exec("smtp", "postqueue", "-i", entry["queue_id"])
-    if await probe.world.arrivals(recipient=sent.sender, wait=1.0):
-        seen = await probe.mail.in_mailbox(sent, READER, reply, wait=1.0)
+    if await probe.world.arrivals(recipient=message.sender, wait=1.0):
+        seen = await probe.mail.in_mailbox(message, READER, reply, wait=1.0)
         facts["bounced"] = True
         if seen.outcome is not Outcome.DELIVERED:
             seen = probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply)
     else:
-        seen = await probe.mail.in_mailbox(sent, READER, reply, wait=20.0)
+        seen = await probe.mail.in_mailbox(message, READER, reply, wait=20.0)
     return probe.with_facts(seen, **facts)
 
 
-async def _tried(probe: Probe, sent: Message) -> tuple[str, Reply | None]:
+async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
     """What the sender hears: in short, and the reply where the letter was taken."""
     try:
         async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
-            return "taken", (await smtp.send(sent.sender, sent.recipients, sent.content)).reply
+            return "taken", (await smtp.send(message.sender, message.recipients, message.content)).reply
     except NotServed as end:
         code = end.reply.code if end.reply is not None else ""
         return f"{end.outcome} {code}".strip(), None
@@ -98,17 +98,17 @@ async def _tried(probe: Probe, sent: Message) -> tuple[str, Reply | None]:
         return "hung up", None
 
 
-async def _settle(probe: Probe, sent: Message, reply: Reply) -> None:
+async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
     """Let a letter that was taken be put off, or returned, before the service comes back."""
 
     async def settled() -> bool:
-        entry = await probe.mail.queue_entry(sent, reply)
+        entry = await probe.mail.queue_entry(message, reply)
         return entry is None or entry["queue_name"] == "deferred"
 
     await eventually(settled, 5.0)
 
 
-async def _again(probe: Probe, sent: Message) -> Reply:
+async def _again(probe: Probe, message: Message) -> Reply:
     """Try until the letter is taken, or refused for good; raises NotServed as the last attempt did."""
     last: NotServed | None = None
     reply: Reply | None = None
@@ -116,7 +116,7 @@ async def _again(probe: Probe, sent: Message) -> Reply:
     async def taken() -> bool:
         nonlocal last, reply
         try:
-            reply = await probe.mail.deliver(sent)
+            reply = await probe.mail.deliver(message)
         except NotServed as end:
             last = end
             return end.outcome not in (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
@@ -127,4 +127,4 @@ async def _again(probe: Probe, sent: Message) -> Reply:
     await eventually(taken, 40.0)
     if reply is not None:
         return reply
-    raise last or CannotAsk("the letter could not be sent again")
+    raise last or CannotAsk("the letter could not be message again")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
-from pytest_mailu.core.population import FULL, User, own_mailbox
-from pytest_mailu.probe.messages import BODY, compose_message
+from pytest_mailu.core.population import FULL, own_mailbox
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.probe.sessions import REPLY_SECONDS
-from pytest_mailu.wire.imap.reply import ImapReply
-from pytest_mailu.wire.imap.session import Folder, ImapSession
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.imap.session import Folder
 
 UNTOUCHED = own_mailbox("untouched")
 ARRANGER = own_mailbox("folder-arranger")
@@ -41,47 +36,9 @@ REFUSALS = {
 """`{0}` is a folder that exists."""
 
 
-async def make(imap: ImapSession, name: str) -> None:
-    """CREATE of a folder whose name nobody else knows."""
-    try:
-        await imap.create(name)
-    except NotServed as end:
-        # With many sessions in one mailbox Dovecot can trip over its own folder list.
-        if end.reply is None or end.reply.enhanced != "ALREADYEXISTS":
-            raise
-
-
-@asynccontextmanager
-async def folder(
-    probe: Probe,
-    user: User,
-    *,
-    timeout: float = REPLY_SECONDS,  # noqa: ASYNC109 - of each reply, not of the whole
-) -> AsyncIterator[tuple[ImapSession, str]]:
-    """A session with a fresh, selected folder, which is removed afterwards."""
-    async with probe.imap(IMAPS_993, timeout=timeout) as imap:
-        await imap.login(user.address, user.password)
-        name = f"probe-{probe.unique_word()}"
-        await make(imap, name)
-        await imap.select(name)
-        yield imap, name
-        await imap.select()
-        await imap.delete(name)
-
-
-def message(subject: str = "A question", body: str = BODY) -> bytes:
-    """A message to be stored, with CRLF line ends."""
-    return compose_message(to="reader@post.example", subject=subject, body=body).content
-
-
 def special_uses(folders: list[Folder]) -> dict[str, list[str]]:
     """The special uses (RFC 6154) of each folder by its name; other attributes depend on the moment."""
     return {one.name: [attribute for attribute in one.attributes if attribute in SPECIAL] for one in folders}
-
-
-def code_name(reply: ImapReply) -> str:
-    """The response code without its arguments: `COPYUID`."""
-    return reply.code.partition(" ")[0].upper()
 
 
 @behaviour("mailbox/993/folders", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
@@ -130,7 +87,7 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
         await imap.subscribe(name)
         subscribed = name in [one.name for one in await imap.subscribed(f"*{word}*")]
         steps = [await there()]
-        await imap.append(name, message())
+        await imap.append(name, stored_message())
         await imap.rename(name, to)
         steps.append(await there())
         kept = (await imap.status(to, "MESSAGES"))["MESSAGES"]
@@ -164,9 +121,9 @@ async def refuses(probe: Probe, what: str) -> Observation:
 
     RFC 9051 sections 6.3.4 to 6.3.12; RFC 5530 for the response codes
     """
-    async with folder(probe, ARRANGER) as (imap, name):
+    async with temporary_folder(probe, ARRANGER) as (imap, name):
         command = REFUSALS[what].format(name)
-        parts = (command, message()) if command.endswith(" ") else (command,)
+        parts = (command, stored_message()) if command.endswith(" ") else (command,)
         reply = await imap.command(*parts)
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)
 
@@ -179,8 +136,8 @@ async def quota(probe: Probe) -> Observation:
 
     RFC 9208; Mailu core/dovecot/conf/dovecot.conf (quota = count)
     """
-    large = message(body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000)
-    async with folder(probe, COUNTED) as (imap, name):
+    large = stored_message(body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000)
+    async with temporary_folder(probe, COUNTED) as (imap, name):
         before = await imap.quota()
         await imap.append(name, large)
         after = await imap.quota()
@@ -201,5 +158,5 @@ async def append_over_quota(probe: Probe) -> Observation:
     """
     async with probe.imap(IMAPS_993) as imap:
         await imap.login(FULL.address, FULL.password)
-        reply = await imap.command("APPEND Drafts ", message(body="z" * 70 + "\r\n" + ("z" * 70 + "\r\n") * 100))
+        reply = await imap.command("APPEND Drafts ", stored_message(body="z" * 70 + "\r\n" + ("z" * 70 + "\r\n") * 100))
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.mailbox import folder
+from pytest_mailu.behaviours.helpers import temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -75,14 +75,14 @@ async def teaches(probe: Probe, lesson: str) -> Observation:
     Mailu docs, "FAQ" (how the spam filter learns); core/dovecot/conf/dovecot.conf (imapsieve_mailbox1, 2)
     """
     user, path, kind = LESSONS[lesson]
-    sent = probe.mail.compose(to=user.address, body=ENOUGH_WORDS)
-    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=user.address, body=ENOUGH_WORDS)
+    seen = await probe.mail.in_mailbox(message, user, await probe.mail.deliver(message))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.imap(IMAPS_993, timeout=LEARNING_SECONDS) as imap:
         await imap.login(user.address, user.password)
-        flags = await _take(imap, sent, str(seen.facts["folder"]), path)
-    learned = await probe.evidence.logged("antispam", f"learned message as {kind}", sent.token)
+        flags = await _take(imap, message, str(seen.facts["folder"]), path)
+    learned = await probe.evidence.logged("antispam", f"learned message as {kind}", message.token)
     facts = {"flags": flags, "delivered_to": seen.facts["folder"]}
     return probe.seen(Outcome.ACCEPTED if learned else Outcome.LOST, Stage.DELIVERY, **facts)
 
@@ -121,7 +121,7 @@ async def junk_to_trash(probe: Probe) -> Observation:
     Mailu core/dovecot/conf/report-ham.sieve
     """
     spam, chaser = (probe.mail.compose(to=EMPTIER.address, body=ENOUGH_WORDS) for _ in range(2))
-    async with folder(probe, EMPTIER, timeout=LEARNING_SECONDS) as (imap, name):
+    async with temporary_folder(probe, EMPTIER, timeout=LEARNING_SECONDS) as (imap, name):
         for one in (spam, chaser):
             await imap.append("Junk", one.content)
         await _take(imap, spam, "Junk", ("Trash",))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.mailbox import folder, make, message
+from pytest_mailu.behaviours.helpers import create_folder, stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -17,7 +17,7 @@ from pytest_mailu.wire.imap.reply import ImapReply, text_of
 WRITER = own_mailbox("messages-writer")
 
 CONTENTS = {
-    "plain": message(),
+    "plain": stored_message(),
     "eight-bit": b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     + "Grüße, Привет, 你好\r\n".encode()
@@ -44,7 +44,7 @@ async def append_fetch(probe: Probe, kind: str) -> Observation:
     RFC 9051 section 6.3.12; RFC 4315 for APPENDUID
     """
     content = CONTENTS[kind]
-    async with folder(probe, WRITER) as (imap, name):
+    async with temporary_folder(probe, WRITER) as (imap, name):
         uid = await imap.append(name, content, ("\\Seen",))
         await imap.noop()
         back = await imap.fetch("1:*", "(UID FLAGS RFC822.SIZE BODY.PEEK[])")
@@ -66,9 +66,9 @@ async def append_date(probe: Probe) -> Observation:
 
     RFC 9051 section 6.3.12 (date-time)
     """
-    async with folder(probe, WRITER) as (imap, name):
+    async with temporary_folder(probe, WRITER) as (imap, name):
         stamp = SENT_AT.strftime("%d-%b-%Y %H:%M:%S +0000")
-        await imap.do(f'APPEND {name} () "{stamp}" ', message())
+        await imap.do(f'APPEND {name} () "{stamp}" ', stored_message())
         await imap.noop()
         back = await imap.fetch("1:*", "(UID INTERNALDATE)")
     dates = [one["INTERNALDATE"].astimezone(UTC) for one in back.values()]
@@ -83,8 +83,8 @@ async def flags(probe: Probe) -> Observation:
 
     RFC 9051 section 6.4.6
     """
-    async with folder(probe, WRITER) as (imap, name):
-        await imap.append(name, message())
+    async with temporary_folder(probe, WRITER) as (imap, name):
+        await imap.append(name, stored_message())
         possible = (await imap.select(name)).get("permanentflags", ())
         await imap.store("1:*", "+FLAGS (\\Answered \\Flagged $Forwarded own-keyword)")
         await imap.store("1:*", "-FLAGS (\\Flagged)")
@@ -104,8 +104,8 @@ async def seen_when_read(probe: Probe) -> Observation:
 
     RFC 9051 section 6.4.5 (BODY and BODY.PEEK)
     """
-    async with folder(probe, WRITER) as (imap, name):
-        await imap.append(name, message())
+    async with temporary_folder(probe, WRITER) as (imap, name):
+        await imap.append(name, stored_message())
         await imap.noop()
         found = []
         for item in ("BODY.PEEK[]", "BODY[]"):
@@ -128,11 +128,11 @@ async def copy_or_move(probe: Probe, verb: str) -> Observation:
 
     RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851 (MOVE); RFC 4315 (COPYUID)
     """
-    async with folder(probe, WRITER) as (imap, name):
-        await imap.append(name, message(), ("\\Flagged",))
+    async with temporary_folder(probe, WRITER) as (imap, name):
+        await imap.append(name, stored_message(), ("\\Flagged",))
         await imap.noop()
         there = f"{name}-there"
-        await make(imap, there)
+        await create_folder(imap, there)
         source = await imap.search("ALL")
         reply = await (imap.copy if verb == "copy" else imap.move)("1:*", there)
         left = len(await imap.search("ALL"))
@@ -155,9 +155,9 @@ async def expunge(probe: Probe) -> Observation:
 
     RFC 9051 sections 6.4.3 and 6.4.9 (UID EXPUNGE)
     """
-    async with folder(probe, WRITER) as (imap, name):
+    async with temporary_folder(probe, WRITER) as (imap, name):
         for _ in range(3):
-            await imap.append(name, message())
+            await imap.append(name, stored_message())
         await imap.noop()
         first, second, third = await imap.search("ALL")
         await imap.store(f"{first},{second}", "+FLAGS (\\Deleted)")

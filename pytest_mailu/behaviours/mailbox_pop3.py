@@ -21,11 +21,11 @@ DELETER = own_mailbox("pop3-deleter")
 
 async def _arrived(probe: Probe, user: User = POPPER) -> Message:
     """A letter that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
-    sent = probe.mail.compose(to=user.address)
-    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=user.address)
+    seen = await probe.mail.in_mailbox(message, user, await probe.mail.deliver(message))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
         raise CannotAsk(f"the letter to be fetched was {seen.outcome}")
-    return sent
+    return message
 
 
 async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
@@ -48,12 +48,12 @@ async def uidl_stable(probe: Probe) -> Observation:
 
     RFC 1939 section 7 (UIDL); Mailu sets no pop3_uidl_format, so Dovecot's default counts
     """
-    sent = await _arrived(probe)
+    message = await _arrived(probe)
     seen = []
     for _ in range(2):
         async with probe.pop3(POP3S_995) as pop3:
             await _login(pop3)
-            number = await _number(pop3, sent)
+            number = await _number(pop3, message)
             seen.append((await pop3.uidl()).get(number or 0))
     outcome = Outcome.ACCEPTED if seen[0] and seen[0] == seen[1] else Outcome.ALTERED
     return probe.seen(outcome, Stage.COMMAND, length=len(seen[0] or ""))
@@ -67,10 +67,10 @@ async def fetch(probe: Probe) -> Observation:
 
     RFC 1939 sections 5 (LIST, RETR) and 7 (TOP)
     """
-    sent = await _arrived(probe)
+    message = await _arrived(probe)
     async with probe.pop3(POP3S_995) as pop3:
         await _login(pop3)
-        number = await _number(pop3, sent)
+        number = await _number(pop3, message)
         if number is None:
             return probe.seen(Outcome.LOST, Stage.COMMAND)
         size = (await pop3.list())[number]
@@ -81,7 +81,7 @@ async def fetch(probe: Probe) -> Observation:
         "size_right": size == len(whole),
         "top_right": top == head + b"\r\n\r\n" + body.split(b"\r\n")[0] + b"\r\n",
     }
-    outcome = Outcome.ACCEPTED if body == sent.body and facts["top_right"] else Outcome.ALTERED
+    outcome = Outcome.ACCEPTED if body == message.body and facts["top_right"] else Outcome.ALTERED
     return probe.seen(outcome, Stage.COMMAND, **facts)
 
 
@@ -93,12 +93,12 @@ async def delete(probe: Probe) -> Observation:
 
     RFC 1939 sections 5 (DELE, RSET) and 6
     """
-    sent = await _arrived(probe, DELETER)
+    message = await _arrived(probe, DELETER)
     there = []
     for regret in (True, False, False):
         async with probe.pop3(POP3S_995) as pop3:
             await _login(pop3, DELETER)
-            number = await _number(pop3, sent)
+            number = await _number(pop3, message)
             there.append(number is not None)
             if number is not None:
                 await pop3.dele(number)
@@ -117,15 +117,15 @@ async def without_quit(probe: Probe) -> Observation:
 
     RFC 1939 section 6: a session that ends without QUIT removes nothing
     """
-    sent = await _arrived(probe)
+    message = await _arrived(probe)
     with suppress(_BrokenOff):
         async with probe.pop3(POP3S_995) as pop3:
             await _login(pop3)
-            await pop3.dele(await _number(pop3, sent) or 0)
+            await pop3.dele(await _number(pop3, message) or 0)
             raise _BrokenOff
     async with probe.pop3(POP3S_995) as pop3:
         await _login(pop3)
-        number = await _number(pop3, sent)
+        number = await _number(pop3, message)
     return probe.seen(Outcome.LOST if number is None else Outcome.ACCEPTED, Stage.COMMAND)
 
 
@@ -141,19 +141,19 @@ async def beside_imap(probe: Probe) -> Observation:
 
     RFC 1939 section 3: the maildrop is what lies in INBOX; Dovecot's pop3 sets \\Seen with RETR
     """
-    sent = await _arrived(probe)
+    message = await _arrived(probe)
     flags = []
     async with probe.pop3(POP3S_995) as pop3:
         await _login(pop3)
-        number = await _number(pop3, sent)
+        number = await _number(pop3, message)
         if number is None:
             return probe.seen(Outcome.LOST, Stage.COMMAND)
-        flags.append(await _flags(probe, sent))
+        flags.append(await _flags(probe, message))
         await pop3.retr(number)
-    flags.append(await _flags(probe, sent))
+    flags.append(await _flags(probe, message))
     async with probe.pop3(POP3S_995) as pop3:
         await _login(pop3)
-        still = await _number(pop3, sent) is not None
+        still = await _number(pop3, message) is not None
     return probe.seen(Outcome.ACCEPTED if still else Outcome.LOST, Stage.COMMAND, looked_at=flags[0], fetched=flags[1])
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.mailbox import folder, message
+from pytest_mailu.behaviours.helpers import stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, own_mailbox
@@ -126,8 +126,8 @@ def needle(word: str) -> bytes:
 
 async def _search(probe: Probe, criteria: Criteria) -> Observation:
     word = nonsense(probe)
-    async with folder(probe, SEARCHER) as (imap, name):
-        for content in (message(), needle(word), message()):
+    async with temporary_folder(probe, SEARCHER) as (imap, name):
+        for content in (stored_message(), needle(word), stored_message()):
             await imap.append(name, content)
         await imap.noop()
         of_all = await imap.search("ALL")
@@ -182,10 +182,10 @@ async def search_state(probe: Probe) -> Observation:
 
     RFC 9051 section 6.4.4
     """
-    async with folder(probe, SEARCHER) as (imap, name):
-        await imap.append(name, message(), ("\\Seen",))
+    async with temporary_folder(probe, SEARCHER) as (imap, name):
+        await imap.append(name, stored_message(), ("\\Seen",))
         await imap.append(name, needle("old"), ("\\Flagged", "\\Seen"))
-        await imap.append(name, message(body="x" * 70 + "\r\n" + ("x" * 70 + "\r\n") * 100))
+        await imap.append(name, stored_message(body="x" * 70 + "\r\n" + ("x" * 70 + "\r\n") * 100))
         await imap.noop()
         uids = await imap.search("ALL")
         wanted = {
@@ -209,8 +209,8 @@ async def search_delivered(probe: Probe) -> Observation:
     RFC 9051 section 6.4.4; Mailu core/dovecot/conf/dovecot.conf (fts_autoindex)
     """
     word = nonsense(probe)
-    sent = probe.mail.compose(to=INDEXED.address, body=f"Where is the {word} of the house?\r\n")
-    seen = await probe.mail.in_mailbox(sent, INDEXED, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=INDEXED.address, body=f"Where is the {word} of the house?\r\n")
+    seen = await probe.mail.in_mailbox(message, INDEXED, await probe.mail.deliver(message))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.imap(IMAPS_993) as imap:
@@ -228,7 +228,7 @@ async def sort(probe: Probe) -> Observation:
 
     RFC 5256 section 3
     """
-    async with folder(probe, SEARCHER) as (imap, name):
+    async with temporary_folder(probe, SEARCHER) as (imap, name):
         for number, (subject, year) in enumerate((("Re: beta", 2003), ("alpha", 2001), ("gamma", 2002))):
             head = f"From: {'cab'[number]}@{ELSEWHERE}\r\nSubject: {subject}\r\n"
             date = f"Date: Sat, 03 Feb {year} 04:05:06 +0000\r\n\r\n"
@@ -260,7 +260,7 @@ async def thread(probe: Probe, by: str) -> Observation:
 
     RFC 5256 section 3 (REFERENCES); REFS is Dovecot's own
     """
-    async with folder(probe, SEARCHER) as (imap, name):
+    async with temporary_folder(probe, SEARCHER) as (imap, name):
         for number, answers in enumerate(("", "<t0@x.example>", "", "<t0@x.example> <t1@x.example>")):
             head = f"Subject: {'other' if number == 2 else 'talk'}\r\nMessage-ID: <t{number}@x.example>\r\n"
             more = f"References: {answers}\r\n" if answers else ""
@@ -315,7 +315,7 @@ async def parts(probe: Probe) -> Observation:
 
 
 async def _known(probe: Probe, items: str) -> dict[str, Any]:
-    async with folder(probe, SEARCHER) as (imap, name):
+    async with temporary_folder(probe, SEARCHER) as (imap, name):
         await imap.append(name, KNOWN)
         await imap.noop()
         found = await imap.fetch("1:*", f"(UID {items})")

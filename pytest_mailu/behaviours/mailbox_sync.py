@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.mailbox import code_name, folder, message
+from pytest_mailu.behaviours.helpers import response_code_name, stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -25,10 +25,10 @@ async def uids_stay(probe: Probe) -> Observation:
 
     RFC 9051 section 2.3.1.1
     """
-    async with folder(probe, SYNCER) as (imap, name):
+    async with temporary_folder(probe, SYNCER) as (imap, name):
         validity, uids = [], []
         for _ in range(2):
-            await imap.append(name, message())
+            await imap.append(name, stored_message())
             async with probe.imap(IMAPS_993) as other:
                 await other.login(SYNCER.address, SYNCER.password)
                 validity.append((await other.select(name)).get("uidvalidity"))
@@ -46,15 +46,15 @@ async def condstore(probe: Probe) -> Observation:
 
     RFC 7162 section 3.1
     """
-    async with folder(probe, SYNCER) as (imap, name):
-        await imap.append(name, message())
+    async with temporary_folder(probe, SYNCER) as (imap, name):
+        await imap.append(name, stored_message())
         selected = await imap.do(f"SELECT {name} (CONDSTORE)")
         before = highest_modseq(selected)
         await imap.store("1:*", "+FLAGS (\\Flagged)")
         changed = await imap.fetch("1:*", "(UID MODSEQ)")
         late = await imap.command(f"UID STORE 1:* (UNCHANGEDSINCE {before or 1}) +FLAGS (\\Deleted)")
     counted = before is not None and all(one["MODSEQ"][0] > before for one in changed.values())
-    facts: dict[str, Any] = {"counted": counted, "late": code_name(late)}
+    facts: dict[str, Any] = {"counted": counted, "late": response_code_name(late)}
     right = counted and facts["late"] == "MODIFIED"
     return probe.seen(Outcome.ACCEPTED if right else Outcome.NOT_OFFERED, Stage.COMMAND, **facts)
 
@@ -67,9 +67,9 @@ async def qresync(probe: Probe) -> Observation:
 
     RFC 7162 section 3.2
     """
-    async with folder(probe, SYNCER) as (imap, name):
+    async with temporary_folder(probe, SYNCER) as (imap, name):
         for _ in range(2):
-            await imap.append(name, message())
+            await imap.append(name, stored_message())
         await imap.enable("QRESYNC")
         selected = await imap.do(f"SELECT {name} (CONDSTORE)")
         validity = (await imap.select(name)).get("uidvalidity")
@@ -91,13 +91,13 @@ async def two_sessions(probe: Probe) -> Observation:
 
     RFC 9051 section 7.4 and 7.5.1
     """
-    async with folder(probe, SYNCER) as (imap, name), probe.imap(IMAPS_993) as other:
+    async with temporary_folder(probe, SYNCER) as (imap, name), probe.imap(IMAPS_993) as other:
         await other.login(SYNCER.address, SYNCER.password)
         await other.select(name)
         told = []
         for change in ("append", "flag", "remove"):
             if change == "append":
-                await imap.append(name, message())
+                await imap.append(name, stored_message())
                 await imap.noop()
             elif change == "flag":
                 await imap.store("1:*", "+FLAGS (\\Deleted)")

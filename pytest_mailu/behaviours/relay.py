@@ -26,17 +26,17 @@ async def stranger(probe: Probe, vantage: Vantage) -> Observation:
 
     RFC 5321 section 7.8; RFC 2505 section 2.1
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}")
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}")
     async with probe.smtp(SMTP_25_PLAIN, vantage) as smtp:
-        await smtp.mail(f"{sent.token}@{ELSEWHERE}")
-        reply = await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT)
+        await smtp.mail(f"{message.token}@{ELSEWHERE}")
+        reply = await smtp.command(f"RCPT TO:<{message.recipients[0]}>", Stage.RCPT)
         if not reply.code.startswith("2"):
-            seen_as = await probe.evidence.confirm_vantage(vantage, sent.token)
+            seen_as = await probe.evidence.confirm_vantage(vantage, message.token)
             outcome = Outcome.DEFERRED if reply.code.startswith("4") else Outcome.REFUSED
             return probe.seen(outcome, Stage.RCPT, reply, client=seen_as)
-        done = await smtp.data(sent.content)
+        done = await smtp.data(message.content)
         seen_as = await probe.evidence.confirm_vantage(vantage, queue_id(done))
-    return probe.with_facts(await probe.mail.at_world(sent, done), client=seen_as)
+    return probe.with_facts(await probe.mail.at_world(message, done), client=seen_as)
 
 
 @behaviour(
@@ -64,9 +64,9 @@ async def inside(probe: Probe) -> Observation:
 
 
 async def _through_25(probe: Probe, vantage: Vantage) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.mail.deliver(message, SMTP_25_PLAIN, vantage)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour(
@@ -99,12 +99,12 @@ async def insists_on_login(probe: Probe) -> Observation:
 
 
 async def _client_on_25(probe: Probe, *, insist: bool) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if insist:
             await smtp.login(ALICE.address, ALICE.password)
-        done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.mail.at_world(sent, done.reply)
+        done = await smtp.send(message.sender, message.recipients, message.content)
+    return await probe.mail.at_world(message, done.reply)
 
 
 @behaviour("relay/domain/inbound", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
@@ -115,9 +115,9 @@ async def relayed_domain(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (relayed domain list)
     """
-    sent = probe.mail.compose(to=f"somebody@{RELAYED}")
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"somebody@{RELAYED}")
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour(
@@ -133,9 +133,11 @@ async def forward_keeps(probe: Probe, where: str) -> Observation:
 
     Mailu docs, "Web administration" (forwards); SRS for the envelope
     """
-    sent = probe.mail.compose(to=KEEPS.address)
-    reply = await probe.mail.deliver(sent)
-    return await (probe.mail.in_mailbox(sent, KEEPS, reply) if where == "here" else probe.mail.at_world(sent, reply))
+    message = probe.mail.compose(to=KEEPS.address)
+    reply = await probe.mail.deliver(message)
+    return await (
+        probe.mail.in_mailbox(message, KEEPS, reply) if where == "here" else probe.mail.at_world(message, reply)
+    )
 
 
 @behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
@@ -146,9 +148,9 @@ async def forward_passes(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (forwards)
     """
-    sent = probe.mail.compose(to=PASSES.address)
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=PASSES.address)
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
@@ -159,9 +161,9 @@ async def alias_outside(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    sent = probe.mail.compose(to=OUTSIDE.address)
-    reply = await probe.mail.deliver(sent)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=OUTSIDE.address)
+    reply = await probe.mail.deliver(message)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour("relay/relayhost/login-and-tls", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
@@ -187,6 +189,6 @@ async def by_mx(probe: Probe) -> Observation:
 
 
 async def _submitted(probe: Probe, endpoint: Endpoint) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.mail.submit(sent, endpoint, ALICE)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.mail.submit(message, endpoint, ALICE)
+    return await probe.mail.at_world(message, reply)

@@ -21,13 +21,13 @@ async def no_copy(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (forwards)
     """
-    sent = probe.mail.compose(to=PASSES.address)
-    reply = await probe.mail.deliver(sent)
-    seen = await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=PASSES.address)
+    reply = await probe.mail.deliver(message)
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.mailbox(PASSES) as mailbox:
-        found = await mailbox.wait_for_message(sent.message_id, 0.5)
+        found = await mailbox.wait_for_message(message.message_id, 0.5)
     return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY, reply)
 
 
@@ -45,9 +45,9 @@ async def srs(probe: Probe, kind: str) -> Observation:
 
     RFC 7208 section 2.4; Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py
     """
-    sent = probe.mail.compose(to=PASSED_ON[kind])
-    reply = await probe.mail.deliver(sent)
-    seen = await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=PASSED_ON[kind])
+    reply = await probe.mail.deliver(message)
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     sender = str(seen.facts["arrival"]["sender"])
@@ -63,11 +63,11 @@ async def srs_bounce(probe: Probe) -> Observation:
 
     Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
-    sent = probe.mail.compose(to=OUTSIDE.address)
-    reply = await probe.mail.deliver(sent)
-    arrivals = await probe.world.arrivals(token=sent.token, wait=ARRIVAL_SECONDS)
+    message = probe.mail.compose(to=OUTSIDE.address)
+    reply = await probe.mail.deliver(message)
+    arrivals = await probe.world.arrivals(token=message.token, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.mail.at_world(sent, reply, wait=0)
+        return await probe.mail.at_world(message, reply, wait=0)
     bounce = probe.mail.compose(to=arrivals[0].sender, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
     answer = await probe.mail.deliver(bounce)
     return await probe.mail.at_world(bounce, answer)
@@ -81,8 +81,8 @@ async def srs_made_up(probe: Probe) -> Observation:
 
     Sender Rewriting Scheme (its hash); Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
-    sent = probe.mail.compose(to=f"SRS0=aaaa=AA={ELSEWHERE}=someone@{DOMAIN}")
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=6.0)
+    message = probe.mail.compose(to=f"SRS0=aaaa=AA={ELSEWHERE}=someone@{DOMAIN}")
+    return await probe.mail.at_world(message, await probe.mail.deliver(message), wait=6.0)
 
 
 @behaviour("relay/alias/refused-elsewhere", deep=True, severity=Severity.MAJOR)
@@ -93,11 +93,11 @@ async def refused_elsewhere(probe: Probe) -> Observation:
 
     RFC 5321 section 6.1; RFC 3464
     """
-    sent = probe.mail.compose(to=REFUSED_OUTSIDE.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}")
-    reply = await probe.mail.deliver(sent)
-    arrivals = await probe.world.arrivals(recipient=sent.sender, wait=ARRIVAL_SECONDS)
+    message = probe.mail.compose(to=REFUSED_OUTSIDE.address, sender=f"stranger-{probe.unique_word()}@{ELSEWHERE}")
+    reply = await probe.mail.deliver(message)
+    arrivals = await probe.world.arrivals(recipient=message.sender, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.mail.at_world(sent, reply, wait=0)
+        return await probe.mail.at_world(message, reply, wait=0)
     facts = dsn_facts(arrivals[0].content or b"")
     return probe.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, bounce=facts, sender=arrivals[0].sender)
 
@@ -110,5 +110,5 @@ async def to_relayed_domain(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (relayed domain list)
     """
-    sent = probe.mail.compose(to=f"somebody@{RELAYED}", sender=ALICE.address)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, ALICE))
+    message = probe.mail.compose(to=f"somebody@{RELAYED}", sender=ALICE.address)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, ALICE))

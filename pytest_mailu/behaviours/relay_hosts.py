@@ -20,8 +20,8 @@ async def forwarded(probe: Probe) -> Observation:
 
     Mailu docs, "Configuration reference" (RELAYHOST)
     """
-    sent = probe.mail.compose(to=OUTSIDE.address)
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=OUTSIDE.address)
+    return await probe.mail.at_world(message, await probe.mail.deliver(message))
 
 
 @behaviour("relay/relayhost/relayed-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost")
@@ -32,8 +32,8 @@ async def relayed_domain(probe: Probe) -> Observation:
 
     Postfix transport(5) before relayhost; Mailu core/admin/mailu/internal/views/postfix.py (postfix_transport)
     """
-    sent = probe.mail.compose(to=f"somebody@{RELAYED}")
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=f"somebody@{RELAYED}")
+    return await probe.mail.at_world(message, await probe.mail.deliver(message))
 
 
 @behaviour("relay/relayhost/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
@@ -44,8 +44,8 @@ async def local(probe: Probe) -> Observation:
 
     Mailu core/postfix/conf/main.cf (virtual_transport)
     """
-    sent = probe.mail.compose(to=BOB.address, sender=WRITER.address)
-    return await probe.mail.in_mailbox(sent, BOB, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=BOB.address, sender=WRITER.address)
+    return await probe.mail.in_mailbox(message, BOB, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -101,17 +101,17 @@ async def wrong_login(probe: Probe) -> Observation:
 
 
 async def _through(probe: Probe) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
 
     async def decided() -> bool:
-        entry = await probe.mail.queue_entry(sent, reply)
+        entry = await probe.mail.queue_entry(message, reply)
         return entry is None or entry["queue_name"] == "deferred"
 
     try:
         await eventually(decided, 6.0)
-        return await probe.mail.at_world(sent, reply, wait=0.5)
+        return await probe.mail.at_world(message, reply, wait=0.5)
     finally:
-        if entry := await probe.mail.queue_entry(sent, reply):
+        if entry := await probe.mail.queue_entry(message, reply):
             # It must not turn up in a later variant.
             await probe.services.exec("smtp", "postsuper", "-d", entry["queue_id"])

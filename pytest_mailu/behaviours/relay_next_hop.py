@@ -35,25 +35,25 @@ async def not_now(probe: Probe, stage: str) -> Observation:
     RFC 5321 section 4.5.4.1; RFC 6647
     """
     word = probe.unique_word()
-    sent = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
-    rule = await probe.world.script(stage, sender=sent.sender, code=451, enhanced="4.7.1", text="not now", times=1)
+    message = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    rule = await probe.world.script(stage, sender=message.sender, code=451, enhanced="4.7.1", text="not now", times=1)
     try:
-        reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
-        reason = await _put_off(probe, sent, reply)
-        seen = await probe.mail.at_world(sent, reply, wait=ARRIVAL_SECONDS)
+        reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
+        reason = await _put_off(probe, message, reply)
+        seen = await probe.mail.at_world(message, reply, wait=ARRIVAL_SECONDS)
     finally:
         await probe.world.unscript(rule)
     return probe.with_facts(seen, put_off=reason)
 
 
-async def _put_off(probe: Probe, sent: Message, reply: Reply) -> str:
+async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
     """Wait until the letter has been put off, have Postfix try again, and give the reason that the queue held."""
     reason = ""
     number = ""
 
     async def put_off() -> bool:
         nonlocal reason, number
-        entry = await probe.mail.queue_entry(sent, reply)
+        entry = await probe.mail.queue_entry(message, reply)
         if entry is not None and entry["queue_name"] == "deferred":
             reason = entry["recipients"][0].get("delay_reason", "")
             number = entry["queue_id"]
@@ -81,10 +81,10 @@ async def never(probe: Probe, stage: str) -> Observation:
     RFC 5321 section 6.1; RFC 3464; RFC 6522
     """
     word = probe.unique_word()
-    sent = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
-    rule = await probe.world.script(stage, sender=sent.sender, code=550, enhanced="5.7.1", text="never")
+    message = probe.mail.compose(to=f"someone+{word}@{ELSEWHERE}", sender=WRITER.address.replace("@", f"+{word}@"))
+    rule = await probe.world.script(stage, sender=message.sender, code=550, enhanced="5.7.1", text="never")
     try:
-        return await _returned(probe, sent)
+        return await _returned(probe, message)
     finally:
         await probe.world.unscript(rule)
 
@@ -113,12 +113,12 @@ async def null_mx(probe: Probe) -> Observation:
     return await _returned(probe, probe.mail.compose(to=f"someone@{domain}", sender=WRITER.address))
 
 
-async def _returned(probe: Probe, sent: Message) -> Observation:
+async def _returned(probe: Probe, message: Message) -> Observation:
     """DELIVERED with the bounce's facts, or what else became of the letter."""
-    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
-    bounce = await probe.mail.notification(sent, WRITER)
+    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
+    bounce = await probe.mail.notification(message, WRITER)
     if bounce is None:
-        return await probe.mail.at_world(sent, reply, wait=0)
+        return await probe.mail.at_world(message, reply, wait=0)
     facts = dsn_facts(bounce)
     outcome = Outcome.DELIVERED if facts["well_formed"] else Outcome.ALTERED
     return probe.seen(outcome, Stage.DELIVERY, reply, bounce=facts)
@@ -154,8 +154,8 @@ async def second_mx(probe: Probe) -> Observation:
 
 
 async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{domain}", sender=WRITER.address)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=wait)
+    message = probe.mail.compose(to=f"someone@{domain}", sender=WRITER.address)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER), wait=wait)
 
 
 async def _address(probe: Probe, domain: str) -> list[DnsRecord]:

@@ -37,8 +37,8 @@ async def spelling(probe: Probe, spelling: str) -> Observation:
 
     RFC 5321 section 7.8 and appendix F.2; Postfix allow_untrusted_routing
     """
-    sent = replace(probe.mail.compose(to=f"someone@{ELSEWHERE}"), recipients=(SPELLINGS[spelling],))
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent), wait=6.0)
+    message = replace(probe.mail.compose(to=f"someone@{ELSEWHERE}"), recipients=(SPELLINGS[spelling],))
+    return await probe.mail.at_world(message, await probe.mail.deliver(message), wait=6.0)
 
 
 @behaviour(
@@ -54,12 +54,12 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
 
     RFC 6409 section 3.1; core/nginx/conf/nginx.conf, 1.9 to master
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         if "PLAIN" in smtp.offered.get("AUTH", "").split():
             await smtp.login(ALICE.address, ALICE.password)
-        done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.mail.at_world(sent, done.reply)
+        done = await smtp.send(message.sender, message.recipients, message.content)
+    return await probe.mail.at_world(message, done.reply)
 
 
 @behaviour(
@@ -77,8 +77,8 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
 
     Mailu docs, "Configuration reference" (RELAYNETS, SUBNET)
     """
-    sent = probe.mail.compose(to=READER.address, sender=ALICE.address)
-    return await probe.mail.in_mailbox(sent, READER, await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage))
+    message = probe.mail.compose(to=READER.address, sender=ALICE.address)
+    return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message, SMTP_25_PLAIN, vantage))
 
 
 @behaviour(
@@ -95,8 +95,8 @@ async def trusted_as_outsider(probe: Probe, vantage: Vantage) -> Observation:
 
     Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_map: SRS)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}")
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent, SMTP_25_PLAIN, vantage))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}")
+    return await probe.mail.at_world(message, await probe.mail.deliver(message, SMTP_25_PLAIN, vantage))
 
 
 @behaviour("relay/25/relaynet-to-nobody", endpoint=SMTP_25_PLAIN, wanted=Outcome.REFUSED, severity=Severity.MINOR)
@@ -107,8 +107,8 @@ async def trusted_to_nobody(probe: Probe) -> Observation:
 
     RFC 5321 section 3.3; Postfix smtpd_reject_unlisted_recipient
     """
-    sent = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=ALICE.address)
+    message = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=ALICE.address)
     async with probe.smtp(SMTP_25_PLAIN, Vantage.RELAYNET) as smtp:
-        await smtp.mail(sent.sender)
-        reply = expect_positive(await smtp.command(f"RCPT TO:<{sent.recipients[0]}>", Stage.RCPT), Stage.RCPT)
+        await smtp.mail(message.sender)
+        reply = expect_positive(await smtp.command(f"RCPT TO:<{message.recipients[0]}>", Stage.RCPT), Stage.RCPT)
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)

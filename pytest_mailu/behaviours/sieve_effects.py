@@ -56,8 +56,8 @@ async def filtered(probe: Probe, user: User, script: str) -> None:
         await sieve.setactive("probe")
 
 
-async def _lands(probe: Probe, sent: Message, user: User, folder: str, flags: list[str]) -> Observation:
-    seen = await probe.mail.in_mailbox(sent, user, await probe.mail.deliver(sent))
+async def _lands(probe: Probe, message: Message, user: User, folder: str, flags: list[str]) -> Observation:
+    seen = await probe.mail.in_mailbox(message, user, await probe.mail.deliver(message))
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     right = seen.facts["folder"] == folder and seen.facts["flags"] == flags and seen.facts["copies"] == 1
@@ -83,8 +83,8 @@ async def sorts(probe: Probe, rule: str) -> Observation:
     folder, flags = SORTED[rule]
     to = SORTER.address.replace("@", "+rule-detail@") if rule == "detail" else SORTER.address
     body: dict[str, Any] = {"body": "This is about the rule-body of it.\r\n"} if rule == "body" else {}
-    sent = probe.mail.compose(to=to, subject=f"rule-{rule}", **body)
-    return await _lands(probe, sent, SORTER, folder, flags)
+    message = probe.mail.compose(to=to, subject=f"rule-{rule}", **body)
+    return await _lands(probe, message, SORTER, folder, flags)
 
 
 @behaviour("sieve/effect/discard", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
@@ -116,8 +116,8 @@ async def redirect(probe: Probe) -> Observation:
     RFC 5228 section 4.2
     """
     await filtered(probe, FORWARDER, SENDING)
-    sent = probe.mail.compose(to=FORWARDER.address, subject="rule-redirect")
-    return await probe.mail.at_world(sent, await probe.mail.deliver(sent))
+    message = probe.mail.compose(to=FORWARDER.address, subject="rule-redirect")
+    return await probe.mail.at_world(message, await probe.mail.deliver(message))
 
 
 @behaviour("sieve/effect/redirect-copy", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
@@ -129,10 +129,10 @@ async def redirect_copy(probe: Probe) -> Observation:
     RFC 3894 section 3
     """
     await filtered(probe, FORWARDER, SENDING)
-    sent = probe.mail.compose(to=FORWARDER.address, subject="rule-copy")
-    reply = await probe.mail.deliver(sent)
-    kept = await probe.mail.in_mailbox(sent, FORWARDER, reply)
-    return await probe.mail.at_world(sent, reply) if kept.outcome is Outcome.DELIVERED else kept
+    message = probe.mail.compose(to=FORWARDER.address, subject="rule-copy")
+    reply = await probe.mail.deliver(message)
+    kept = await probe.mail.in_mailbox(message, FORWARDER, reply)
+    return await probe.mail.at_world(message, reply) if kept.outcome is Outcome.DELIVERED else kept
 
 
 @behaviour("sieve/effect/reject", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
@@ -145,11 +145,11 @@ async def reject(probe: Probe) -> Observation:
     """
     await filtered(probe, FORWARDER, SENDING)
     sender = f"caller-{probe.unique_word()}@{ELSEWHERE}"
-    sent = probe.mail.compose(to=FORWARDER.address, sender=sender, subject="rule-reject")
-    reply = await probe.mail.deliver(sent)
+    message = probe.mail.compose(to=FORWARDER.address, sender=sender, subject="rule-reject")
+    reply = await probe.mail.deliver(message)
     told = await probe.world.arrivals(recipient=sender, wait=12.0)
     async with probe.mailbox(FORWARDER) as mailbox:
-        there = await mailbox.wait_for_message(sent.message_id, 0.0)
+        there = await mailbox.wait_for_message(message.message_id, 0.0)
     if there or not told:
         return probe.seen(Outcome.DELIVERED if there else Outcome.LOST, Stage.DELIVERY, reply)
     reason = b"said the filter" in (told[0].content or b"")
@@ -167,15 +167,15 @@ async def vacation_once(probe: Probe) -> Observation:
     await filtered(probe, HOLIDAY, AWAY)
     twice, other = (f"caller-{probe.unique_word()}@{ELSEWHERE}" for _ in range(2))
     for sender in (twice, twice, other):
-        sent = probe.mail.compose(to=HOLIDAY.address, sender=sender)
-        reply = await probe.mail.deliver(sent)
-        seen = await probe.mail.in_mailbox(sent, HOLIDAY, reply)
+        message = probe.mail.compose(to=HOLIDAY.address, sender=sender)
+        reply = await probe.mail.deliver(message)
+        seen = await probe.mail.in_mailbox(message, HOLIDAY, reply)
         if seen.outcome is not Outcome.DELIVERED:
             return seen
         # Dovecot notes whom it has answered only when the answer has gone, and the letter is delivered: one right
         # behind would get an answer too.
         await probe.world.arrivals(recipient=sender, wait=12.0)
-        await probe.mail.leaves_queue(sent, reply)
+        await probe.mail.leaves_queue(message, reply)
     # The other sender's answer was sent last: every answer to the first one is there before it, or never comes.
     last = await probe.world.arrivals(recipient=other, wait=12.0)
     answers = await probe.world.arrivals(recipient=twice, wait=0.0)
@@ -203,8 +203,8 @@ async def vacation_not_to(probe: Probe, whom: str) -> Observation:
     await filtered(probe, SILENT[whom], AWAY)
     machine, person = (f"caller-{probe.unique_word()}@{ELSEWHERE}" for _ in range(2))
     for sender, headers in ((machine, NOT_PEOPLE[whom]), (person, {})):
-        sent = probe.mail.compose(to=SILENT[whom].address, sender=sender, headers=headers)
-        seen = await probe.mail.in_mailbox(sent, SILENT[whom], await probe.mail.deliver(sent))
+        message = probe.mail.compose(to=SILENT[whom].address, sender=sender, headers=headers)
+        seen = await probe.mail.in_mailbox(message, SILENT[whom], await probe.mail.deliver(message))
         if seen.outcome is not Outcome.DELIVERED:
             return seen
     if not await probe.world.arrivals(recipient=person, wait=12.0):
@@ -222,8 +222,8 @@ async def marked_as_spam(probe: Probe) -> Observation:
     Mailu core/admin/mailu/internal/templates/default.sieve (spamtest over X-Spam-Level, more than 80 %)
     """
     # Rspamd gives marks of its own only to what it finds suspicious; these are as a filter before Mailu gives them.
-    sent = probe.mail.compose(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
-    return await _lands(probe, sent, UNFILTERED, "Junk", ["\\Seen"])
+    message = probe.mail.compose(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
+    return await _lands(probe, message, UNFILTERED, "Junk", ["\\Seen"])
 
 
 @behaviour("sieve/inside/extensions", severity=Severity.MINOR)

@@ -19,9 +19,9 @@ async def local(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
-    sent = probe.mail.compose(to=BOB.address, sender=ALICE.address)
-    reply = await probe.mail.submit(sent, endpoint, ALICE)
-    return await probe.mail.in_mailbox(sent, BOB, reply, headers=True)
+    message = probe.mail.compose(to=BOB.address, sender=ALICE.address)
+    reply = await probe.mail.submit(message, endpoint, ALICE)
+    return await probe.mail.in_mailbox(message, BOB, reply, headers=True)
 
 
 @behaviour(
@@ -37,9 +37,9 @@ async def external(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.mail.submit(sent, endpoint, ALICE)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    reply = await probe.mail.submit(message, endpoint, ALICE)
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour(
@@ -95,6 +95,6 @@ async def own_alias(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 async def _sent_as(probe: Probe, endpoint: Endpoint, sender: str, user: User = ALICE) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.mail.submit(sent, endpoint, user)
-    return await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
+    reply = await probe.mail.submit(message, endpoint, user)
+    return await probe.mail.at_world(message, reply)

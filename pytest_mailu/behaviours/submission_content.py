@@ -69,12 +69,12 @@ async def body_odd(probe: Probe, kind: str) -> Observation:
 
 
 async def _body(probe: Probe, kind: str) -> Observation:
-    sent = _made(probe, BODIES[kind])
+    message = _made(probe, BODIES[kind])
     parameters = ("BODY=8BITMIME",) if kind == "8bit" else ()
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
-        reply = (await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=parameters)).reply
-    seen = await probe.mail.at_world(sent, reply)
+        reply = (await smtp.send(message.sender, message.recipients, message.content, mail_parameters=parameters)).reply
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED or seen.facts["arrival"]["body_kept"]:
         return seen
     return replace(seen, outcome=Outcome.ALTERED)
@@ -94,11 +94,13 @@ async def eight_bits_here(probe: Probe) -> Observation:
 
     RFC 6152
     """
-    sent = _made(probe, BODIES["8bit"], READER.address)
+    message = _made(probe, BODIES["8bit"], READER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
-        sending = await smtp.send(sent.sender, sent.recipients, sent.content, mail_parameters=("BODY=8BITMIME",))
-    return await probe.mail.in_mailbox(sent, READER, sending.reply)
+        sending = await smtp.send(
+            message.sender, message.recipients, message.content, mail_parameters=("BODY=8BITMIME",)
+        )
+    return await probe.mail.in_mailbox(message, READER, sending.reply)
 
 
 @behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
@@ -109,16 +111,16 @@ async def smtputf8(probe: Probe) -> Observation:
 
     RFC 6531
     """
-    sent = probe.mail.compose(to=f"jürgen@{ELSEWHERE}", sender=WRITER.address)
+    message = probe.mail.compose(to=f"jürgen@{ELSEWHERE}", sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         offered = "SMTPUTF8" in await smtp.ehlo()
         if not offered:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
         sending = await smtp.send(
-            sent.sender, sent.recipients, sent.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
+            message.sender, message.recipients, message.content, mail_parameters=("SMTPUTF8", "BODY=8BITMIME")
         )
-    return await probe.mail.at_world(sent, sending.reply)
+    return await probe.mail.at_world(message, sending.reply)
 
 
 @behaviour(
@@ -135,17 +137,17 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
 
     RFC 3030
     """
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         if "CHUNKING" not in await smtp.ehlo():
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
-        await smtp.mail(sent.sender)
+        await smtp.mail(message.sender)
         await smtp.rcpt(SOMEONE)
-        size = len(sent.content) // pieces + 1
-        for start in range(0, len(sent.content), size):
-            reply = await smtp.bdat(sent.content[start : start + size], last=start + size >= len(sent.content))
-    return await probe.mail.at_world(sent, reply)
+        size = len(message.content) // pieces + 1
+        for start in range(0, len(message.content), size):
+            reply = await smtp.bdat(message.content[start : start + size], last=start + size >= len(message.content))
+    return await probe.mail.at_world(message, reply)
 
 
 @behaviour("submission/465-tls/pipelining", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
@@ -156,15 +158,15 @@ async def pipelining(probe: Probe) -> Observation:
 
     RFC 2920
     """
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         offered = "PIPELINING" in await smtp.ehlo()
-        replies = await smtp.pipeline(f"MAIL FROM:<{sent.sender}>", f"RCPT TO:<{SOMEONE}>", "DATA", stage=Stage.DATA)
+        replies = await smtp.pipeline(f"MAIL FROM:<{message.sender}>", f"RCPT TO:<{SOMEONE}>", "DATA", stage=Stage.DATA)
         for reply, stage in zip(replies, (Stage.MAIL, Stage.RCPT, Stage.DATA), strict=True):
             expect_positive(reply, stage)
-        done = expect_positive(await smtp.payload(sent.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
-    seen = await probe.mail.at_world(sent, done)
+        done = expect_positive(await smtp.payload(message.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"), Stage.DATA)
+    seen = await probe.mail.at_world(message, done)
     return probe.with_facts(seen, offered=offered)
 
 
@@ -176,20 +178,20 @@ async def dsn_passed_on(probe: Probe) -> Observation:
 
     RFC 3461 section 5.2.1
     """
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
         sending = await smtp.send(
-            sent.sender,
-            sent.recipients,
-            sent.content,
+            message.sender,
+            message.recipients,
+            message.content,
             mail_parameters=("RET=HDRS", "ENVID=note-1"),
             rcpt_parameters=("NOTIFY=SUCCESS,FAILURE", f"ORCPT=rfc822;{SOMEONE}"),
         )
-    seen = await probe.mail.at_world(sent, sending.reply)
+    seen = await probe.mail.at_world(message, sending.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    (arrival, *_) = await probe.world.arrivals(token=message.token)
     asked = [word for word in arrival.sender_params if not word.startswith("SIZE=")]
     return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
 
@@ -202,11 +204,13 @@ async def dsn_success(probe: Probe) -> Observation:
 
     RFC 3461 section 6.2.4; RFC 3464
     """
-    sent = probe.mail.compose(to=READER.address, sender=NOTIFIED.address)
+    message = probe.mail.compose(to=READER.address, sender=NOTIFIED.address)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(NOTIFIED.address, NOTIFIED.password)
-        sending = await smtp.send(sent.sender, sent.recipients, sent.content, rcpt_parameters=("NOTIFY=SUCCESS",))
-    note = await probe.mail.notification(sent, NOTIFIED)
+        sending = await smtp.send(
+            message.sender, message.recipients, message.content, rcpt_parameters=("NOTIFY=SUCCESS",)
+        )
+    note = await probe.mail.notification(message, NOTIFIED)
     facts = {} if note is None else {"receipt": dsn_facts(note)}
     return probe.seen(Outcome.LOST if note is None else Outcome.DELIVERED, Stage.DELIVERY, sending.reply, **facts)
 
@@ -246,16 +250,16 @@ async def line_end(probe: Probe, end: str) -> Observation:
 
     RFC 5321 section 2.3.8; Postfix smtpd_forbid_bare_newline, in Mailu since 2.0
     """
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address)
     bare = {"lf": b"\n", "cr": b"\r"}[end]
-    payload = sent.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
+    payload = message.content.replace(b"\r\n.", b"\r\n..").replace(b"\r\n", bare)
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
-        await smtp.mail(sent.sender)
+        await smtp.mail(message.sender)
         await smtp.rcpt(SOMEONE)
         reply, more, hung_up = await exchange(smtp, payload + b"\r\n.\r\n")
     if reply.code.startswith("2"):
-        seen = await probe.mail.at_world(sent, reply)
+        seen = await probe.mail.at_world(message, reply)
     else:
         seen = probe.seen(_refusal(reply), Stage.DATA, reply)
     return probe.with_facts(seen, hung_up=hung_up, more_replies=[other.code for other in more])
@@ -274,5 +278,5 @@ async def gtube(probe: Probe) -> Observation:
     Rspamd, "GTUBE"; Mailu core/rspamd/conf
     """
     text = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
-    sent = _made(probe, text)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = _made(probe, text)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))

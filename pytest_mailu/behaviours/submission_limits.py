@@ -38,8 +38,8 @@ async def large(probe: Probe) -> Observation:
 
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(LARGE)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=40.0)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(LARGE)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER), wait=40.0)
 
 
 @behaviour(
@@ -81,8 +81,8 @@ async def just_below(probe: Probe) -> Observation:
     RFC 1870; Mailu docs, "Configuration reference" (MESSAGE_SIZE_LIMIT)
     """
     limit = await _limit(probe)
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit - SPARE)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit - SPARE)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -101,8 +101,8 @@ async def sent_too_large(probe: Probe) -> Observation:
     RFC 1870 section 6.3; RFC 3463 (5.3.4, 5.2.3)
     """
     limit = await _limit(probe)
-    sent = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit + SPARE)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER), wait=5.0)
+    message = probe.mail.compose(to=SOMEONE, sender=WRITER.address).of_size(limit + SPARE)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER), wait=5.0)
 
 
 async def _limit(probe: Probe) -> int:

@@ -39,9 +39,9 @@ async def to_alias(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    sent = probe.mail.compose(to=SALES.address, sender=WRITER.address)
-    reply = await probe.mail.submit(sent, endpoint, WRITER)
-    return await probe.mail.in_mailbox(sent, ALICE, reply)
+    message = probe.mail.compose(to=SALES.address, sender=WRITER.address)
+    reply = await probe.mail.submit(message, endpoint, WRITER)
+    return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
 @behaviour(
@@ -59,13 +59,13 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     RFC 5321 section 3.3
     """
     outside = [f"{name}@{ELSEWHERE}" for name in ("one", "two", "three")]
-    sent = probe.mail.compose(to=[READER.address, TEAM.address, *outside], sender=WRITER.address)
-    reply = await probe.mail.submit(sent, endpoint, WRITER)
-    here = [await probe.mail.in_mailbox(sent, user, reply) for user in (READER, BOB)]
+    message = probe.mail.compose(to=[READER.address, TEAM.address, *outside], sender=WRITER.address)
+    reply = await probe.mail.submit(message, endpoint, WRITER)
+    here = [await probe.mail.in_mailbox(message, user, reply) for user in (READER, BOB)]
     reached: set[str] = set()
 
     async def everybody() -> bool:
-        arrivals = await probe.world.arrivals(token=sent.token, wait=0)
+        arrivals = await probe.world.arrivals(token=message.token, wait=0)
         reached.update(to.address for arrival in arrivals for to in arrival.recipients)
         return reached >= set(outside)
 
@@ -112,12 +112,12 @@ async def hides(probe: Probe, header: str) -> Observation:
 
     Mailu core/postfix/conf/outclean_header_filter.cf, 1.9 to master
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
-    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
-    seen = await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
+    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    (arrival, *_) = await probe.world.arrivals(token=message.token)
     hidden = header not in header_names(arrival.content or b"")
     return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, hidden=hidden)
 
@@ -136,12 +136,12 @@ async def hides_address(probe: Probe) -> Observation:
 
     RFC 6409 section 8 leaves it to the server; Mailu core/postfix/conf/outclean_header_filter.cf (Received)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.mail.submit(sent, SUBMISSIONS_465, WRITER)
-    seen = await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
+    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    (arrival, *_) = await probe.world.arrivals(token=message.token)
     head = (arrival.content or b"").partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
     address = re.escape(probe.address_of(Vantage.STRANGER))
     hidden = not re.search(rf"(?<![\d.]){address}(?!\d)", head)
@@ -163,8 +163,8 @@ async def without_header(probe: Probe, header: str) -> Observation:
 
     RFC 5322 section 3.6; RFC 6409 section 8.2 and 8.3: the server may add them
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, without=[ABSENT_HEADERS[header]])
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, without=[ABSENT_HEADERS[header]])
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour("submission/465-tls/unknown-recipient", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR, timeout=60.0)
@@ -175,8 +175,8 @@ async def unknown_recipient(probe: Probe) -> Observation:
 
     RFC 5321 section 3.6.2; Mailu core/postfix/conf/master.cf (REJECT_UNLISTED_RECIPIENT)
     """
-    sent = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=BOUNCED.address)
-    reply = await probe.mail.submit(sent, SUBMISSIONS_465, BOUNCED)
-    bounce = await probe.mail.notification(sent, BOUNCED)
+    message = probe.mail.compose(to=f"nobody@{DOMAIN}", sender=BOUNCED.address)
+    reply = await probe.mail.submit(message, SUBMISSIONS_465, BOUNCED)
+    bounce = await probe.mail.notification(message, BOUNCED)
     facts = {} if bounce is None else {"bounce": dsn_facts(bounce)}
     return probe.seen(Outcome.LOST if bounce is None else Outcome.DELIVERED, Stage.DELIVERY, reply, **facts)

@@ -42,8 +42,8 @@ async def own_detail(probe: Probe) -> Observation:
 
     RFC 5233; Mailu core/admin/mailu/internal/views/postfix.py (postfix_sender_login)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address.replace("@", "+shop@"))
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address.replace("@", "+shop@"))
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -59,8 +59,8 @@ async def own_alternative(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (alternative domains); core/admin/mailu/internal/views/postfix.py
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=f"{WRITER.name}@{ALTERNATIVE}")
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=f"{WRITER.name}@{ALTERNATIVE}")
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -76,8 +76,8 @@ async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 6.1; Mailu core/postfix/conf/master.cf (reject_authenticated_sender_login_mismatch)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ANYBODY["stranger"], signed=False)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, endpoint, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ANYBODY["stranger"], signed=False)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, endpoint, WRITER))
 
 
 @behaviour(
@@ -95,8 +95,8 @@ async def no_such_sender(probe: Probe) -> Observation:
 
     Mailu core/postfix/conf/master.cf (reject_unlisted_sender)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=f"nobody@{DOMAIN}")
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=f"nobody@{DOMAIN}")
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -113,8 +113,8 @@ async def as_anybody(probe: Probe, whose: str) -> Observation:
 
     Mailu docs, "Web administration" (allow the user to spoof the sender), since 2.0
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ANYBODY[whose], signed=False)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, SPOOFER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ANYBODY[whose], signed=False)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, SPOOFER))
 
 
 @behaviour("submission/465-tls/others-header-from", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR)
@@ -125,8 +125,8 @@ async def others_header_from(probe: Probe) -> Observation:
 
     RFC 6409 section 8.1; RFC 5322 section 3.6.2
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, header_from=BOB.address)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, header_from=BOB.address)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
@@ -137,8 +137,8 @@ async def null_sender(probe: Probe) -> Observation:
 
     RFC 5321 section 4.5.5; RFC 8098 section 3: receipts have an empty sender
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender="", header_from=WRITER.address)
-    return await probe.mail.at_world(sent, await probe.mail.submit(sent, SUBMISSIONS_465, WRITER))
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender="", header_from=WRITER.address)
+    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -171,12 +171,12 @@ async def dkim_alternative(probe: Probe) -> Observation:
 
 
 async def _signed(probe: Probe, endpoint: Endpoint, sender: str) -> Observation:
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.mail.submit(sent, endpoint, WRITER)
-    seen = await probe.mail.at_world(sent, reply)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
+    reply = await probe.mail.submit(message, endpoint, WRITER)
+    seen = await probe.mail.at_world(message, reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=sent.token)
+    (arrival, *_) = await probe.world.arrivals(token=message.token)
     found = verify(arrival.content or b"", txt_lookup(await probe.world.records()))
     ours = [one for one in found if one.domain == sender.partition("@")[2]]
     good = any(one.valid for one in ours)

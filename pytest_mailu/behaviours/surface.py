@@ -139,16 +139,16 @@ async def client_setup(probe: Probe) -> Observation:
     """
     tried = {}
     for endpoint in (SUBMISSION_587, SUBMISSIONS_465, SMTP_25):
-        sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+        message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
         try:
             async with probe.smtp(endpoint) as smtp:
                 if "AUTH" in smtp.offered:
                     await smtp.login(ALICE.address, ALICE.password)
-                done = await smtp.send(sent.sender, sent.recipients, sent.content)
+                done = await smtp.send(message.sender, message.recipients, message.content)
         except NotServed as end:
             tried[str(endpoint)] = f"{end.outcome} at {end.stage}"
             continue
-        seen = await probe.mail.at_world(sent, done.reply)
+        seen = await probe.mail.at_world(message, done.reply)
         tried[str(endpoint)] = str(seen.outcome)
         return probe.seen(Outcome.DELIVERED, seen.stage, done.reply, tried=tried)
     return probe.seen(Outcome.REFUSED, Stage.RCPT, tried=tried)
@@ -162,15 +162,15 @@ async def fallback_to_25(probe: Probe) -> Observation:
 
     RFC 6409 section 3.1; Mailu never offers AUTH on 25 (core/nginx/conf/nginx.conf, 1.9 to master)
     """
-    sent = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     try:
         async with probe.smtp(SUBMISSION_587) as smtp:
             await smtp.login(ALICE.address, ALICE.password)
-            done = await smtp.send(sent.sender, sent.recipients, sent.content)
-            return await probe.mail.at_world(sent, done.reply)
+            done = await smtp.send(message.sender, message.recipients, message.content)
+            return await probe.mail.at_world(message, done.reply)
     except NotServed as end:
         if end.stage is not Stage.CONNECT:
             raise
     async with probe.smtp(SMTP_25) as smtp:
-        done = await smtp.send(sent.sender, sent.recipients, sent.content)
-    return await probe.mail.at_world(sent, done.reply)
+        done = await smtp.send(message.sender, message.recipients, message.content)
+    return await probe.mail.at_world(message, done.reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import HUNG_UP, answer, as_fact
 from pytest_mailu.core.endpoints import (
     IMAP_143,
     IMAPS_993,
@@ -19,8 +20,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
-from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import NotServed
 
 USER = own_mailbox("commands-user")
 MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"
@@ -42,22 +42,6 @@ ORDERS = {
     "parameter-unknown": (f"{MAIL} BOGUS=1",),
     "line-too-long": ("NOOP " + "x" * 5000,),
 }
-HUNG_UP = Reply("", "", "(hangs up)")
-
-
-async def answer(smtp: SmtpSession, line: str) -> Reply:
-    """The reply to a command, or that the server hangs up instead: both are answers to what nobody should say."""
-    try:
-        return await smtp.command(line)
-    except CannotAsk:
-        if await smtp.hung_up(0.5):
-            return HUNG_UP
-        raise
-
-
-def short(reply: Reply) -> str:
-    """A reply as a fact."""
-    return " ".join(filter(None, (reply.code, reply.enhanced, reply.text)))
 
 
 @behaviour("surface/25-plain/helo", endpoint=SMTP_25_PLAIN, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
@@ -91,7 +75,7 @@ async def hello(probe: Probe, kind: str) -> Observation:
             if line:
                 reply = await answer(smtp, line)
                 # EHLO's keywords are another behaviour's subject.
-                said[name] = reply.code if name == "hello" and positive(reply) else short(reply)
+                said[name] = reply.code if name == "hello" and positive(reply) else as_fact(reply)
             if reply is HUNG_UP:
                 break
     return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.RCPT, answers=said)
@@ -112,7 +96,7 @@ async def order(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
             if replies[-1] is HUNG_UP:
                 break
     last = replies[-1]
-    facts = {"answers": [short(reply) for reply in replies[:-1]]} if len(replies) > 1 else {}
+    facts = {"answers": [as_fact(reply) for reply in replies[:-1]]} if len(replies) > 1 else {}
     return probe.seen(Outcome.ACCEPTED if positive(last) else Outcome.REFUSED, Stage.COMMAND, last, **facts)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError
 
-from pytest_mailu.behaviours.access import log_in
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import log_in
 from pytest_mailu.core.endpoints import HTTPS_443, IMAP_143, IMAPS_993, POP3_110, POP3S_995, Endpoint, Protocol, Tls
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, HOSTNAME

@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import tls_handshake
 from pytest_mailu.core.endpoints import (
     HTTPS_443,
     IMAP_143,
@@ -25,8 +26,7 @@ from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.probe.sessions import REPLY_SECONDS
-from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
-from pytest_mailu.wire.tls.handshake import handshake as shake
+from pytest_mailu.wire.tls.handshake import Certificate
 from pytest_mailu.wire.tls.starttls import answers_injected
 from pytest_mailu.wire.transport.errors import NotServed
 from pytest_mailu.wire.transport.stream import LineStream
@@ -69,25 +69,10 @@ RESUMPTIONS = 8
 """How many sessions in a row have to be taken up again."""
 
 
-async def shaken(probe: Probe, endpoint: Endpoint, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:
-    """A handshake on this way; ends as `wire.tls.handshake` does."""
-    return await shake(
-        probe.connector,
-        FRONT,
-        endpoint.port,
-        tls=endpoint.tls,
-        protocol=endpoint.protocol,
-        sni=sni,
-        transcript=probe.transcript,
-        timeout=REPLY_SECONDS,
-        **how,
-    )
-
-
 async def takes(probe: Probe, endpoint: Endpoint, **how: Any) -> bool:
     """Whether a handshake with these limits succeeds; a port that is not there still raises `NotServed`."""
     try:
-        await shaken(probe, endpoint, **how)
+        await tls_handshake(probe, endpoint, **how)
     except NotServed as end:
         if end.outcome is not Outcome.TLS_FAILED:
             raise
@@ -120,7 +105,7 @@ async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 8446; RFC 8314 section 3; core/nginx/conf/tls.conf, and core/nginx/dovecot/proxy.conf since 2024.06
     """
-    seen = await shaken(probe, endpoint, alpn=("h2", "http/1.1") if endpoint.protocol is Protocol.HTTP else ())
+    seen = await tls_handshake(probe, endpoint, alpn=("h2", "http/1.1") if endpoint.protocol is Protocol.HTTP else ())
     fits = is_for(HOSTNAME, seen.certificate)
     return probe.seen(
         Outcome.ACCEPTED if fits else Outcome.TLS_FAILED,
@@ -177,7 +162,7 @@ async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Obs
 
     RFC 9325 section 3.1.1
     """
-    seen = await shaken(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await tls_handshake(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
@@ -194,7 +179,7 @@ async def old_version(probe: Probe, endpoint: Endpoint, version: str) -> Observa
 
     RFC 8996; core/nginx/conf/tls.conf (ssl_protocols), core/nginx/dovecot/proxy.conf (ssl_min_protocol)
     """
-    seen = await shaken(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await tls_handshake(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
@@ -211,7 +196,7 @@ async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observatio
 
     RFC 6066 section 3
     """
-    seen = await shaken(probe, endpoint, sni=None if kind == "none" else "unknown.example")
+    seen = await tls_handshake(probe, endpoint, sni=None if kind == "none" else "unknown.example")
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, certificate=certificate_facts(seen.certificate))
 
 
@@ -225,7 +210,7 @@ async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
     """
     # Where each process of a server knows its own sessions only, one try shows nothing but which process was met.
     for _ in range(RESUMPTIONS):
-        if not (await shaken(probe, endpoint, resume=True)).resumed:
+        if not (await tls_handshake(probe, endpoint, resume=True)).resumed:
             return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=False)
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=True)
 

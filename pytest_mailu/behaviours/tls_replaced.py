@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.tls import ENCRYPTED, shaken
+from pytest_mailu.behaviours.helpers import tls_handshake
+from pytest_mailu.behaviours.tls import ENCRYPTED
 from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
@@ -72,7 +73,7 @@ async def _waited(probe: Probe, endpoints: Iterable[Endpoint], *, present: bool)
 async def _names(probe: Probe, endpoint: Endpoint) -> tuple[str, ...] | None:
     """The names in the certificate that is served; None where nothing is. During a reload that may be a moment."""
     try:
-        return (await shaken(probe, endpoint)).certificate.names
+        return (await tls_handshake(probe, endpoint)).certificate.names
     except (NotServed, CannotAsk):
         return None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pytest_mailu.behaviours.access import SPECIAL
-from pytest_mailu.behaviours.access import log_in as mail_login
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.helpers import SPECIAL_PASSWORDS
+from pytest_mailu.behaviours.helpers import log_in as mail_login
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, User, own_mailbox
@@ -84,7 +84,7 @@ async def upper_case(probe: Probe) -> Observation:
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={"kind": SPECIAL},
+    each={"kind": SPECIAL_PASSWORDS},
     timeout=SECONDS,
 )
 async def special(probe: Probe, kind: str) -> Observation:
@@ -94,7 +94,7 @@ async def special(probe: Probe, kind: str) -> Observation:
 
     core/admin/mailu/sso/views/base.py, 1.9 to master
     """
-    return await _login(probe, SPECIAL[kind])
+    return await _login(probe, SPECIAL_PASSWORDS[kind])
 
 
 @behaviour(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pytest_mailu.behaviours import admin_api, admin_cli
-from pytest_mailu.behaviours.access import without_capabilities
+from pytest_mailu.behaviours.helpers import without_capabilities
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.wire.transport.errors import NotServed

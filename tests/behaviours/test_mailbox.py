@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from pytest_mailu.behaviours import mailbox
+from pytest_mailu.behaviours import helpers, mailbox
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.judging.compare import differences
 from pytest_mailu.wire.imap.reply import ImapReply
@@ -19,12 +19,12 @@ def test_only_special_uses_of_a_folder_are_told() -> None:
 
 
 def test_a_response_code_goes_by_its_name() -> None:
-    assert mailbox.code_name(ImapReply("OK", "copyuid 1 2 3")) == "COPYUID"
-    assert mailbox.code_name(ImapReply("OK")) == ""
+    assert helpers.response_code_name(ImapReply("OK", "copyuid 1 2 3")) == "COPYUID"
+    assert helpers.response_code_name(ImapReply("OK")) == ""
 
 
 def test_messages_to_be_stored_have_crlf_line_ends_and_differ() -> None:
-    one, other = mailbox.message(), mailbox.message()
+    one, other = helpers.stored_message(), helpers.stored_message()
     assert one != other
     assert b"\n" not in one.replace(b"\r\n", b"")
 
@@ -46,4 +46,4 @@ def test_a_folder_of_ones_own_may_be_there_already(code: str, goes_on: bool) -> 
             raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply("NO", code, "Mailbox already exists"))
 
     with nullcontext() if goes_on else pytest.raises(NotServed):
-        asyncio.run(mailbox.make(Session(), "probe-1"))  # type: ignore[arg-type]
+        asyncio.run(helpers.create_folder(Session(), "probe-1"))  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def test_a_session_that_is_taken_up_now_and_then_only_is_not_taken_up(now_and_th
         tries.append(1)
         return SimpleNamespace(resumed=len(tries) % 3 != 0 or not now_and_then)
 
-    monkeypatch.setattr(tls, "shaken", shaken)
+    monkeypatch.setattr(tls, "tls_handshake", shaken)
     seen = asyncio.run(tls.resumption(local_probe({}), IMAPS_993))
     assert seen.facts["resumed"] is not now_and_then
 

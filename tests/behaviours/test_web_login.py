@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pytest_mailu.behaviours import access_tokens, web_login
+from pytest_mailu.behaviours import helpers, web_login
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.population import ALICE
 from pytest_mailu.wire.http.client import HttpReply
@@ -53,6 +53,6 @@ def test_without_a_token_nothing_can_be_asked_about_it(monkeypatch) -> None:
     async def fails(*_):
         raise NotServed(Outcome.REFUSED, Stage.AUTH, Reply("500"))
 
-    monkeypatch.setattr(access_tokens, "_made", fails)
+    monkeypatch.setattr(helpers, "_made", fails)
     with pytest.raises(CannotAsk, match="no token could be made"):
-        asyncio.run(access_tokens.made(local_probe({}), ALICE))
+        asyncio.run(helpers.create_token(local_probe({}), ALICE))

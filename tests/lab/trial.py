@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
-from pytest_mailu.behaviours.depth import is_variation
 from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.globs import any_of, matches
 from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
@@ -120,7 +119,7 @@ def outside(fault: Fault, report: Report) -> list[str]:
 
 def _chosen(matrix: Matrix, only: Iterable[str] | None) -> list[Behaviour]:
     if only is None:
-        quick = [one for one in matrix if not one.deep or is_variation(one.id)]
+        quick = [one for one in matrix if not one.deep]
         return [one for one in quick if not any_of(NOT_IN_THE_LAB, one.id)]
     globs = tuple(only)
     return [behaviour for behaviour in matrix if any_of(globs, behaviour.id)]

@@ -53,6 +53,6 @@ def test_without_a_token_nothing_can_be_asked_about_it(monkeypatch) -> None:
     async def fails(*_):
         raise NotServed(Outcome.REFUSED, Stage.AUTH, Reply("500"))
 
-    monkeypatch.setattr(helpers, "_made", fails)
-    with pytest.raises(CannotAsk, match="no token could be made"):
+    monkeypatch.setattr(helpers, "_create_token", fails)
+    with pytest.raises(CannotAsk, match="no token could be created"):
         asyncio.run(helpers.create_token(local_probe({}), ALICE))

@@ -59,3 +59,9 @@ def test_the_list_of_what_to_do_is_told_for_the_series_that_is_entered() -> None
     assert ids(Release("2.0", 43), Release("2024.06", 24)) == ["settings/route/2024.06"]
     assert set(ids(Release("1.9", 50), Release("2024.06", 24))) == {"settings/route/2024.06", "settings/route/2.0"}
     assert ids(Release("2.0", 1), Release("2.0", 43)) == []
+
+
+def test_a_fault_that_the_old_series_has_too_is_no_loss() -> None:
+    # core/nginx/conf/nginx.conf: imap_capabilities has ID from 1.9.0 to 2.0.29
+    assert notes("1.9.50", "2.0.29")["release/imap-id"].old.outcome is Outcome.ALTERED
+    assert "release/imap-id" not in notes("1.9.50", "2.0.30")

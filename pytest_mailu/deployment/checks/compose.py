@@ -10,7 +10,7 @@ from pytest_mailu.deployment.model import Given, Mount, Place, Service
 from pytest_mailu.deployment.note import About, Edit, Note, shown
 from pytest_mailu.deployment.subject import Subject
 
-_ADMIN_PORT = re.compile(r"(?<![\w.-])(?:admin|localhost|127\.0\.0\.1)(?P<port>:80)?(?=[/\s'\"]|$)")
+_ADMIN_PORT = re.compile(r"(?<![\w.-])(?P<host>admin|localhost|127\.0\.0\.1)(:80)?(?=[/\s'\"]|$)")
 _PORT_LABEL = re.compile(r"(?:^|\.)port$", re.IGNORECASE)
 
 
@@ -177,7 +177,7 @@ def _admin_port(subject: Subject, id_: str, given: Given, what: str, line: str =
         place=given.place,
         cause="From 2.0.22 on, admin listens on port 8080 instead of 80.",
         remedy="Change the port to 8080.",
-        write=line or given.value.replace("admin:80", "admin:8080").replace("localhost/", "localhost:8080/")[:120],
+        write=line or _ADMIN_PORT.sub(r"\g<host>:8080", given.value)[:120],
     ).lost(Outcome.UNREACHABLE)
 
 

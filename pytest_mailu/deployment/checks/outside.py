@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
@@ -40,12 +41,14 @@ def _zone(subject: Subject, path: str, text: Text) -> Iterator[Note]:
             port = int(found["port"][:5])
             if port in before and port not in after:
                 notice = subject.catalogue.notice("dns/srv-closed-port")
-                yield about(
+                made = about(
                     notice,
                     title=f"The SRV record of {name[1]} names port {port}, which {subject.new} does not serve",
                     place=place,
                     id=f"outside/{path}/srv-{name[1].lower()}",
-                ).lost(Outcome.UNREACHABLE)
+                )
+                line_ = _SRV.sub("SRV 0 0 0 .", line.strip())
+                yield replace(made, write=line_).lost(Outcome.UNREACHABLE)
         for pattern, id_, title in (
             (_TLSA_KEY, "dns/tlsa-whole-key", "A TLSA record has the whole key of ISRG Root X1"),
             (_REPORT, "dns/dmarc-report", "The record for DMARC reports lacks its semicolon"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.catalogue import Effect, Override
@@ -16,14 +18,25 @@ from pytest_mailu.deployment.subject import Subject
 LINE_LIMIT = 5000
 """Lines of one file that are looked at."""
 
-LINES: tuple[tuple[str, str, str, Severity], ...] = (
-    ("postfix/*", r"\b(hash|btree):", "overrides/postfix-tables", Severity.MAJOR),
-    ("postfix/postfix.*", r"(?<!\\)\$[A-Za-z_({]", "overrides/postfix-dollar", Severity.MAJOR),
-    ("postfix/postfix.*", r"\s+\S", "overrides/postfix-one-line", Severity.MAJOR),
-    ("rspamd/*", r"/etc/rspamd/override\.d", "overrides/rspamd-map-path", Severity.MAJOR),
-    ("postfix/*", r"imap:2525", "overrides/postfix-lmtp", Severity.MINOR),
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that does something else than it says: where, what it matches, its notice, and what to write for it."""
+
+    path: str
+    pattern: str
+    notice: str
+    instead: str = ""
+    severity: Severity = Severity.MAJOR
+
+
+LINES = (
+    Line("postfix/*", r"\b(hash|btree):", "overrides/postfix-tables", "lmdb:"),
+    Line("postfix/postfix.*", r"(?<!\\)\$(?=[A-Za-z_({])", "overrides/postfix-dollar", r"\\$"),
+    Line("postfix/postfix.*", r"^\s+(?=\S)", "overrides/postfix-one-line"),
+    Line("rspamd/*", r"/etc/rspamd/override\.d", "overrides/rspamd-map-path", "/overrides"),
+    Line("postfix/*", r"\bimap:2525", "overrides/postfix-lmtp", "front:2525", Severity.MINOR),
 )
-"""Glob over paths, what a line matches, the notice on it, and how much it hurts."""
 
 
 def check(subject: Subject) -> Iterator[Note]:
@@ -77,7 +90,8 @@ def _file(subject: Subject, path: str, text: Text, before: Override | None, afte
     if before is None:
         title = f"overrides/{path} takes effect from {subject.new} on"
         return made(title, "The file has no effect today.", after.source, Severity.MINOR).gained()
-    if before.effect is not after.effect:
+    # A map is a list that other files name: it is neither merged nor does it replace anything.
+    if before.effect is not after.effect and not path.endswith(".map"):
         title = f"overrides/{path}: {before.effect} in {subject.old}, {after.effect} in {subject.new}"
         breaks = "What your file left out on purpose comes back, or what it relied on is gone."
         remedy = "Compare the file with Mailu's own of the same name, and keep only the lines that differ."
@@ -119,24 +133,22 @@ def _directives(subject: Subject, path: str, text: Text, after: Override) -> Ite
 
 def _lines(subject: Subject, path: str, text: Text) -> Iterator[Note]:
     """Lines that do something else than they say: in new alone (regressed), or as long as they are there (broken)."""
-    for glob, pattern, id_, severity in LINES:
-        folder, _, name = glob.partition("/")
-        if not path.startswith(f"{folder}/") or (name != "*" and not path.startswith(glob.rstrip("*"))):
+    for entry in LINES:
+        notice = subject.catalogue.notice(entry.notice)
+        if not fnmatchcase(path, entry.path) or subject.new not in notice:
             continue
-        notice = subject.catalogue.notice(id_)
-        if subject.new not in notice:
-            continue
-        start = re.match if id_.endswith("one-line") else re.search
-        found = next((number for number, line in _numbered(text) if start(pattern, line)), 0)
+        hits = ((number, line) for number, line in _numbered(text) if re.search(entry.pattern, line))
+        found, line = next(hits, (0, ""))
         if not found:
             continue
         made = about(
             notice,
             title=f"overrides/{path}: {notice.advice.cause.partition(':')[0].rstrip('.')}",
             place=Place(text.shown, found),
-            id=f"overrides/{path}/{id_.rpartition('/')[2]}",
-            severity=severity,
+            id=f"overrides/{path}/{entry.notice.rpartition('/')[2]}",
+            severity=entry.severity,
         )
+        made = replace(made, write=re.sub(entry.pattern, entry.instead, line) if entry.instead else "")
         new_only = subject.old not in notice
         yield made.lost(Outcome.ALTERED) if new_only else made.broken(Outcome.ALTERED)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
@@ -23,7 +25,8 @@ def check(subject: Subject) -> Iterator[Note]:
         which = "proxy-protocol-alone" if asked[0] is protocol else "real-ip-header-alone"
         notice = subject.catalogue.notice(f"settings/{which}")
         title = f"{asked[0].name} is set, REAL_IP_FROM is not"
-        yield about(notice, title=title, place=asked[0].place, id="env/REAL_IP_FROM/missing").broken(Outcome.ALTERED)
+        made = about(notice, title=title, place=asked[0].place, id="env/REAL_IP_FROM/missing")
+        yield replace(made, write=f"REAL_IP_FROM={_gateway(subject)}").broken(Outcome.ALTERED)
     elif len(asked) == 2:
         notice = subject.catalogue.notice("settings/proxy-protocol-with-header")
         yield about(
@@ -41,10 +44,20 @@ def check(subject: Subject) -> Iterator[Note]:
             place=proxy,
             id="env/REAL_IP_FROM/missing",
         )
+        made = replace(made, write=f"REAL_IP_HEADER=X-Real-IP\nREAL_IP_FROM={_gateway(subject)}")
         # From 2.0 on, five failures lock the proxy's address out, and with it everybody.
         stricter = not subject.old.since("2.0") and subject.new.since("2.0")
         yield made.lost(Outcome.ALTERED) if stricter else made.broken(Outcome.ALTERED)
     yield from _ipv6(subject)
+
+
+def _gateway(subject: Subject) -> str:
+    """Where a proxy on the host comes from: the first address of SUBNET."""
+    try:
+        network = ipaddress.ip_network(subject.effective(subject.after, subject.new, "SUBNET") or "", strict=False)
+    except ValueError:
+        return "192.168.203.1"
+    return str(network.network_address + 1)
 
 
 def _web_proxy(subject: Subject) -> Place | None:
@@ -70,4 +83,5 @@ def _ipv6(subject: Subject) -> Iterator[Note]:
         return
     notice = subject.catalogue.notice("settings/subnet6")
     made = about(notice, title="The network has IPv6, and SUBNET6 is not set", place=subnet.place, id="env/SUBNET6")
+    made = replace(made, write=f"SUBNET6={subnet.value}")
     yield made.lost(Outcome.ALTERED) if not subject.old.since("2.0") else made.broken(Outcome.ALTERED)

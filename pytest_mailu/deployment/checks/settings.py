@@ -16,6 +16,8 @@ COMPOSE_OWN = ("COMPOSE_", "DOCKER_ORG", "DOCKER_PREFIX", "MAILU_VERSION", "DOCK
 """Names that Compose reads, not Mailu's services."""
 HARMLESS = frozenset(("LOG_DRIVER", "QUOTA_STORAGE_URL", "POSTFIX_LOG_SYSLOG", "RAINLOOP_INCLUDE_AS_API"))
 """Settings whose removal takes nothing from anybody: what they chose is chosen elsewhere, or gone."""
+MILD = (("TLS_FLAVOR", "*"), ("ANTIVIRUS_ACTION", "*"), ("PROXY_PROTOCOL", "mail"), ("PROXY_PROTOCOL", "all"))
+"""Values that go on working with another meaning, so that by itself nothing is lost; ports have notes of their own."""
 _INTERNAL = ("_ADDRESS", "STATS_ENDPOINT", "MAILU_VERSION", "DOCKER_ORG", "INSTANCE_ID_PATH", "ROUNDCUBE_DB_FLAVOR")
 _HANDLED_BY_PORTS = frozenset(("PORTS", "TLS"))
 
@@ -60,7 +62,8 @@ def _redefined(subject: Subject, setting: Setting, difference: Difference) -> No
     assert advice is not None  # noqa: S101 - see _setting
     name, value = setting.name, setting.value
     same_name = advice.write.startswith(f"{name}=")
-    lost = bool(difference.values)
+    mild = any(name == known and fnmatchcase(value, glob) for known, glob in MILD)
+    lost = bool(difference.values) and not mild
     made = About(
         id=f"env/{name}",
         title=f"{subject.new} reads {name}={shown(name, value)} otherwise than {subject.old}",

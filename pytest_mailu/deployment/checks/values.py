@@ -93,7 +93,14 @@ def _form(subject: Subject, setting: Setting) -> Iterator[Note]:
     """Values that no release reads as their kind: numbers with units, rates without, words for yes and no."""
     known = subject.catalogue.setting(setting.name)
     state = known.at(subject.new) if known else None
-    if state is None or state.kind is None or not setting.value or _fits(state.kind, setting.value):
+    if (
+        known is None
+        or known.changes
+        or state is None
+        or state.kind is None
+        or not setting.value
+        or _fits(state.kind, setting.value)
+    ):
         return
     wanted = {
         Kind.INT: "a whole number",

@@ -1,0 +1,109 @@
+"""Deployments as people have them: what has to be found in each, with file, line and cure, and nothing else.
+
+`expected.toml` in each folder says which upgrade it is about. What concerns the releases whatever the files say
+(`known`, `route`) is left out of it, and tested on its own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mailu.core.model import Verdict
+from pytest_mailu.core.releases import Release
+from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.note import Note
+from pytest_mailu.deployment.reader import Sources, read_deployment
+from pytest_mailu.judging.judge import QUIET, judge, severity
+
+FOLDERS = sorted(path for path in (Path(__file__).parent / "deployments").iterdir() if path.is_dir())
+WHATEVER_THE_FILES_SAY = ("settings/known/", "settings/route/")
+
+
+def expected(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "expected.toml").read_text("utf-8"))
+
+
+def notes(folder: Path, old: str, new: str) -> list[Note]:
+    made = check(read_deployment(Sources(folder)), Release.parse(old), Release.parse(new))
+    return [note for note in made if not note.id.startswith(WHATEVER_THE_FILES_SAY)]
+
+
+def told(note: Note) -> dict[str, str] | None:
+    comparison = judge(note.question, [note.old], [note.new])
+    if comparison.verdict in QUIET:
+        return None
+    return {
+        "id": note.id,
+        "verdict": str(comparison.verdict),
+        "severity": str(severity(comparison)),
+        "place": str(note.place or ""),
+        "write": note.write,
+    }
+
+
+def test_there_are_forty_of_all_series() -> None:
+    assert len(FOLDERS) >= 40
+    assert {expected(folder)["from"].rpartition(".")[0] for folder in FOLDERS} == {"1.9", "2.0", "2024.06"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_has_to_be_found_is_found_and_nothing_else(folder: Path) -> None:
+    wanted = expected(folder)
+    found = [told(note) for note in notes(folder, wanted["from"], wanted["to"])]
+    assert [entry for entry in found if entry is not None] == wanted.get("finding", [])
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_finding_says_what_breaks_and_on_what_that_rests(folder: Path) -> None:
+    wanted = expected(folder)
+    for note in notes(folder, wanted["from"], wanted["to"]):
+        if told(note) is not None:
+            assert note.question.title
+            assert note.question.breaks.endswith((".", "!")), note.id
+            assert note.question.source, note.id
+            assert note.remedy or told(note)["verdict"] == Verdict.GAINED, note.id  # type: ignore[index]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_from_a_release_to_itself_nothing_changes(folder: Path) -> None:
+    release = expected(folder)["from"]
+    verdicts = {str(judge(note.question, [note.old], [note.new]).verdict) for note in notes(folder, release, release)}
+    assert verdicts <= {"same", "broken", "absent"}
+
+
+SECRETS = ("kW3pQ9xZ7tR2mN5v", "7xq2LmR9tB4w")
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_note_shows_a_secret(folder: Path) -> None:
+    wanted = expected(folder)
+    for note in notes(folder, wanted["from"], wanted["to"]):
+        shown = f"{note.question} {note.old.facts} {note.new.facts} {note.advice}"
+        assert not [secret for secret in SECRETS if secret in shown], note.id
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "old", "new", "lost"),
+    [
+        ("19-plain", "20-plain", "1.9.50", "2.0.43", set()),
+        ("20-plain", "2406-to-master", "2.0.43", "2024.06.57", {"110", "143", "587"}),
+        ("20-ports-set", "20-ports-set", "2.0.43", "2024.06.57", set()),
+        ("2406-to-master", "2406-to-master", "2024.06.57", "master", set()),
+        ("2406-to-master", "2406-to-master", "2024.06.24", "2024.06.57", set()),
+        ("20-plain", "20-plain", "2.0.20", "2.0.43", set()),
+    ],
+)
+def test_an_upgrade_as_the_documents_say_gives_no_false_alarm(
+    before: str, after: str, old: str, new: str, lost: set[str]
+) -> None:
+    """With the files that the set-up page of the new series writes: what remains is what really closes."""
+    here = Path(__file__).parent / "deployments"
+    first, second = (read_deployment(Sources(here / name)) for name in (before, after))
+    made = check(first, Release.parse(old), Release.parse(new), second)
+    verdicts = {note.id: judge(note.question, [note.old], [note.new]).verdict for note in made}
+    alarms = {id_ for id_, verdict in verdicts.items() if verdict in (Verdict.REGRESSED, Verdict.BROKEN)}
+    assert alarms == {f"settings/ports/{port}" for port in lost}

@@ -14,6 +14,7 @@ from pytest_mailu.core import population
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack import rspamd_state
+from pytest_mailu.stack.compose.user_folder import read_tree
 from pytest_mailu.stack.docker.networks import Layout
 from pytest_mailu.stack.world.certificates import certificate
 from pytest_mailu.stack.world.plan import FOLDER, make_plan
@@ -26,7 +27,7 @@ _OVERRIDES: Mapping[str, str] = MappingProxyType(
 
 
 def files_for(service: str, release: Release, layout: Layout, overrides: Path | None) -> dict[str, bytes]:
-    """Absolute path in the container → content. `overrides` is the folder given to `--mailu-overrides`."""
+    """Absolute path in the container → content. `overrides` is the folder given to `--mailu-overrides`. Blocking."""
     files: dict[str, bytes] = {}
     match service:
         case "world":
@@ -49,8 +50,6 @@ def override_folder(service: str, release: Release) -> str:
 
 
 def _overrides(folder: Path, target: str) -> dict[str, bytes]:
-    return {
-        f"{target}/{path.relative_to(folder).as_posix()}": path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    if not folder.is_dir():
+        return {}
+    return {f"{target}/{path}": content for path, content in read_tree(folder, "in --mailu-overrides").items()}

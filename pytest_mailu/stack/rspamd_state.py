@@ -34,6 +34,8 @@ _DOMAINS_URL = "http://admin:8080/internal/rspamd/local_domains"
 _MAGIC = b"rmcd2000"
 _CHECK_AGAIN = 300
 """Seconds until Rspamd asks `admin` again: what it chooses itself when `admin` has answered."""
+_LARGEST = 200_000_000
+"""Bytes of the folder with all tables, several times of what was seen."""
 _KEPT = 8
 """For how many images tables are kept; each takes about 40 MB."""
 
@@ -70,12 +72,22 @@ def cache_tables(image: Image, container: Container, folder: Path | None = None)
         return False
     try:
         chunks, _ = container.get_archive(_FOLDER)
-        kept = _filtered(b"".join(chunks))
+        kept = _filtered(_all_of(chunks))
         if kept:
             _write(path, kept)
     except (OSError, DockerException, tarfile.TarError):
         return False
     return bool(kept)
+
+
+def _all_of(chunks: Iterable[bytes]) -> bytes:
+    """All chunks. Raises OSError for more than the tables of any Rspamd."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > _LARGEST:
+            raise OSError("the folder is too large")
+    return bytes(data)
 
 
 def _path(image: Image, folder: Path | None) -> Path:

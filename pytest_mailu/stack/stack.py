@@ -163,7 +163,10 @@ class Stack:
         """Copies in what a bind mount would bring elsewhere."""
         plan = self.plan
         files = {
-            name: {**plan.files.get(name, {}), **files_for(name, self.release, self.layout, plan.overrides)}
+            name: {
+                **plan.files.get(name, {}),
+                **await asyncio.to_thread(files_for, name, self.release, self.layout, plan.overrides),
+            }
             for name in services
         }
         await self._containers.copy_in(files)

@@ -108,7 +108,7 @@ def _note(sock: socket.socket, kind: int, came: list[str]) -> None:
 
 def own_addresses() -> list[str]:
     """Every address of this machine but loopback, of IPv4 (from /proc) and IPv6."""
-    four = {line.split()[1] for line in _local_lines()} - {"127.0.0.1"}
+    four = {address for line in _local_lines() if not (address := line.split()[1]).startswith("127.")}
     six = []
     path = Path("/proc/net/if_inet6")
     for line in path.read_text().splitlines() if path.exists() else []:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,12 +16,15 @@ from packaging.version import InvalidVersion, Version
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release, compose_folder
+from pytest_mailu.stack.compose.process import run_command
 from pytest_mailu.stack.docker.networks import SUBNET_TAKEN, Layout
 
 Model: TypeAlias = dict[str, Any]
 """A compose file as JSON carries it."""
 
 OLDEST = Version("2.20")
+_NO_DOWNLOADS = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0"}
+"""A compose file may name others in git repositories and registries (`include`, `extends`): they are not fetched."""
 CONFIGURED = ("front", "admin", "imap", "smtp", "antispam")
 """The services that read mailu.env."""
 
@@ -52,6 +53,14 @@ class Compose:
             tuple(seen),
         )
 
+    async def config(self, path: Path, variables: Mapping[str, str]) -> CommandResult:
+        """The user's compose file as compose reads it, as JSON, with all profiles."""
+        return await run_command(
+            (*self.command, "--file", str(path), "--profile", "*", "config", "--format", "json"),
+            environ={**self.environ, **_NO_DOWNLOADS, **variables},
+            seconds=30,
+        )
+
     async def __call__(
         self, project: str, model: Model, *arguments: str, variables: Mapping[str, str], seconds: float
     ) -> CommandResult:
@@ -66,7 +75,7 @@ class Compose:
                 *("--project-directory", str(compose_folder()), "--file", "-"),
                 *arguments,
             ),
-            environ={**self.environ, **variables},
+            environ={**self.environ, **_NO_DOWNLOADS, **variables},
             stdin=json.dumps(model).encode(),
             seconds=seconds,
         )
@@ -115,41 +124,6 @@ def explain(action: str, answer: CommandResult) -> StackError:
 def subnet_was_taken(error: StackError) -> bool:
     """Whether a compose error means that another layout may work."""
     return error.cause == SUBNET_TAKEN
-
-
-async def run_command(
-    command: Sequence[str], *, environ: Mapping[str, str], seconds: float, stdin: bytes | None = None
-) -> CommandResult:
-    """A command from start to end. It is killed when the deadline passes or the caller is cancelled."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**inherited, **environ},
-            # Ctrl-C is ours to handle: compose must not begin an orderly stop of its own.
-            start_new_session=True,
-        )
-    except OSError as error:
-        return CommandResult(127, "", str(error))
-    try:
-        async with asyncio.timeout(seconds):
-            output, errors = await process.communicate(stdin)
-    except TimeoutError:
-        await _kill(process)
-        return CommandResult(124, "", f"{command[0]} did not finish within {seconds:.0f} s")
-    except BaseException:
-        await _kill(process)
-        raise
-    return CommandResult(process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.wait()
 
 
 def template(name: str) -> Model:

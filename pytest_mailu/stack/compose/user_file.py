@@ -7,9 +7,9 @@ volume becomes a fresh one. Files mounted read-only (overrides) are copied in.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,8 @@ from typing import Any
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
-from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, run_command, template
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, template
+from pytest_mailu.stack.compose.user_folder import read_tree
 from pytest_mailu.stack.docker.isolation import WORLD
 from pytest_mailu.stack.settings.environment import reason_to_drop
 
@@ -38,8 +39,6 @@ _RESERVED_TARGETS = ("/certs", "/dkim")
 """Where the test stack puts things of its own: never the user's, read-only or not."""
 _MEMORY = 4 << 30
 """Bytes of memory that a service of the user's own may have at most."""
-COPY_LIMIT = 8_000_000
-"""Bytes of read-only files that are copied into one service at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +53,23 @@ class UserCompose:
 
 async def read_user_compose(path: Path, release: Release, compose: Compose) -> UserCompose:
     """Reads `path` as compose does, for one side. Raises UsageError where that fails or a core service is missing."""
-    answer = await run_command(
-        (*compose.command, "--file", str(path), "--profile", "*", "config", "--format", "json"),
-        environ={**compose.environ, "MAILU_VERSION": release.tag},
-        seconds=30,
-    )
+    answer = await compose.config(path, {"MAILU_VERSION": release.tag})
     if answer.code:
         raise UsageError(
             f"docker compose cannot read {path}",
             "try it yourself: docker compose -f FILE config",
             tuple(line for line in answer.errors.splitlines() if line.strip())[-8:],
         )
-    model = json.loads(answer.output)
+    try:
+        model = json.loads(answer.output)
+    except (ValueError, RecursionError):
+        raise UsageError(
+            f"docker compose reads {path}, but its answer is not JSON, or too long", "simplify it"
+        ) from None
     core, binds = transform(model, release, path)
     shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
     configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
-    files = {name: read for name, mounts in binds.items() if (read := _read(name, mounts))}
+    files = {name: read for name, mounts in binds.items() if (read := await asyncio.to_thread(_read, name, mounts))}
     return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files)
 
 
@@ -158,30 +158,17 @@ def _gets_new_volume(mount: Mapping[str, Any]) -> bool:
 def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
     """A volume in the place of a folder or volume of the user: the same one wherever the same source is mounted."""
     source = mount.get("source") or mount["target"]
-    stem = "".join(c if c.isalnum() else "-" for c in PurePosixPath(source).name.lower()).strip("-") or "data"
-    name = f"{stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    letters = (c if c.isascii() and c.isalnum() else "-" for c in PurePosixPath(source).name.lower())
+    stem = "".join(letters).strip("-")[:40] or "data"
+    name = f"{stem}-{hashlib.sha256(source.encode(errors='surrogatepass')).hexdigest()[:8]}"
     volumes[name] = {}
     return name
 
 
 def _read(service: str, mounts: Mapping[str, str]) -> dict[str, bytes]:
-    """The files under read-only mounts: path in the container → content. Sockets and devices are passed over."""
+    """The files under read-only mounts: path in the container → content. Blocking."""
     files: dict[str, bytes] = {}
     for target, source in mounts.items():
-        root = Path(source)
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            try:
-                if stat.S_ISREG(path.stat().st_mode):
-                    inside = target if path == root else f"{target.rstrip('/')}/{path.relative_to(root).as_posix()}"
-                    files[inside] = path.read_bytes()
-            except OSError as error:
-                raise UsageError(
-                    f"{path}, mounted read-only in {service}, cannot be read: {error.strerror}",
-                    "make it readable, or take the mount out of the compose file you give to --mailu-compose",
-                ) from error
-            if sum(map(len, files.values())) > COPY_LIMIT:
-                raise UsageError(
-                    f"{source}, mounted read-only in {service}, is too big to be copied into a test stack",
-                    f"mount only what Mailu's configuration needs (at most {COPY_LIMIT // 1_000_000} MB)",
-                )
+        read = read_tree(Path(source), f"mounted read-only in {service}")
+        files |= {f"{target.rstrip('/')}/{path}" if path else target: content for path, content in read.items()}
     return files

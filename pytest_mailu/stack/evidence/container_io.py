@@ -6,7 +6,7 @@ import io
 import re
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from docker.errors import DockerException
@@ -18,6 +18,15 @@ from testinfra.host import Host
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
 
+OUTPUT_LIMIT = 4_000_000
+"""Bytes that are read of what a command writes."""
+LOG_LIMIT = 16_000_000
+"""Bytes that are read of one service's log at a time."""
+LINE_LIMIT = 4_000
+"""Characters that are kept of one log line."""
+FILE_LIMIT = 1_000_000
+"""Bytes that are read of a small file."""
+CUT = "… cut off here: there is more"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -30,7 +39,7 @@ def execute(
         raise StackError("the container is not attached to an engine", "start the stack first")
     try:
         made = api.exec_create(container.id, list(command), user=user, environment=dict(environment or {}))
-        output, errors = api.exec_start(made["Id"], demux=True)
+        output, errors = _collect(api.exec_start(made["Id"], stream=True, demux=True))
         code = api.exec_inspect(made["Id"])["ExitCode"]
     except DockerException as error:
         raise StackError(
@@ -39,6 +48,19 @@ def execute(
             (str(error),),
         ) from error
     return CommandResult(-1 if code is None else int(code), _text(output), _text(errors))
+
+
+def _collect(frames: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, bytes]:
+    """Standard output and error of a command, up to a limit; a command that goes on writing is left alone."""
+    output, errors = bytearray(), bytearray()
+    for out, err in frames:
+        output += out or b""
+        errors += err or b""
+        if len(output) + len(errors) > OUTPUT_LIMIT:
+            del output[OUTPUT_LIMIT:], errors[OUTPUT_LIMIT:]
+            errors += CUT.encode()
+            break
+    return bytes(output), bytes(errors)
 
 
 def log_lines(
@@ -59,10 +81,21 @@ def log_lines(
     if until is not None:
         arguments["until"] = float(until)
     try:
-        raw = container.logs(**arguments)
+        raw, cut = _up_to(LOG_LIMIT, container.logs(stream=True, follow=False, **arguments))
     except DockerException:
         return []
-    return [line for line in _ANSI.sub("", _text(raw)).splitlines() if line.strip()]
+    lines = [line[:LINE_LIMIT] for line in _ANSI.sub("", _text(raw)).splitlines() if line.strip()]
+    return [*lines, CUT] if cut else lines
+
+
+def _up_to(limit: int, chunks: Iterable[bytes]) -> tuple[bytes, bool]:
+    """The first `limit` bytes, and whether there were more."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > limit:
+            return bytes(data[:limit]), True
+    return bytes(data), False
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -85,8 +118,9 @@ def read_file(container: Container, path: str) -> str:
     """A small text file of a container, running or not; empty where it does not exist."""
     try:
         chunks, _ = container.get_archive(path)
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-            member = tar.extractfile(tar.getmembers()[0])
+        with tarfile.open(fileobj=io.BytesIO(_up_to(FILE_LIMIT, chunks)[0])) as tar:
+            first = tar.next()
+            member = tar.extractfile(first) if first is not None else None
             return member.read().decode(errors="replace").strip() if member else ""
     except (DockerException, tarfile.TarError, IndexError, KeyError):
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
-from pytest_mailu.stack.compose.command import CONFIGURED, sealed
-from pytest_mailu.stack.compose.user_file import COPY_LIMIT, _read, image_for, transform
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, sealed
+from pytest_mailu.stack.compose.user_file import _read, image_for, read_user_compose, transform
+from pytest_mailu.stack.compose.user_folder import SIZE_LIMIT
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
 
@@ -152,6 +154,43 @@ def test_read_only_files_are_copied_up_to_a_limit(tmp_path: Path) -> None:
         "/overrides/sub/a.conf": b"x",
         "/etc/one.cf": b"y",
     }
-    single.write_bytes(bytes(COPY_LIMIT + 1))
+    single.write_bytes(bytes(SIZE_LIMIT + 1))
     with pytest.raises(UsageError, match="too big"):
         _read("front", {"/etc/one.cf": str(single)})
+
+
+ELSEWHERE = "https://127.0.0.1:1/x/y.git", "oci://127.0.0.1:1/x/y:1"
+
+
+@pytest.mark.parametrize("where", ELSEWHERE, ids=["git", "registry"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include: [{where}]\nservices: {{a: {{image: x}}}}\n",
+        "services: {{a: {{extends: {{file: '{where}', service: a}}}}}}\n",
+    ],
+    ids=["include", "extends"],
+)
+def test_compose_fetches_nothing_from_elsewhere(where: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "compose.yml"
+    path.write_text(text.format(where=where))
+    compose = asyncio.run(Compose.find({}))
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(read_user_compose(path, NEW, compose))
+    assert "disabled" in str(caught.value)
+    assert "refused" not in str(caught.value)
+
+
+def test_a_file_that_names_an_endless_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yml"
+    path.write_text("services: {a: {image: x, env_file: [/dev/zero]}}\n")
+    with pytest.raises(UsageError, match="cannot read"):
+        asyncio.run(read_user_compose(path, NEW, asyncio.run(Compose.find({}))))
+
+
+def test_a_source_of_any_name_becomes_a_volume_with_a_plain_name() -> None:
+    odd = {"type": "volume", "source": "größe\ud800/¾", "target": "/x"}
+    core, _ = transform(users_model(odd={"image": "registry.example/extra:7", "volumes": [odd]}), NEW, Path("c.yml"))
+    name = core["services"]["odd"]["volumes"][0].partition(":")[0]
+    assert name.isascii()
+    assert name in core["volumes"]

@@ -119,7 +119,7 @@ async def none_to(probe: Probe, machine: str) -> Observation:
 
 
 async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Message, str]:
-    """Write to a user who is away; the letter, and whom a reply would go to."""
+    """Write to a user who is away; the message, and whom a reply would go to."""
     author = f"{machine.name.format(word=probe.unique_word())}@{ELSEWHERE}"
     sender = "" if machine.null else author
     message = probe.mail.compose(to=to.address, sender=sender, header_from=author, headers=machine.headers)
@@ -128,7 +128,7 @@ async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Messa
 
 
 async def _control(probe: Probe, message: Message, user: User = AWAY) -> None:
-    """Once a later letter of a person has had its reply, one to `sent` would be here as well."""
+    """Once a later message of a person has had its reply, one to `sent` would be here as well."""
     async with probe.mailbox(user) as mailbox:
         await mailbox.wait_for_message(message.message_id, ARRIVAL_SECONDS)
     _, author = await _write(probe, Machine(), user)

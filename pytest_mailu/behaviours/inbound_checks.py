@@ -1,4 +1,4 @@
-"""Whether a letter from the world is from whom it says it is: SPF, DKIM, DMARC, and what Mailu makes of them."""
+"""Whether a message from the world is from whom it says it is: SPF, DKIM, DMARC, and what Mailu makes of them."""
 
 from __future__ import annotations
 

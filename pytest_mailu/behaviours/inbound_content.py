@@ -1,4 +1,4 @@
-"""What letters from the world are made of, and how another server hands them over on port 25."""
+"""What messages from the world are made of, and how another server hands them over on port 25."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ async def _body(probe: Probe, body: bytes) -> Observation:
     return await probe.mail.in_mailbox(message, READER, done.reply)
 
 
-def _signed(letter: Message) -> Message:
-    return replace(letter, content=sign(letter.content, ELSEWHERE))
+def _signed(message: Message) -> Message:
+    return replace(message, content=sign(message.content, ELSEWHERE))
 
 
 @behaviour(
@@ -280,7 +280,7 @@ async def pipelining(probe: Probe) -> Observation:
     deep=True,
     severity=Severity.MAJOR,
 )
-async def two_letters(probe: Probe) -> Observation:
+async def two_messages(probe: Probe) -> Observation:
     """Two messages from outside on one connection
 
     Servers that send many messages on one connection stop after the first.

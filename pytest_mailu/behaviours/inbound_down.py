@@ -86,7 +86,7 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
 
 
 async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
-    """What the sender hears: in short, and the reply where the letter was taken."""
+    """What the sender hears: in short, and the reply where the message was taken."""
     try:
         async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
             return "taken", (await smtp.send(message.sender, message.recipients, message.content)).reply
@@ -99,7 +99,7 @@ async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
 
 
 async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
-    """Let a letter that was taken be put off, or returned, before the service comes back."""
+    """Let a message that was taken be put off, or returned, before the service comes back."""
 
     async def settled() -> bool:
         entry = await probe.mail.queue_entry(message, reply)
@@ -109,7 +109,7 @@ async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
 
 
 async def _again(probe: Probe, message: Message) -> Reply:
-    """Try until the letter is taken, or refused for good; raises NotServed as the last attempt did."""
+    """Try until the message is taken, or refused for good; raises NotServed as the last attempt did."""
     last: NotServed | None = None
     reply: Reply | None = None
 
@@ -127,4 +127,4 @@ async def _again(probe: Probe, message: Message) -> Reply:
     await eventually(taken, 40.0)
     if reply is not None:
         return reply
-    raise last or CannotAsk("the letter could not be message again")
+    raise last or CannotAsk("the message could not be message again")

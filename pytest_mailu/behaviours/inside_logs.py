@@ -22,7 +22,7 @@ _COMPLAINT = re.compile(
 )
 
 _PASSING = re.compile(
-    # Who waits for whom differs from start to start, and so does what a first letter meets.
+    # Who waits for whom differs from start to start, and so does what a first message meets.
     r"retrying|not up just yet|connection refused|no route to host|timed? ?out|resolv|not found in upstream|lookup"
     r"|rspamd_(proxy|task)|re_cache|lmtp\(|127\.0\.0\.11"
     # These are about the machine, or the certificate that the world has made.

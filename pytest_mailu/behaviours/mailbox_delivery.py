@@ -1,4 +1,4 @@
-"""Letters in a mailbox: each of them once, and what moving them to Junk and back teaches the filter.
+"""Messages in a mailbox: each of them once, and what moving them to Junk and back teaches the filter.
 
 Dovecot pipes what is moved into Junk or out of it to Rspamd (core/dovecot/conf/report-spam.sieve, spam.script and the
 same for ham). Rspamd says in its log what it has learned; its counters also grow by what it learns from other mail.
@@ -133,15 +133,15 @@ async def junk_to_trash(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.DELIVERY, chaser_learned=read)
 
 
-async def _take(imap: ImapSession, letter: Message, start: str, path: Sequence[str]) -> list[str]:
-    """Move a letter from folder to folder; its flags at the end."""
+async def _take(imap: ImapSession, message: Message, start: str, path: Sequence[str]) -> list[str]:
+    """Move a message from folder to folder; its flags at the end."""
     place = start
     for name in path:
         if name != place:
-            found = await imap.wait_for_message(letter.message_id, 5.0, folders=[place])
+            found = await imap.wait_for_message(message.message_id, 5.0, folders=[place])
             await imap.select(place)
             await imap.move(found[0].uid, name)
             place = name
-    found = await imap.wait_for_message(letter.message_id, 5.0, folders=[place])
+    found = await imap.wait_for_message(message.message_id, 5.0, folders=[place])
     await imap.select()
     return [flag for flag in found[0].flags if flag != "\\Recent"]

@@ -1,4 +1,4 @@
-"""What programs do that fetch mail over POP3. Each behaviour looks only at a letter of its own."""
+"""What programs do that fetch mail over POP3. Each behaviour looks only at a message of its own."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 POPPER = own_mailbox("pop3-reader")
 DELETER = own_mailbox("pop3-deleter")
-"""Whose letters are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
+"""Whose messages are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
 
 
 async def _arrived(probe: Probe, user: User = POPPER) -> Message:
-    """A letter that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
+    """A message that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
     message = probe.mail.compose(to=user.address)
     seen = await probe.mail.in_mailbox(message, user, await probe.mail.deliver(message))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
-        raise CannotAsk(f"the letter to be fetched was {seen.outcome}")
+        raise CannotAsk(f"the message to be fetched was {seen.outcome}")
     return message
 
 
@@ -32,10 +32,10 @@ async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
     await pop3.login(user.address, user.password)
 
 
-async def _number(pop3: Pop3Session, letter: Message) -> int | None:
-    """The number of a letter in this session, or None where it is not there."""
+async def _number(pop3: Pop3Session, message: Message) -> int | None:
+    """The number of a message in this session, or None where it is not there."""
     for number in sorted(await pop3.list(), reverse=True):
-        if letter.message_id.encode() in await pop3.top(number, 0):
+        if message.message_id.encode() in await pop3.top(number, 0):
             return number
     return None
 
@@ -157,9 +157,9 @@ async def beside_imap(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if still else Outcome.LOST, Stage.COMMAND, looked_at=flags[0], fetched=flags[1])
 
 
-async def _flags(probe: Probe, letter: Message) -> list[str]:
+async def _flags(probe: Probe, message: Message) -> list[str]:
     async with probe.mailbox(POPPER) as mailbox:
-        found = await mailbox.wait_for_message(letter.message_id, 2.0, folders=["INBOX"])
+        found = await mailbox.wait_for_message(message.message_id, 2.0, folders=["INBOX"])
     return [flag for message in found for flag in message.flags if flag != "\\Recent"]
 
 

@@ -40,7 +40,7 @@ EXACTLY: Mapping[str, Criteria] = {
     "own-header": lambda word: (f"HEADER X-Ticket x{word}",),
     "part-of-a-word": lambda word: (f"BODY {word[3:9]}",),
 }
-_LETTERS = str.maketrans("0123456789", "ghjkmnpqrt")
+_ALPHABET = str.maketrans("0123456789", "ghjkmnpqrt")
 
 KNOWN = b"""Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r
 From: =?utf-8?q?J=C3=B6rg?= Gray <gray@elsewhere.example>\r
@@ -103,7 +103,7 @@ PARTS = {
 
 def nonsense(probe: Probe) -> str:
     """A word of letters only, which no stemmer and no tokenizer of an index takes apart."""
-    return f"q{probe.unique_word().translate(_LETTERS)}z"
+    return f"q{probe.unique_word().translate(_ALPHABET)}z"
 
 
 def needle(word: str) -> bytes:

@@ -1,4 +1,4 @@
-"""How mail goes out without a relay host: which server is found, and what happens when it will not take a letter."""
+"""How mail goes out without a relay host: which server is found, and what happens when it will not take a message."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def not_now(probe: Probe, stage: str) -> Observation:
 
 
 async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
-    """Wait until the letter has been put off, have Postfix try again, and give the reason that the queue held."""
+    """Wait until the message has been put off, have Postfix try again, and give the reason that the queue held."""
     reason = ""
     number = ""
 
@@ -114,7 +114,7 @@ async def null_mx(probe: Probe) -> Observation:
 
 
 async def _returned(probe: Probe, message: Message) -> Observation:
-    """DELIVERED with the bounce's facts, or what else became of the letter."""
+    """DELIVERED with the bounce's facts, or what else became of the message."""
     reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
     bounce = await probe.mail.notification(message, WRITER)
     if bounce is None:

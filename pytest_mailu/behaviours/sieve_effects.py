@@ -18,7 +18,7 @@ FORWARDER = own_mailbox("sieve-forwarder")
 HOLIDAY = own_mailbox("sieve-holiday")
 """Filters belong to a user: each of them has one script, whoever asks."""
 SILENT = {"lists": own_mailbox("sieve-silent-lists"), "automatic-mail": own_mailbox("sieve-silent-automatic-mail")}
-"""Each of those who answer mail has a mailbox to itself: Dovecot 2.3 can forget whom it has answered where two letters
+"""Each of those who answer mail has a mailbox to itself: Dovecot 2.3 can forget whom it has answered where two messages
 come to one mailbox at once."""
 
 RULES = """require ["fileinto", "mailbox", "imap4flags", "copy", "subaddress", "envelope", "body"];
@@ -153,7 +153,7 @@ async def reject(probe: Probe) -> Observation:
     if there or not told:
         return probe.seen(Outcome.DELIVERED if there else Outcome.LOST, Stage.DELIVERY, reply)
     reason = b"said the filter" in (told[0].content or b"")
-    return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_notice(told[0]))
+    return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_reply_facts(told[0]))
 
 
 @behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=60.0)
@@ -172,7 +172,7 @@ async def vacation_once(probe: Probe) -> Observation:
         seen = await probe.mail.in_mailbox(message, HOLIDAY, reply)
         if seen.outcome is not Outcome.DELIVERED:
             return seen
-        # Dovecot notes whom it has answered only when the answer has gone, and the letter is delivered: one right
+        # Dovecot notes whom it has answered only when the answer has gone, and the message is delivered: one right
         # behind would get an answer too.
         await probe.world.arrivals(recipient=sender, wait=12.0)
         await probe.mail.leaves_queue(message, reply)
@@ -182,7 +182,7 @@ async def vacation_once(probe: Probe) -> Observation:
     if not last or not answers:
         return probe.seen(Outcome.LOST, Stage.DELIVERY, answers=len(answers), to_other=len(last))
     outcome = Outcome.ACCEPTED if len(answers) == 1 else Outcome.ALTERED
-    return probe.seen(outcome, Stage.DELIVERY, answers=len(answers), **_notice(answers[0]))
+    return probe.seen(outcome, Stage.DELIVERY, answers=len(answers), **_reply_facts(answers[0]))
 
 
 @behaviour(
@@ -243,7 +243,7 @@ async def extensions(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, **facts)
 
 
-def _notice(arrival: Arrival) -> dict[str, Any]:
+def _reply_facts(arrival: Arrival) -> dict[str, Any]:
     """What of an answer tells people and machines what it is."""
     message = arrival.message
     return {

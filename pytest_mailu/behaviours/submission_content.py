@@ -1,4 +1,4 @@
-"""What a letter is made of and how it is handed over: the extensions that mail programs use, and odd bytes."""
+"""What a message is made of and how it is handed over: the extensions that mail programs use, and odd bytes."""
 
 from __future__ import annotations
 

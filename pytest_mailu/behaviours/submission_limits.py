@@ -1,4 +1,4 @@
-"""How large a letter may be, and how many."""
+"""How large a message may be, and how many."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST = 400
     wanted=Outcome.DELIVERED,
     severity=Severity.CRITICAL,
     timeout=90.0,
-    # Two stacks of 2024.06.24 differed in whether so large a letter was signed, twice each; why is not known.
+    # Two stacks of 2024.06.24 differed in whether so large a message was signed, twice each; why is not known.
     volatile=("facts.arrival.headers.*",),
 )
 async def large(probe: Probe) -> Observation:

@@ -1,4 +1,4 @@
-"""What becomes of a letter on its way out: what is hidden, what is added, to whom it goes."""
+"""What becomes of a message on its way out: what is hidden, what is added, to whom it goes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     deep=True,
     severity=Severity.MAJOR,
 )
-async def two_letters(probe: Probe) -> Observation:
+async def two_messages(probe: Probe) -> Observation:
     """Two messages of a user on one connection
 
     Programs that send several messages stop after the first.

@@ -103,8 +103,8 @@ class Controller:
         verdict = _verdict(report)
         if verdict not in STATUS_WORDS:
             return None
-        letter, word, colour = STATUS_WORDS[verdict]
-        return report.outcome, letter, (word, {colour: True})
+        short, word, colour = STATUS_WORDS[verdict]
+        return report.outcome, short, (word, {colour: True})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

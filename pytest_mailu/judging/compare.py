@@ -29,7 +29,7 @@ class Volatile:
 
 
 VOLATILE = (
-    # Postfix names the queue file it took the letter into (cleanup(8)); Dovecot's submission proxy passes that on.
+    # Postfix names the queue file it took the message into (cleanup(8)); Dovecot's submission proxy passes that on.
     Volatile("reply.text", re.compile(r"(?<=queued as )[0-9A-Za-z]+"), "queue id"),
     Volatile("facts.*.text", re.compile(r"(?<=queued as )[0-9A-Za-z]+"), "queue id"),
     # Dovecot's session id behind LMTP and login replies.

@@ -28,9 +28,9 @@ from pytest_mailu.judging.compare import differences, noise
 ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 """There is nothing there to ask."""
 
-SLOWER = 5.0
+SLOWDOWN_FACTOR = 5.0
 """How many times as long a delivery has to take to be told of."""
-NOTICED = 3.0
+MIN_SLOWDOWN_SECONDS = 3.0
 """And how many seconds longer: below that a busy machine makes the difference."""
 
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
@@ -102,7 +102,7 @@ def judge(
 def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Difference | None:
     """Delivery that takes many times as long, in every attempt: worth telling, and never a failure by itself."""
     before, after = max(attempt.seconds for attempt in old), min(attempt.seconds for attempt in new)
-    if after < SLOWER * before or after - before < NOTICED:
+    if after < SLOWDOWN_FACTOR * before or after - before < MIN_SLOWDOWN_SECONDS:
         return None
     return Difference("seconds", "changed", round(before, 1), round(after, 1))
 

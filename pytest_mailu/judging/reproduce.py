@@ -90,8 +90,8 @@ def _swaks(endpoint: Endpoint, family: str, commands: Sequence[str]) -> str:
     senders, recipients = _all(_MAIL, commands), _all(_RCPT, commands)
     if mechanisms:
         words += ["--auth", mechanisms[0].upper(), "--auth-user", YOU]
-    letter = bool(senders or recipients) if commands else family not in ("access", "surface")
-    if not letter:
+    sends_message = bool(senders or recipients) if commands else family not in ("access", "surface")
+    if not sends_message:
         return shlex.join([*words, "--quit-after", "AUTH" if mechanisms else "EHLO"])
     inbound = family == "inbound"
     sender = senders[0] if senders else (SOMEONE if inbound or not mechanisms else YOU)

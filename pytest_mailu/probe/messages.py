@@ -1,4 +1,4 @@
-"""Letters: messages that can be told from every other one, wherever they turn up."""
+"""Messages with a token each, so that one is found again wherever it turns up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Message:
         return self.content.partition(b"\r\n\r\n")[2]
 
     def with_body(self, body: bytes) -> Message:
-        """The same head over these very bytes and a last line with the token (see `letter` why)."""
+        """The same head over these very bytes and a last line with the token (see `message` why)."""
         head = self.content.partition(b"\r\n\r\n")[0]
         return replace(self, content=head + b"\r\n\r\n" + body + self.token.encode() + b"\r\n")
 
@@ -59,7 +59,7 @@ def compose_message(
     """A well-formed message (RFC 5322) with a token of its own in Subject and Message-ID.
 
     `sender` is a stranger at `ELSEWHERE` with a local part of its own, unless given: Rspamd puts off everything between
-    a sender and a recipient once one letter was put off (greylist.lua), and one question must not spoil the next.
+    a sender and a recipient once one message was put off (greylist.lua), and one question must not spoil the next.
     `header_from` differs from the envelope's `sender` only where that is the question; `without` names headers to leave
     out; `headers` are added.
     """
@@ -77,7 +77,7 @@ def compose_message(
     message["Message-ID"] = message_id
     for name, value in (headers or {}).items():
         message[name] = value
-    # Rspamd greylists by body as well (greylist.lua): no two letters may have the same.
+    # Rspamd greylists by body as well (greylist.lua): no two messages may have the same.
     text = f"{body}{token}\n".replace("\r\n", "\n")
     message.set_content(text, cte="7bit" if body.isascii() else None)
     for name in without:

@@ -1,4 +1,4 @@
-"""A second letter hidden in the first, behind a line end that some servers take for the end of DATA and others do not.
+"""A second message hidden in the first, behind a line end that some servers take for the end of DATA and others do not.
 
 Postfix, "SMTP Smuggling" (CVE-2023-51764); RFC 5321 section 4.1.1.4: only CRLF.CRLF ends a message.
 """
@@ -27,7 +27,7 @@ ENDS = MappingProxyType(
 async def smuggle(probe: Probe, smtp: SmtpSession, outer: Message, inner: Message, end: bytes) -> Observation:
     """Send `outer` with `inner` and its whole envelope hidden behind `end`, in one DATA, on a session ready for MAIL.
 
-    A second letter that the server understood is ACCEPTED; REFUSED is the good case. Facts: how the server answered.
+    A second message that the server understood is ACCEPTED; REFUSED is the good case. Facts: how the server answered.
     """
     await smtp.mail(outer.sender)
     await smtp.rcpt(outer.recipients[0])

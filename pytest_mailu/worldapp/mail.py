@@ -52,7 +52,7 @@ class Server(SMTP):
 
 
 @dataclass(frozen=True)
-class _Letter:
+class _Transaction:
     """What is known of a message so far."""
 
     sender: str = ""
@@ -60,7 +60,7 @@ class _Letter:
     recipients: Tuple[Tuple[str, Tuple[str, ...]], ...] = ()
     content: Optional[bytes] = None
 
-    def to(self, address: str, params: Tuple[str, ...]) -> _Letter:
+    def to(self, address: str, params: Tuple[str, ...]) -> _Transaction:
         return replace(self, recipients=(*self.recipients, (address, params)))
 
 
@@ -89,41 +89,43 @@ class Handler:
         self, server: Server, session: Session, envelope: Envelope, address: str, options: List[str]
     ) -> str:
         """Stage `mail`."""
-        letter = _Letter("" if address == "<>" else address, server.parameters)
-        verdict = await _in_time(self._scripts.verdict("mail", self._name, letter.sender))
+        transaction = _Transaction("" if address == "<>" else address, server.parameters)
+        verdict = await _in_time(self._scripts.verdict("mail", self._name, transaction.sender))
         if _turned_away(verdict):
-            return await self._refuse(server, session, letter, "mail", verdict)
+            return await self._refuse(server, session, transaction, "mail", verdict)
         # aiosmtpd takes an empty sender for "no MAIL yet", so here the null one stays "<>".
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        envelope.letter = letter  # type: ignore[attr-defined]
+        envelope.transaction = transaction  # type: ignore[attr-defined]
         return verdict.reply or "250 2.1.0 sender ok"
 
     async def handle_RCPT(
         self, server: Server, session: Session, envelope: Envelope, address: str, options: List[str]
     ) -> str:
         """Stage `rcpt`."""
-        letter: _Letter = envelope.letter  # type: ignore[attr-defined]
-        letter = letter.to(address, server.parameters)
-        verdict = await _in_time(self._scripts.verdict("rcpt", self._name, letter.sender, address))
+        transaction: _Transaction = envelope.transaction  # type: ignore[attr-defined]
+        transaction = transaction.to(address, server.parameters)
+        verdict = await _in_time(self._scripts.verdict("rcpt", self._name, transaction.sender, address))
         if _turned_away(verdict):
-            return await self._refuse(server, session, letter, "rcpt", verdict)
+            return await self._refuse(server, session, transaction, "rcpt", verdict)
         envelope.rcpt_tos.append(address)
-        envelope.letter = letter  # type: ignore[attr-defined]
+        envelope.transaction = transaction  # type: ignore[attr-defined]
         return verdict.reply or "250 2.1.5 recipient ok"
 
     async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:
         """Stage `data`: where recipients have different orders, the first one's holds for all (there is one reply)."""
-        letter: _Letter = replace(
-            envelope.letter,  # type: ignore[attr-defined]
+        transaction: _Transaction = replace(
+            envelope.transaction,  # type: ignore[attr-defined]
             content=envelope.original_content or b"",
         )
-        verdicts = [self._scripts.verdict("data", self._name, letter.sender, to) for to, _ in letter.recipients]
+        verdicts = [
+            self._scripts.verdict("data", self._name, transaction.sender, to) for to, _ in transaction.recipients
+        ]
         verdict = await _in_time(next((one for one in verdicts if one != USUAL), USUAL))
         if _turned_away(verdict):
-            return await self._refuse(server, session, letter, "data", verdict)
+            return await self._refuse(server, session, transaction, "data", verdict)
         reply = verdict.reply or "250 2.0.0 taken by the world"
-        await self._journal.add(self._entry(server, session, letter, stage="data", reply=reply, accepted=True))
+        await self._journal.add(self._entry(server, session, transaction, stage="data", reply=reply, accepted=True))
         return reply
 
     async def handle_exception(self, error: Exception) -> str:
@@ -139,13 +141,15 @@ class Handler:
         if login in self._users and self._users[login] == password:
             return AuthResult(success=True, auth_data=LoginPassword(login.encode(), b""))
         reply = "535 5.7.8 wrong login for the world's relay host"
-        entry = self._entry(server, session, _Letter(), stage="auth", reply=reply, accepted=False)
+        entry = self._entry(server, session, _Transaction(), stage="auth", reply=reply, accepted=False)
         task = asyncio.get_running_loop().create_task(self._journal.add(replace(entry, user=login)))
         self._background = [one for one in self._background if not one.done()] + [task]
         return AuthResult(success=False, handled=False, message=reply)
 
-    async def _refuse(self, server: Server, session: Session, letter: _Letter, stage: str, verdict: Verdict) -> str:
-        entry = self._entry(server, session, letter, stage=stage, reply=verdict.reply, accepted=False)
+    async def _refuse(
+        self, server: Server, session: Session, transaction: _Transaction, stage: str, verdict: Verdict
+    ) -> str:
+        entry = self._entry(server, session, transaction, stage=stage, reply=verdict.reply, accepted=False)
         await self._journal.add(entry)
         if verdict.reply.startswith("421") and server.transport is not None:
             # RFC 5321 section 3.8: 421 is followed by closing the connection.
@@ -153,7 +157,7 @@ class Handler:
         return verdict.reply
 
     def _entry(
-        self, server: SMTP, session: Session, letter: _Letter, *, stage: str, reply: str, accepted: bool
+        self, server: SMTP, session: Session, transaction: _Transaction, *, stage: str, reply: str, accepted: bool
     ) -> Entry:
         tls = server.transport.get_extra_info("ssl_object") if server.transport is not None else None
         cipher = tls.cipher() if tls is not None else None
@@ -165,13 +169,13 @@ class Handler:
             tls=(tls.version() or "") if tls is not None else "",
             cipher=cipher[0] if cipher else "",
             user=login.decode("utf-8", "replace"),
-            sender=letter.sender,
-            sender_params=letter.sender_params,
-            recipients=letter.recipients,
+            sender=transaction.sender,
+            sender_params=transaction.sender_params,
+            recipients=transaction.recipients,
             stage=stage,
             reply=reply,
             accepted=accepted,
-            content=letter.content,
+            content=transaction.content,
         )
 
 

@@ -54,9 +54,9 @@ def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
 
 
 def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[str, str]) -> tuple[str, ...]:
-    """The log lines of the moment that speak of the observation's letters; where there are none, of its client.
+    """The log lines of the moment that speak of the observation's messages; where there are none, of its client.
 
-    Letters are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `places` maps
+    Messages are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `places` maps
     addresses to the names of vantages.
     """
     begin, end = observation.started - SLACK, observation.started + observation.seconds + SLACK

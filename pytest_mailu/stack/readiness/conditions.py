@@ -172,14 +172,14 @@ class InternalServices:
         `IS_LOCAL_DOMAIN_H` means that Rspamd has read the list of domains from `admin`, without which anti-spoofing
         does nothing (2.0: core/rspamd/conf/multimap.conf).
         """
-        letter = (
+        message = (
             f"From: readiness@{population.DOMAIN}\r\nTo: readiness@{population.DOMAIN}\r\nSubject: ready\r\n"
             "Message-ID: <readiness@world.example>\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n\r\nready\r\n"
         ).encode()
         # Only that symbol (Rspamd's protocol, `Settings`): a whole scan would have the message greylisted.
         only = f'Settings: {{"symbols_enabled": ["{symbol}"]}}\r\n' if symbol else ""
-        head = f"POST /checkv2 HTTP/1.0\r\nHost: localhost\r\n{only}Content-Length: {len(letter)}\r\n\r\n"
-        request = head.encode() + letter
+        head = f"POST /checkv2 HTTP/1.0\r\nHost: localhost\r\n{only}Content-Length: {len(message)}\r\n\r\n"
+        request = head.encode() + message
 
         async def condition() -> str:
             try:
@@ -212,7 +212,7 @@ class InternalServices:
                 (f"RCPT TO:<{population.READINESS.address}>", b"250"),
                 ("DATA", b"354"),
             )
-            letter = f"From: {author}\r\nTo: {population.READINESS.address}\r\nSubject: {token}\r\n\r\n{token}\r\n."
+            message = f"From: {author}\r\nTo: {population.READINESS.address}\r\nSubject: {token}\r\n\r\n{token}\r\n."
             try:
                 async with self._conversation(host, 25) as say:
                     for line, expected in steps:
@@ -221,7 +221,7 @@ class InternalServices:
                             return ""  # Postfix refuses it before Rspamd sees it: the behaviours will show that
                         if not reply.startswith(expected):
                             return f"port 25 answers {reply.decode(errors='replace').strip()!r} to {line!r}"
-                    verdict = await say(letter)
+                    verdict = await say(message)
             except OSError as error:
                 return f"port 25: {error}"
             said = verdict.decode(errors="replace").strip()

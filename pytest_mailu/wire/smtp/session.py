@@ -16,14 +16,14 @@ from pytest_mailu.wire.transport.transcript import MASK
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a letter: the final reply, and the reply to each recipient."""
+    """What became of a message: the final reply, and the reply to each recipient."""
 
     reply: Reply
     recipients: dict[str, Reply]
 
 
 class SmtpSession(SmtpConnection):
-    """`SmtpConnection` with the verbs of a letter. Refusals raise `NotServed` except where a method says otherwise."""
+    """`SmtpConnection` with the verbs of a message. Refusals raise `NotServed` except where a method says otherwise."""
 
     async def login(
         self,
@@ -103,7 +103,7 @@ class SmtpSession(SmtpConnection):
     ) -> Sent:
         """MAIL, RCPT for each, DATA. With all recipients refused, raises as the first of them was.
 
-        A letter that some recipients get and others not is `Sent`; look at its `recipients`.
+        A message that some recipients get and others not is `Sent`; look at its `recipients`.
         """
         await self.mail(sender, *mail_parameters)
         answers: dict[str, Reply] = {}

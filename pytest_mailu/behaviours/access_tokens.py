@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.helpers import create_token, log_in
+from pytest_mailu.behaviours.helpers import create_token, delete_tokens, log_in
 from pytest_mailu.core.endpoints import (
     HTTPS_443,
     IMAPS_993,
@@ -124,18 +124,10 @@ async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
     core/admin/mailu/ui/views/tokens.py, 1.9 to master
     """
     user = TOKEN_DELETION_USERS[endpoint]
-    gone = await create_token(probe, user)
-    async with Site.open(probe) as site:
-        await site.login(user.address, user.password)
-        listed = await site.page("/token/list")
-        for number in set(_numbers(listed.text)):
-            await site.submit(f"/token/delete/{number}", {})
-    reply = await log_in(probe, endpoint, user.address, gone)
+    deleted = await create_token(probe, user)
+    await delete_tokens(probe, user)
+    reply = await log_in(probe, endpoint, user.address, deleted)
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
-
-
-def _numbers(page: str) -> list[str]:
-    return [part.partition('"')[0] for part in page.split("/token/delete/")[1:]]
 
 
 @behaviour("access/web/token", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)

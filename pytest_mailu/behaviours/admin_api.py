@@ -109,14 +109,19 @@ async def lifecycle(probe: Probe, kind: str) -> Observation:
         answers["gone"] = await api.ask("GET", place)
     steps = {step: reply.status for step, reply in answers.items()}
     bad = [step for step, status in steps.items() if status != (404 if step == "gone" else 200)]
-    words = Reply(str(steps[bad[0]]), "", f"{bad[0]}: {said(answers[bad[0]])}") if bad else None
+    reason = Reply(str(steps[bad[0]]), "", f"{bad[0]}: {said(answers[bad[0]])}") if bad else None
+    changed = _holds(answers["read_again"], thing.change, hidden=False)
+    if reason is None and not _holds(answers["read"], document):
+        reason = Reply("200", "", "create: not all of it was saved")
+    elif reason is None and not changed:
+        reason = Reply("200", "", "change: it was not saved")
     return probe.seen(
-        Outcome.REFUSED if bad else Outcome.ACCEPTED,
+        Outcome.REFUSED if reason else Outcome.ACCEPTED,
         Stage.COMMAND,
-        words,
+        reason,
         steps=steps,
         members=_members(answers["read"]),
-        changed=_changed(answers["read_again"], thing.change),
+        changed=changed,
     )
 
 
@@ -135,12 +140,15 @@ def _members(reply: HttpReply) -> list[str]:
     return sorted(document) if isinstance(document, dict) else []
 
 
-def _changed(reply: HttpReply, change: Mapping[str, Any]) -> bool:
+def _holds(reply: HttpReply, values: Mapping[str, Any], *, hidden: bool = True) -> bool:
+    """Whether an object that was read has these values; `hidden` allows members that are not shown, as passwords."""
     try:
         document = reply.json()
     except CannotAsk:
         return False
-    return isinstance(document, dict) and all(document.get(key) == value for key, value in change.items())
+    return isinstance(document, dict) and all(
+        document.get(key, value if hidden else None) == value for key, value in values.items()
+    )
 
 
 @behaviour(

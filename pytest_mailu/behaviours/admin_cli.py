@@ -146,7 +146,7 @@ async def domain(probe: Probe) -> Observation:
     await command(probe, "domain", name)
     async with Site.open(probe) as site:
         await site.login(ADMIN.address, ADMIN.password)
-        listed = name in (await site.page("/domain")).text
+        listed = name in (await site.inner_page("/domain")).text
     return probe.seen(Outcome.ACCEPTED if listed else Outcome.REFUSED, Stage.COMMAND)
 
 

@@ -115,6 +115,6 @@ async def create_alias(probe: Probe) -> Observation:
 async def _submitted(probe: Probe, path: str, values: dict[str, str]) -> None:
     async with Site.open(probe) as site:
         await site.login(ADMIN.address, ADMIN.password)
-        reply = await site.submit(path, values)
+        reply = await site.save(path, values)
     if reply.status not in (302, 303):
         raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))

@@ -136,20 +136,37 @@ async def create_token(probe: Probe, user: User, address: str = "") -> str:
 
 
 async def _create_token(probe: Probe, user: User, address: str) -> str:
+    comment = f"pytest-mailu {probe.unique_word()}"
     async with Site.open(probe) as site:
         await site.login(user.address, user.password)
         path = "/token/create"
-        page = await site.page(path)
-        fields = form(page.text)
-        token = fields.get("raw_password", "")
-        if page.status != 200 or not token:
+        page = await site.inner_page(path)
+        token = form(page.text).get("raw_password", "")
+        if not token:
             raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
         probe.transcript.hide(token)
-        values = {"comment": "pytest-mailu", "ip": address, "displayed_password": token}
-        reply = await site.http.post(site.admin + path, data={**fields, **values}, follow=False)
-        if reply.status != 302:
-            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
+        # The form has another token each time it is shown: this one is sent as it is.
+        values = {**form(page.text), "comment": comment, "ip": address, "displayed_password": token}
+        reply = await site.http.post(site.admin + path, data=values, follow=False)
+        if comment not in (await site.inner_page("/token/list")).text:
+            said = flash(reply.text) or "the token is not in the list"
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", said))
     return token
+
+
+async def delete_tokens(probe: Probe, user: User) -> None:
+    """Delete all tokens of a user by the web site's form. Raises CannotAsk where the site does not take part.
+
+    That a token is still there afterwards is for the caller to show.
+    """
+    try:
+        async with Site.open(probe) as site:
+            await site.login(user.address, user.password)
+            listed = (await site.inner_page("/token/list")).text
+            for number in {part.partition('"')[0] for part in listed.split("/token/delete/")[1:]}:
+                await site.save(f"/token/delete/{number}", {})
+    except NotServed as end:
+        raise CannotAsk(f"no token could be deleted on the web site: {end}") from end
 
 
 async def rcpt_from_stranger(probe: Probe, address: str) -> Reply:

@@ -123,8 +123,9 @@ async def refuses(probe: Probe, what: str) -> Observation:
                 answer = await sieve.command(f'RENAMESCRIPT "{name} 2" "{name}"')
                 await sieve.command(f'DELETESCRIPT "{name} 2"')
         kept = name in await sieve.listscripts()
-    # To be refused is what serves here; that nobody answers on 4190 does not.
-    outcome = Outcome.ALTERED if answer.ok else Outcome.ACCEPTED
+    # A refusal serves here, a closed port does not. What was refused must not be stored either.
+    stored = what == "broken-upload" and kept
+    outcome = Outcome.ALTERED if answer.ok or stored else Outcome.ACCEPTED
     return probe.seen(outcome, Stage.COMMAND, answer.reply, kept=kept)
 
 
@@ -140,7 +141,7 @@ async def space(probe: Probe) -> Observation:
         small = await sieve.command(f'HAVESPACE "{name}" 1000')
         huge = await sieve.command(f'HAVESPACE "{name}" 2000000000')
         stored = await sieve.command(f'PUTSCRIPT "{name}" ', LONG.encode())
-    right = small.ok and stored.ok
+        right = small.ok and stored.ok and (await sieve.getscript(name)) == LONG
     facts: dict[str, Any] = {
         "small": small.reply.code,
         "huge": huge.reply.code,

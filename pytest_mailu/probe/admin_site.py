@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_mailu.core.endpoints import HTTPS_443, Endpoint
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
@@ -41,30 +42,63 @@ class Site:
     async def login(self, user: str, password: str, query: str = "") -> HttpReply:
         """Log in as the login page's form does; the redirect that follows is the reply.
 
-        Raises `NotServed(AUTH_FAILED, AUTH)` where the form is shown again, with what the page says.
+        Raises `NotServed(AUTH_FAILED, AUTH)` where the form is shown again, or the redirect leads back to it.
         """
         data = {"email": user, "pw": password, "pwned": "-1", "submitAdmin": "Sign in"}
         reply = await self.http.post(LOGIN + query, data=data, follow=False)
         if reply.status == 302:
+            if _leads_to_login(reply):
+                raise NotServed(Outcome.AUTH_FAILED, Stage.AUTH, Reply("302", "", "redirects to the login page"))
             return reply
         outcome = Outcome.AUTH_FAILED if reply.status in (200, 401, 403) else Outcome.REFUSED
         outcome = Outcome.DEFERRED if reply.status == 429 else outcome
         raise NotServed(outcome, Stage.AUTH, Reply(str(reply.status), "", flash(reply.text)))
 
     async def page(self, path: str) -> HttpReply:
-        """A page of the administration; `path` is behind `WEB_ADMIN`."""
+        """A page of the administration, or where it redirects to; `path` is behind `WEB_ADMIN`."""
         return await self.http.get(self.admin + path)
 
-    async def submit(self, path: str, values: Mapping[str, str], leave_out: tuple[str, ...] = ()) -> HttpReply:
-        """Fill in the form of a page and send it; what is not in `values` stays as the page has it.
+    async def inner_page(self, path: str) -> HttpReply:
+        """The same for somebody who is logged in.
 
-        Gives the redirect that answers a form that was taken, or the page that says what is wrong.
+        Raises `NotServed(REFUSED, COMMAND)` for an error, and for the login page in its place: the session is lost.
         """
         page = await self.page(path)
+        if urlsplit(page.url).path.startswith(LOGIN):
+            raise _session_lost(page.chain[0].status if page.chain else page.status)
         if page.status != 200:
             raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(page.status), "", flash(page.text)))
+        return page
+
+    async def send_form(self, path: str, values: Mapping[str, str], leave_out: tuple[str, ...] = ()) -> HttpReply:
+        """Fill in the form of a page and send it; what is not in `values` stays as the page has it.
+
+        The reply tells little: releases answer with 200 or a redirect whether they saved something or not.
+        """
+        page = await self.inner_page(path)
         fields = {name: value for name, value in form(page.text).items() if name not in leave_out}
         return await self.http.post(self.admin + path, data={**fields, **values}, follow=False)
+
+    async def save(self, path: str, values: Mapping[str, str]) -> HttpReply:
+        """Fill in a form and send it, to have something saved. Whether it was has to be read back, or shown.
+
+        Raises `NotServed(REFUSED, COMMAND)` for an error, and for a redirect to the login page: the session is lost.
+        """
+        reply = await self.send_form(path, values)
+        if _leads_to_login(reply):
+            raise _session_lost(reply.status)
+        if reply.status >= 400:
+            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", flash(reply.text)))
+        return reply
+
+
+def _leads_to_login(reply: HttpReply) -> bool:
+    return reply.status in (301, 302, 303) and urlsplit(reply.header("location")).path.startswith(LOGIN)
+
+
+def _session_lost(status: int) -> NotServed:
+    said = "redirects to the login page: the session is lost"
+    return NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(status), "", said))
 
 
 @asynccontextmanager

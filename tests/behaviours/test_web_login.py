@@ -30,7 +30,7 @@ class Site:
     async def login(self, user: str, password: str) -> HttpReply:
         return HttpReply(302, "https://mail.post.example/", (), b"")
 
-    async def submit(self, path: str, values, leave_out=()) -> HttpReply:
+    async def send_form(self, path: str, values, leave_out=()) -> HttpReply:
         if not self._guards:
             self.name = values["displayed_name"]
         return HttpReply(self._status, "https://mail.post.example/", (), b"")

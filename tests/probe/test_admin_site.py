@@ -70,14 +70,14 @@ def test_a_redirect_is_a_login() -> None:
 def test_a_form_is_sent_with_its_own_values_and_without_what_is_left_out() -> None:
     http = Http(reply(200, PAGE), reply(302))
     site = Site(http, "/admin")  # type: ignore[arg-type]
-    asyncio.run(site.submit("/user/create/x", {"localpart": "new"}, leave_out=("csrf_token",)))
+    asyncio.run(site.send_form("/user/create/x", {"localpart": "new"}, leave_out=("csrf_token",)))
     assert http.sent == [{"localpart": "new", "enabled": "y", "admin": "b", "reply_body": "Away & gone"}]
 
 
 def test_a_form_that_is_not_shown_cannot_be_sent() -> None:
     site = Site(Http(reply(403)), "/admin")  # type: ignore[arg-type]
     with pytest.raises(NotServed) as stopped:
-        asyncio.run(site.submit("/user/create/x", {}))
+        asyncio.run(site.save("/user/create/x", {}))
     assert stopped.value.outcome is Outcome.REFUSED
 
 

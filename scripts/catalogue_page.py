@@ -308,7 +308,7 @@ def _outside(catalogue: Catalogue) -> Iterator[str]:
         (
             (
                 f"{entry.need} {_code(entry.value)}",
-                entry.service or "every service",
+                (entry.service or "every service") + (f" ({_code(entry.when)})" if entry.when else ""),
                 _span(entry),
                 f"{_cell(entry.advice.cause)} {_cell(entry.advice.remedy)}",
                 str(entry.advice.source),

@@ -9,6 +9,7 @@ from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Catalogue, load
 from pytest_mailu.deployment.checks import (
     compose,
+    host,
     images,
     known,
     networks,
@@ -20,6 +21,7 @@ from pytest_mailu.deployment.checks import (
     settings,
     values,
 )
+from pytest_mailu.deployment.host import Host
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
@@ -38,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     outside.check,
     route.check,
     known.check,
+    host.check,
 )
 
 
@@ -47,9 +50,14 @@ def check(
     new: Release,
     after: Deployment | None = None,
     catalogue: Catalogue | None = None,
+    *,
+    machine: Host | None = None,
 ) -> tuple[Note, ...]:
-    """What `old` and `new` make of a deployment; `after` is it with the changes that are meant for `new`."""
-    subject = Subject(old, new, before, after or before, catalogue or load())
+    """What `old` and `new` make of a deployment; `after` is it with the changes that are meant for `new`.
+
+    `machine` is what is known of the host that it runs on.
+    """
+    subject = Subject(old, new, before, after or before, catalogue or load(), machine)
     notes: dict[str, Note] = {}
     for one in CHECKS:
         for note in one(subject):

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import Catalogue, Difference
+from pytest_mailu.deployment.host import Host
 from pytest_mailu.deployment.model import Deployment, Service
 
 IMAGE_NAMES = {
@@ -35,13 +36,17 @@ _FALSE = frozenset(("", "none", "false", "no", "off"))
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Both releases, the deployment today (`before`) and with the changes meant for the new release (`after`)."""
+    """Both releases, the deployment today (`before`) and with the changes meant for the new release (`after`).
+
+    `host` is None where nothing is known of the machine that it runs on.
+    """
 
     old: Release
     new: Release
     before: Deployment
     after: Deployment
     catalogue: Catalogue
+    host: Host | None = None
 
     def differences(self) -> dict[str, list[Difference]]:
         """What the catalogue knows of settings between the two releases, by name."""

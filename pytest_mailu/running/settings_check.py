@@ -15,6 +15,7 @@ from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.reader import Sources, read_deployment, with_settings
 from pytest_mailu.judging.judge import judge
+from pytest_mailu.running.host import host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +68,5 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
         if plan.deployment is not None or plan.check_only:
             raise
         return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
-    return SettingsCheck({note.id: note for note in check(before, *releases, after)}, before)
+    notes = check(before, *releases, after, machine=host_of(before.root))
+    return SettingsCheck({note.id: note for note in notes}, before)

@@ -15,9 +15,14 @@ def review(catalogue: Catalogue) -> list[str]:
 
 
 def _notices(catalogue: Catalogue) -> list[str]:
-    names = {notice.id: notice.when.partition("=")[0] for notice in catalogue.notices if notice.when}
+    conditions = [
+        *((f"notice {notice.id}", notice.when) for notice in catalogue.notices),
+        *((f"host {entry.need} {entry.value}", entry.when) for entry in catalogue.hosts),
+    ]
     return [
-        f"notice {id_}: it depends on no setting: {name}" for id_, name in names.items() if not catalogue.setting(name)
+        f"{what}: it depends on no setting: {when}"
+        for what, when in conditions
+        if when and not catalogue.setting(when.partition("=")[0])
     ]
 
 

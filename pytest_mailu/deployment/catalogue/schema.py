@@ -10,6 +10,16 @@ from fnmatch import fnmatchcase
 
 from pytest_mailu.core.releases import Release
 
+_HOST_VALUES: Mapping[str, str] = {
+    "cpu-feature": r"[a-z0-9_]+",
+    "architecture": r"[a-z0-9/]+( [a-z0-9/]+)*",
+    "engine": r"(!=|>=|<)[\d.]+",
+    "compose": r"(!=|>=|<)[\d.]+",
+    "kernel": r"\d+\.\d+",
+    "memory": r"\d+ GB",
+}
+"""What a host may have to have → how its value is written."""
+
 
 class Kind(StrEnum):
     """How the value of a setting is read."""
@@ -424,12 +434,23 @@ class LogFormat(Period):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRequirement(Period):
-    """What the host must have. `need`: cpu-feature, architecture, engine, compose, memory or kernel."""
+    """What the host must have. `when` as in `SettingChange`.
+
+    `need` and what `value` is: cpu-feature (a flag of /proc/cpuinfo), architecture (those of images, with blanks
+    between), engine and compose (a version specifier), kernel (the first version that does), memory (`3 GB`).
+    """
 
     need: str
     value: str
     advice: Advice
     service: str = ""
+    when: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a need of another kind, or a value that does not fit it."""
+        Period.__post_init__(self)
+        if not re.fullmatch(_HOST_VALUES.get(self.need, r"(?!)"), self.value):
+            raise ValueError(f"need = {self.need!r} with value = {self.value!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,7 @@ class _Reader:
                 found = values(read_assignments(self._folder.read(env_file, str(entry.place)), inner.get))
                 inner = {**found, **inner}
             included = self._rebased(self.files(paths, inner, (*including, path)), base)
+            _check_conflicts(included, document, entry.place)
             whole = merge(included, whole)
         assert isinstance(whole, Keys)  # noqa: S101
         return whole
@@ -231,6 +232,19 @@ class _Reader:
         if "image" not in own.values and wanted[0].text in self.written:
             self.written[name] = self.written[wanted[0].text]
         return merge(base, own)
+
+
+def _check_conflicts(included: Keys, document: Keys, place: Place) -> None:
+    """Raise UsageError where an included file defines what the including file defines as well."""
+    for table in _MERGED_TABLES:
+        ours, theirs = document.get(table), included.get(table)
+        if not isinstance(ours, Keys) or not isinstance(theirs, Keys):
+            continue
+        for name in ours.values.keys() & theirs.values.keys():
+            raise UsageError(
+                f"{place}: {name} is defined in {ours.place_of(name).file} and in the included file",
+                f"Change it in an override file ({OVERRIDES[2]}), or remove one of the two.",
+            )
 
 
 def _services(tree: Keys) -> dict[str, Keys]:

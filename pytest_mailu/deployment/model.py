@@ -139,6 +139,7 @@ class Deployment:
     unset: Mapping[str, Place] = field(default_factory=dict)
     version_key: Place | None = None
     env_file: Text | None = None
+    dot_env: Text | None = None
     compose_files: tuple[Text, ...] = ()
     outside: Mapping[str, Text] = field(default_factory=dict)
 

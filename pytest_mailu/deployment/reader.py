@@ -65,6 +65,7 @@ def read_deployment(sources: Sources) -> Deployment:
         deployment = Deployment(
             folder.root,
             variables=variables,
+            dot_env=dot_env,
             services=services,
             networks=networks_of(composed.tree),
             volumes=volumes_of(composed.tree),
@@ -84,6 +85,7 @@ def read_deployment(sources: Sources) -> Deployment:
         root=folder.root,
         settings=_settings(read),
         variables=deployment.variables,
+        dot_env=deployment.dot_env,
         services=services,
         networks=deployment.networks,
         volumes=deployment.volumes,

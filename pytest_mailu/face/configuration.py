@@ -16,6 +16,7 @@ from pytest_mailu import __version__
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn, RunInfo
 from pytest_mailu.core.plan import Plan, is_path, side_spec
+from pytest_mailu.deployment.fix import check_folder
 from pytest_mailu.deployment.reader import Sources
 from pytest_mailu.face.deployment import files_of, release_in_use
 from pytest_mailu.face.options import OPTIONS, Option
@@ -42,6 +43,10 @@ def plan_of(config: pytest.Config) -> Plan:
     )
     if given["mailu_check"] and not files.given:
         raise UsageError("--mailu-check: no files are named", "Add --mailu-deployment /mailu, or --mailu-env FILE.")
+    if (fix := _path(given["mailu_fix"])) is not None:
+        if not files.given:
+            raise UsageError("--mailu-fix: no files are named", "Add --mailu-deployment /mailu.")
+        check_folder(fix)
     if given["mailu_from"] is None and given["mailu_to"] is not None and files.given:
         given["mailu_from"] = release_in_use(files)
     for dest, option in (("mailu_from", "--mailu-from"), ("mailu_to", "--mailu-to")):
@@ -59,6 +64,7 @@ def plan_of(config: pytest.Config) -> Plan:
         overrides=files.overrides,
         deployment=files.folder,
         check_only=bool(given["mailu_check"]),
+        fix=_path(given["mailu_fix"]),
         pull=str(given["mailu_pull"]),
         keep=bool(given["mailu_keep"]),
         report=_path(given["mailu_report"]),

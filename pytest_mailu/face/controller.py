@@ -13,6 +13,7 @@ from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Decision, FailOn, Report, Verdict
 from pytest_mailu.core.plan import Plan
+from pytest_mailu.deployment.fix import write as write_proposal
 from pytest_mailu.face.collection import Collection, behaviour_id, split_arguments
 from pytest_mailu.face.configuration import run_info, usage_errors
 from pytest_mailu.face.distribution import Distribution
@@ -125,6 +126,11 @@ class Controller:
 
     def _conclude(self) -> Report:
         report = self._reported.conclude()
+        if self._plan.fix is not None and self._reported.settings.proposal is not None:
+            try:
+                write_proposal(self._plan.fix, self._reported.settings.proposal)
+            except MailuError as error:
+                self._write_error = error
         if self._plan.report is not None:
             try:
                 write(self._plan.report, report, self._reported.results.comparisons, self._reported.recordings())

@@ -145,6 +145,9 @@ class ReportedRun:
 
     def _notes(self, answered: int, complete: bool) -> list[str]:
         notes = [self.settings.problem] if self.settings.problem else []
+        if (proposal := self.settings.proposal) is not None:
+            notes.append(f"Proposed files are in {self._plan.fix}. Your own files are as they were. The changes:")
+            notes += proposal.changed
         if self.failure is not None:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:

@@ -11,20 +11,25 @@ from pytest_mailu.core.model import Comparison, Observation, Question
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.fix import Proposal, propose
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.reader import Sources, read_deployment, with_settings
-from pytest_mailu.judging.judge import judge
+from pytest_mailu.judging.judge import QUIET, judge
 from pytest_mailu.running.host import host_of
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsCheck:
-    """The notes on a deployment by id. `problem` says why there are none although files were named."""
+    """The notes on a deployment by id. `problem` says why there are none although files were named.
+
+    `proposal` has the files for the new release where `--mailu-fix` asks for them.
+    """
 
     notes: Mapping[str, Note] = field(default_factory=dict)
     deployment: Deployment | None = None
     problem: str = ""
+    proposal: Proposal | None = None
 
     @property
     def behaviours(self) -> tuple[Behaviour, ...]:
@@ -69,4 +74,6 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
             raise
         return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
     notes = check(before, *releases, after, machine=host_of(before.root))
-    return SettingsCheck({note.id: note for note in notes}, before)
+    found = [note for note in notes if judge(note.question, [note.old], [note.new]).verdict not in QUIET]
+    proposal = propose(before, found, releases[1]) if plan.fix is not None else None
+    return SettingsCheck({note.id: note for note in notes}, before, proposal=proposal)

@@ -206,7 +206,7 @@ COMPOSE = "docker-compose.yml"
         ("services:\n  a: {extends: b}\n  b: {extends: a}\n", "services extend each other in a circle"),
         ("services:\n  a: {extends: z}\n", "line 2: there is no service z in docker-compose.yml"),
         ("services:\n  a: {extends: {file: z.yml, service: z}}\n", "line 2: z.yml: there is no such file"),
-        ("include: [docker-compose.yml]\n", "line 1: the files include each other in a circle"),
+        ("include: [docker-compose.yml]\nservices: {}\n", "line 1: the files include each other in a circle"),
         ("include: ['https://example.org/c.yml']\n", "line 1: https://example.org/c.yml is not a local file"),
         ("include: [../c.yml]\n", "c.yml is outside the folder"),
         ("services:\n  admin: {image: x, env_file: no.env}\n", "line 2: no.env: there is no such file"),

@@ -27,9 +27,8 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.probe.sessions import REPLY_SECONDS
 from pytest_mailu.wire.tls.handshake import Certificate
-from pytest_mailu.wire.tls.starttls import answers_injected
+from pytest_mailu.wire.tls.injection import answers_injected
 from pytest_mailu.wire.transport.errors import NotServed
-from pytest_mailu.wire.transport.stream import LineStream
 
 ENCRYPTED = (
     SMTP_25,
@@ -223,8 +222,7 @@ async def injection(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 3207 section 6; CVE-2011-0411, CVE-2021-33515
     """
-    async with LineStream.open(
-        probe.connector, FRONT, endpoint.port, transcript=probe.transcript, timeout=REPLY_SECONDS
-    ) as stream:
-        answered = await answers_injected(stream, endpoint.protocol)
+    answered = await answers_injected(
+        probe.connector, FRONT, endpoint.port, endpoint.protocol, transcript=probe.transcript, timeout=REPLY_SECONDS
+    )
     return probe.seen(Outcome.ACCEPTED if answered else Outcome.REFUSED, Stage.TLS)

@@ -10,7 +10,7 @@ from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.service_access import ServiceAccess
 from pytest_mailu.stack.stack import Stack
 from pytest_mailu.stack.world.control import World
-from pytest_mailu.wire.transport.connector import Connector, SocksConnector
+from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk
 
 
@@ -39,7 +39,7 @@ class SideStack:
     @property
     def connector(self) -> Connector:
         """How clients connect to the stack."""
-        return SocksConnector(self._running.world.proxy_port)
+        return self._running.world.proxy
 
     @property
     def world(self) -> World:

@@ -30,6 +30,7 @@ from pytest_mailu.stack.readiness.services import ServiceReadiness
 from pytest_mailu.stack.service_access import ServiceAccess
 from pytest_mailu.stack.settings.variants import MX, Variant
 from pytest_mailu.stack.world.control import World
+from pytest_mailu.wire.transport.connector import SocksConnector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -183,7 +184,7 @@ class Stack:
         self._progress(f"{self.release}: starting")
         await self._containers.start(_STARTED_FIRST)
         await self.project.open_world()
-        self.world = World(await self._containers.proxy_port())
+        self.world = World(SocksConnector(await self._containers.proxy_port()))
         self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
         self.services = ServiceAccess(
             self._containers, self.project.services, self._readiness, self._changing, self.plan.seconds

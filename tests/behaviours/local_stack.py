@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_mailu.core.commands import CommandResult
-from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
-from tests.wire.direct import DirectConnector
+from tests.wire.direct import LocalConnector
 
 Answer = Callable[[str, tuple[str, ...]], CommandResult]
-
-
-class LocalConnector:
-    """Leads every host's port to the one that `ports` has for it; others are closed."""
-
-    def __init__(self, ports: Mapping[int, int]) -> None:
-        self._ports = ports
-
-    async def connect(self, host: str, port: int, vantage: Vantage) -> socket.socket:
-        # Port 1 of this machine is closed.
-        return await DirectConnector().connect("127.0.0.1", self._ports.get(port, 1), vantage)
 
 
 class LocalServices:

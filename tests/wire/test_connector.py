@@ -104,4 +104,4 @@ def test_a_missing_proxy_says_nothing_about_the_server():
                 pass
         return caught.value.reason
 
-    assert "not there" in asyncio.run(run())
+    assert "cannot be reached" in asyncio.run(run())

@@ -319,7 +319,6 @@ def test_sieve():
     assert sieve(lambda s: s.getscript("one"), expect('GETSCRIPT "one"'), say(f"{{{len(text)}}}", text, "OK")) == text
     put = (expect('PUTSCRIPT "one" {5+}'), take(5), expect(), say("OK (WARNINGS) {4}", "hmm!"))
     assert sieve(lambda s: s.putscript("one", "keep;"), *put) == Reply("OK", "WARNINGS", "hmm!")
-    assert sieve(lambda s: s.havespace("one", 9), expect('HAVESPACE "one" 9'), say('OK "fits"')).text == "fits"
     assert sieve(lambda s: s.setactive(""), expect('SETACTIVE ""'), say("OK")) == Reply("OK")
     assert sieve(lambda s: s.deletescript("a"), expect('DELETESCRIPT "a"'), say("OK")) == Reply("OK")
     check = (expect("CHECKSCRIPT {1+}"), take(1), expect(), say('NO "line 1: error"'))

@@ -285,28 +285,6 @@ def test_what_came_before_tls_is_not_taken_for_an_answer_under_tls():
     assert asyncio.run(run()) == "again"
 
 
-@pytest.mark.parametrize(
-    ("answers", "leaked"),
-    [((say("221 2.0.0 Bye"),), ()), ((say("252 injected", "221 2.0.0 Bye"),), (Reply("252", "", "injected"),))],
-)
-def test_commands_injected_behind_starttls_show_when_they_are_answered(answers, leaked):
-    async def run():
-        script = (GREETING, *EHLO, expect("STARTTLS"), expect("VRFY"), say("220 go"), start_tls, expect("QUIT"))
-        async with peer(*script, *answers) as served, opened(served) as session:
-            return await session.starttls_with(b"VRFY injected\r\n")
-
-    assert asyncio.run(run()) == leaked
-
-
-def test_an_injected_command_that_breaks_the_handshake_was_not_answered():
-    async def run():
-        script = (GREETING, *EHLO, expect("STARTTLS"), expect("VRFY"), say("220 go"), hang_up)
-        async with peer(*script) as served, opened(served) as session:
-            return await session.starttls_with(b"VRFY injected\r\n")
-
-    assert asyncio.run(run()) == ()
-
-
 def test_auth_not_offered_sends_nothing():
     end = ends(GREETING, expect("EHLO"), say("250 mail"), expect("QUIT"))
     assert isinstance(end, NotServed)

@@ -11,9 +11,8 @@ import pytest
 from pytest_mailu.core.endpoints import Protocol, Tls
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
-from pytest_mailu.wire.tls.starttls import answers_injected
+from pytest_mailu.wire.tls.injection import answers_injected
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
-from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
 from tests.wire.direct import DirectConnector
 
@@ -46,19 +45,23 @@ TO_TLS: dict[str, tuple[Step, ...]] = {
     Protocol.IMAP: (
         say("* OK hi"),
         expect("CAPABILITY"),
-        say("* CAPABILITY STARTTLS", "c OK"),
+        say("* CAPABILITY STARTTLS", "a1 OK"),
         expect("STARTTLS"),
-        say("s OK go"),
+        say("a2 OK go"),
     ),
     Protocol.POP3: (say("+OK hi"), expect("CAPA"), say("+OK", "STLS", "."), expect("STLS"), say("+OK")),
     Protocol.MANAGESIEVE: (say('"STARTTLS"', "OK"), expect("STARTTLS"), say("OK")),
 }
 BARE: dict[str, tuple[Step, ...]] = {
     Protocol.SMTP: (say("220 hi"), expect("EHLO"), say("250 hi")),
-    Protocol.IMAP: (say("* OK hi"), expect("CAPABILITY"), say("* CAPABILITY X", "c OK")),
+    Protocol.IMAP: (say("* OK hi"), expect("CAPABILITY"), say("* CAPABILITY X", "a1 OK")),
     Protocol.POP3: (say("+OK hi"), expect("CAPA"), say("+OK", ".")),
     Protocol.MANAGESIEVE: (say('"SASL" ""', "OK"),),
 }
+
+
+async def answered_by(port: int, protocol: Protocol) -> bool:
+    return await answers_injected(DirectConnector(), "127.0.0.1", port, protocol, timeout=5)
 
 
 def shake(*script: Step, server: ssl.SSLContext | None = None, seconds: float = 5.0, **how) -> TlsFacts:
@@ -126,7 +129,7 @@ def test_starttls_not_offered(protocol):
     [
         (Protocol.SMTP, "454 4.7.0 no", Outcome.DEFERRED),
         (Protocol.SMTP, "502 no", Outcome.REFUSED),
-        (Protocol.IMAP, "s NO no", Outcome.REFUSED),
+        (Protocol.IMAP, "a2 NO no", Outcome.REFUSED),
         (Protocol.POP3, "-ERR no", Outcome.REFUSED),
         (Protocol.MANAGESIEVE, 'NO "no"', Outcome.REFUSED),
     ],
@@ -200,11 +203,8 @@ def test_commands_injected_behind_starttls(protocol, injected, answer, bye, answ
     script = (*before, expect(injected), go, start_tls, *greeting, *((say(answer),) if answered else ()))
 
     async def run():
-        async with (
-            peer(*script, expect(), say(bye), hang_up) as served,
-            LineStream.open(DirectConnector(), "127.0.0.1", served.port, timeout=5) as stream,
-        ):
-            return await answers_injected(stream, protocol), served.surprises
+        async with peer(*script, expect(), say(bye), hang_up) as served:
+            return await answered_by(served.port, protocol), served.surprises
 
     assert asyncio.run(run()) == (answered, [])
 
@@ -212,11 +212,8 @@ def test_commands_injected_behind_starttls(protocol, injected, answer, bye, answ
 @pytest.mark.parametrize("protocol", TO_TLS)
 def test_an_injected_command_that_breaks_the_handshake_was_not_answered(protocol):
     async def run():
-        async with (
-            peer(*TO_TLS[protocol], hang_up) as served,
-            LineStream.open(DirectConnector(), "127.0.0.1", served.port, timeout=5) as stream,
-        ):
-            return await answers_injected(stream, protocol)
+        async with peer(*TO_TLS[protocol], hang_up) as served:
+            return await answered_by(served.port, protocol)
 
     assert asyncio.run(run()) is False
 

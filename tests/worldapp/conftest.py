@@ -24,6 +24,7 @@ from pytest_mailu.stack.docker.networks import Segment
 from pytest_mailu.stack.world.control import World
 from pytest_mailu.stack.world.plan import PORTS, make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
+from pytest_mailu.wire.transport.connector import SocksConnector
 
 PLACES = {
     vantage: Segment(IPv4Network(f"127.0.{number}.0/24"), 10 if vantage is Vantage.INSIDE else 20)
@@ -42,7 +43,7 @@ class Running:
 
     @property
     def world(self) -> World:
-        return World(self.ports["proxy"])
+        return World(SocksConnector(self.ports["proxy"]))
 
     @property
     def address(self) -> str:

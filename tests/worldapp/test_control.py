@@ -13,6 +13,7 @@ from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.stack.world.control import World
 from pytest_mailu.stack.world.zones import DnsRecord
+from pytest_mailu.wire.transport.connector import SocksConnector
 from pytest_mailu.wire.transport.errors import CannotAsk
 
 
@@ -104,7 +105,7 @@ def test_a_world_that_is_not_there_is_trouble_in_plain_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(CannotAsk, match=f":{port}"):
-        asyncio.run(World(port).ping())
+        asyncio.run(World(SocksConnector(port)).ping())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

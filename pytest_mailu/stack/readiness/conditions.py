@@ -6,20 +6,24 @@ A port that is under test is never a condition: a closed 465 is an observation, 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import urlencode
-
-from python_socks import ProxyError, ProxyType
-from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.core import population
-from pytest_mailu.core.model import Vantage
+from pytest_mailu.core.endpoints import SMTP_25, Tls
+from pytest_mailu.core.model import Reply, Stage, Vantage
+from pytest_mailu.core.text import show_line
 from pytest_mailu.stack.docker.events import ContainerExit
+from pytest_mailu.wire.http.client import HttpSession
+from pytest_mailu.wire.smtp.session import SmtpSession
+from pytest_mailu.wire.transport.connector import Connector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.stream import LineStream
 
 Condition: TypeAlias = Callable[[], Awaitable[str]]
 """Returns what is still missing; the empty string when the condition is met."""
@@ -27,9 +31,10 @@ Condition: TypeAlias = Callable[[], Awaitable[str]]
 EVERY = 0.1
 """Seconds between two checks of a condition: nothing signals that a service has begun to listen."""
 _ANSWER_SECONDS = 5.0
-_FORM = "application/x-www-form-urlencoded"
-_POLICY = re.compile(rb"(?:450|55\d)[ -]")
-"""Replies of a policy. 421 and 451 mean that something is not ready yet (RFC 5321 section 4.2.2)."""
+_MAIL_SECONDS = 15.0
+RSPAMD_PORT = 11334
+_POLICY = re.compile(r"450|55\d")
+"""Reply codes of a policy. 421 and 451 mean that something is not ready yet (RFC 5321 section 4.2.2)."""
 
 
 class NotReady(Exception):
@@ -96,55 +101,30 @@ async def _first_exit(exits: Callable[[], ContainerExit | None], every: float) -
 
 @dataclass(frozen=True, slots=True)
 class InternalServices:
-    """Talks to inner services through the world's SOCKS proxy, from inside Mailu's own network."""
+    """Conditions on services inside Mailu's own network, asked from there through the world's SOCKS proxy."""
 
-    proxy_port: int
-
-    async def ask(self, host: str, port: int, request: bytes, enough: bytes) -> bytes:
-        """Sends `request` and reads until `enough` was seen, or the end. Raises OSError when nobody is there."""
-        inside = str(Vantage.INSIDE)
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.proxy_port, username=inside, password=inside, rdns=True)
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                reader, writer = await asyncio.open_connection(sock=await proxy.connect(host, port))
-                try:
-                    writer.write(request)
-                    answer = b""
-                    while enough not in answer and (more := await reader.read(65536)):
-                        answer += more
-                    return answer
-                finally:
-                    writer.close()
-        except ProxyError as error:
-            raise OSError(str(error)) from error
-        except TimeoutError:
-            raise OSError("no answer") from None
+    connector: Connector
 
     def greets(self, host: str, port: int, greeting: bytes) -> Condition:
         """Met when the service sends a greeting that begins with `greeting`."""
 
-        async def condition() -> str:
-            try:
-                answer = await self.ask(host, port, b"", b"\n")
-            except OSError as error:
-                return f"port {port}: {error}"
-            return "" if answer.startswith(greeting) else f"port {port} says {answer[:80].decode(errors='replace')!r}"
+        async def ask() -> str:
+            stream = LineStream.open(self.connector, host, port, vantage=Vantage.INSIDE, timeout=_ANSWER_SECONDS)
+            async with stream as opened, opened.reply(Stage.GREETING):
+                line = await opened.line()
+            return "" if line.startswith(greeting) else f"says {show_line(line, 80)!r}"
 
-        return condition
+        return _condition(port, ask)
 
     def answers_http(self, host: str, port: int, path: str) -> Condition:
         """Met when GET returns a status below 400."""
 
-        async def condition() -> str:
-            request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
-            try:
-                answer = await self.ask(host, port, request, b"\r\n")
-            except OSError as error:
-                return f"port {port}: {error}"
-            status = answer.split(b" ", 2)[1:2]
-            return "" if status and status[0] < b"400" else f"{path} answers {answer[:80].decode(errors='replace')!r}"
+        async def ask() -> str:
+            async with self._http(host, port) as web:
+                reply = await web.get(path, follow=False)
+            return "" if reply.status < 400 else f"answers {path} with status {reply.status}"
 
-        return condition
+        return _condition(port, ask)
 
     def has_handled_a_login(self, host: str, port: int) -> Condition:
         """Met when the web site has answered one login, whatever the answer (core/admin/mailu/sso/views/base.py).
@@ -153,18 +133,14 @@ class InternalServices:
         address): this one comes alone.
         """
         user = population.READINESS
-        form = urlencode({"email": user.address, "pw": user.password, "pwned": "-1", "submitAdmin": "Sign in"})
-        head = f"POST /sso/login HTTP/1.0\r\nHost: localhost\r\nContent-Type: {_FORM}\r\nContent-Length: {len(form)}"
-        request = f"{head}\r\n\r\n{form}".encode()
+        form = {"email": user.address, "pw": user.password, "pwned": "-1", "submitAdmin": "Sign in"}
 
-        async def condition() -> str:
-            try:
-                answer = await self.ask(host, port, request, b"\r\n")
-            except OSError as error:
-                return f"port {port}: {error}"
-            return "" if answer else f"port {port} does not answer"
+        async def ask() -> str:
+            async with self._http(host, port) as web:
+                await web.post("/sso/login", data=form, follow=False)
+            return ""
 
-        return condition
+        return _condition(port, ask)
 
     def rspamd_scans(self, host: str, *, symbol: str = "") -> Condition:
         """Met when Rspamd scans a message and finds `symbol` in it.
@@ -177,20 +153,16 @@ class InternalServices:
             "Message-ID: <readiness@world.example>\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n\r\nready\r\n"
         ).encode()
         # Only that symbol (Rspamd's protocol, `Settings`): a whole scan would have the message greylisted.
-        only = f'Settings: {{"symbols_enabled": ["{symbol}"]}}\r\n' if symbol else ""
-        head = f"POST /checkv2 HTTP/1.0\r\nHost: localhost\r\n{only}Content-Length: {len(message)}\r\n\r\n"
-        request = head.encode() + message
+        headers = {"Settings": json.dumps({"symbols_enabled": [symbol]})} if symbol else {}
 
-        async def condition() -> str:
-            try:
-                answer = await self.ask(host, 11334, request, b"\0")
-            except OSError as error:
-                return f"port 11334: {error}"
-            if not answer.startswith(b"HTTP/1.1 200") and not answer.startswith(b"HTTP/1.0 200"):
-                return f"/checkv2 answers {answer[:80].decode(errors='replace')!r}"
-            return "" if symbol.encode() in answer else "Rspamd has not read the list of domains from admin yet"
+        async def ask() -> str:
+            async with self._http(host, RSPAMD_PORT) as web:
+                reply = await web.post("/checkv2", content=message, headers=headers, follow=False)
+            if reply.status != 200:
+                return f"answers /checkv2 with status {reply.status}"
+            return "" if symbol.encode() in reply.body else "Rspamd has not read the list of domains from admin yet"
 
-        return condition
+        return _condition(RSPAMD_PORT, ask)
 
     def refuses_spoofed_mail(self, host: str, stranger: str) -> Condition:
         """Met when Postfix and Rspamd refuse a stranger's message with a local user's address as its author.
@@ -200,60 +172,66 @@ class InternalServices:
         greylists known ones.
         """
 
-        async def condition() -> str:
+        async def ask() -> str:
             token = secrets.token_hex(8)
             author = f"readiness-{token}@{population.DOMAIN}"
-            steps: tuple[tuple[str, bytes], ...] = (
-                ("", b"220"),
-                ("EHLO front", b"250"),
-                (f"XCLIENT ADDR={stranger} NAME={population.STRANGER_HOST} PROTO=ESMTP", b"220"),
-                (f"EHLO {population.STRANGER_HOST}", b"250"),
-                (f"MAIL FROM:<{author}>", b"250"),
-                (f"RCPT TO:<{population.READINESS.address}>", b"250"),
-                ("DATA", b"354"),
+            steps = (
+                (f"XCLIENT ADDR={stranger} NAME={population.STRANGER_HOST} PROTO=ESMTP", "220"),
+                (f"EHLO {population.STRANGER_HOST}", "250"),
+                (f"MAIL FROM:<{author}>", "250"),
+                (f"RCPT TO:<{population.READINESS.address}>", "250"),
+                ("DATA", "354"),
             )
-            message = f"From: {author}\r\nTo: {population.READINESS.address}\r\nSubject: {token}\r\n\r\n{token}\r\n."
-            try:
-                async with self._conversation(host, 25) as say:
-                    for line, expected in steps:
-                        reply = await say(line)
-                        if line.startswith(("MAIL", "RCPT")) and _POLICY.match(reply):
-                            return ""  # Postfix refuses it before Rspamd sees it: the behaviours will show that
-                        if not reply.startswith(expected):
-                            return f"port 25 answers {reply.decode(errors='replace').strip()!r} to {line!r}"
-                    verdict = await say(message)
-            except OSError as error:
-                return f"port 25: {error}"
-            said = verdict.decode(errors="replace").strip()
-            return (
-                ""
-                if verdict.startswith(b"5")
-                else f"a stranger's message with a user's address as its author is not refused yet: {said!r}"
+            message = (
+                f"From: {author}\r\nTo: {population.READINESS.address}\r\nSubject: {token}\r\n\r\n{token}\r\n.\r\n"
             )
+            session = SmtpSession.open(
+                self.connector,
+                host,
+                SMTP_25.port,
+                tls=Tls.NONE,
+                vantage=Vantage.INSIDE,
+                timeout=_MAIL_SECONDS,
+                name="front",
+            )
+            async with session as smtp:
+                for line, expected in steps:
+                    reply = await smtp.command(line)
+                    if line.startswith(("MAIL", "RCPT")) and _POLICY.fullmatch(reply.code):
+                        return ""  # Postfix refuses it before Rspamd sees it: the behaviours will show that
+                    if reply.code != expected:
+                        return f"answers {_words(reply)!r} to {line!r}"
+                verdict = await smtp.payload(message.encode())
+            if verdict.code.startswith("5"):
+                return ""
+            return f"does not refuse a stranger's message with a user's address as its author yet: {_words(verdict)!r}"
 
-        return condition
+        return _condition(SMTP_25.port, ask)
 
-    @asynccontextmanager
-    async def _conversation(self, host: str, port: int) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
-        """SMTP in its simplest form: a function that sends a line (none where empty) and gives the last line back."""
-        inside = str(Vantage.INSIDE)
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", self.proxy_port, username=inside, password=inside, rdns=True)
+    def _http(self, host: str, port: int) -> AbstractAsyncContextManager[HttpSession]:
+        return HttpSession.open(
+            self.connector,
+            host,
+            port,
+            tls=Tls.NONE,
+            vantage=Vantage.INSIDE,
+            timeout=_ANSWER_SECONDS,
+            name="localhost",
+        )
+
+
+def _condition(port: int, ask: Callable[[], Awaitable[str]]) -> Condition:
+    """The condition that `ask` returns "": a service that cannot be asked does not meet it."""
+
+    async def condition() -> str:
         try:
-            async with asyncio.timeout(3 * _ANSWER_SECONDS):
-                reader, writer = await asyncio.open_connection(sock=await proxy.connect(host, port))
-                try:
+            missing = await ask()
+        except (NotServed, CannotAsk) as error:
+            missing = str(error)
+        return f"port {port}: {missing}" if missing else ""
 
-                    async def say(line: str) -> bytes:
-                        writer.write(f"{line}\r\n".encode() if line else b"")
-                        reply = await reader.readline()
-                        while reply[3:4] == b"-":
-                            reply = await reader.readline()
-                        return reply
+    return condition
 
-                    yield say
-                finally:
-                    writer.close()
-        except ProxyError as error:
-            raise OSError(str(error)) from error
-        except TimeoutError:
-            raise OSError("no answer") from None
+
+def _words(reply: Reply) -> str:
+    return show_line(" ".join(filter(None, (reply.code, reply.enhanced, reply.text))), 200)

@@ -24,7 +24,7 @@ class ServiceReadiness:
 
     def conditions(self) -> dict[str, list[Condition]]:
         """Service → its conditions. None of them uses a port that is under test."""
-        inner = InternalServices(self.world.proxy_port)
+        inner = InternalServices(self.world.proxy)
         symbol = "IS_LOCAL_DOMAIN_H" if self.release.stops_spoofing_in_rspamd else ""
         return {
             WORLD: [self._world_answers],
@@ -37,11 +37,11 @@ class ServiceReadiness:
 
     def refuses_spoofed_mail(self, stranger: str) -> Condition:
         """See `InternalServices.refuses_spoofed_mail`."""
-        return InternalServices(self.world.proxy_port).refuses_spoofed_mail("smtp", stranger)
+        return InternalServices(self.world.proxy).refuses_spoofed_mail("smtp", stranger)
 
     def has_handled_a_login(self) -> Condition:
         """See `InternalServices.has_handled_a_login`."""
-        return InternalServices(self.world.proxy_port).has_handled_a_login("admin", self.release.admin_port)
+        return InternalServices(self.world.proxy).has_handled_a_login("admin", self.release.admin_port)
 
     async def _world_answers(self) -> str:
         try:

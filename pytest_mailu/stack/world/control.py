@@ -12,11 +12,9 @@ from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from typing import Any
 
-from python_socks import ProxyError, ProxyType
-from python_socks.async_.asyncio import Proxy
-
 from pytest_mailu.stack.world.zones import DnsRecord
-from pytest_mailu.wire.transport.errors import CannotAsk
+from pytest_mailu.wire.transport.connector import SocksConnector
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 _ANSWER_LIMIT = 1 << 30
 """Longest answer in bytes: a whole mailbox of large messages may come in one line."""
@@ -75,14 +73,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running world. `proxy_port` is the published port of its SOCKS proxy on 127.0.0.1.
+    """A running world, reached through its SOCKS proxy.
 
     Every method makes a connection of its own, so they may be called at the same time, and a world that was restarted
     is found again. All raise `CannotAsk` when the world does not answer or refuses.
     """
 
-    proxy_port: int
-    host: str = "127.0.0.1"
+    proxy: SocksConnector
 
     async def ping(self) -> dict[str, Any]:
         """`last`: a mark for `arrivals(since=…)`; `ports`: what listens."""
@@ -153,8 +150,8 @@ class World:
             answer = json.loads(line)
         except TimeoutError:
             raise CannotAsk(f"the world did not answer `{verb}` in time") from None
-        except (OSError, ProxyError, ValueError) as error:
-            raise CannotAsk(f"the world on {self.host}:{self.proxy_port} did not answer `{verb}`: {error!r}") from error
+        except (OSError, ValueError, NotServed) as error:
+            raise CannotAsk(f"the world did not answer `{verb}`: {error!r}") from error
         if not isinstance(answer, dict) or not answer.pop("ok", False):
             raise CannotAsk(
                 f"the world refused `{verb}`: {answer.get('error') if isinstance(answer, dict) else answer!r}"
@@ -162,9 +159,8 @@ class World:
         return answer
 
     async def _exchange(self, line: bytes) -> bytes:
-        proxy = Proxy(ProxyType.SOCKS5, self.host, self.proxy_port, username="control", password="-", rdns=True)  # noqa: S106
-        sock = await proxy.connect(dest_host="control", dest_port=1)
-        reader, writer = await asyncio.open_connection(sock=sock, limit=_ANSWER_LIMIT)
+        connection = await self.proxy.connect_control()
+        reader, writer = await asyncio.open_connection(sock=connection, limit=_ANSWER_LIMIT)
         try:
             writer.write(line)
             return await reader.readline()

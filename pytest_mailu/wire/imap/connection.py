@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -63,14 +62,13 @@ class ImapConnection(LineSession):
         self._learn(await self.do("CAPABILITY"))
         return self.offered
 
-    async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
-        """STARTTLS (RFC 9051 section 6.2.1), if offered, and the capabilities that then hold."""
+    async def request_tls(self, injected: bytes = b"") -> None:
+        """STARTTLS (RFC 9051 section 6.2.1)."""
         if "STARTTLS" not in self.offered:
             raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
-        expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
-        await self.stream.start_tls(context, sni)
-        self._phase = "tls"
-        await self.capability()
+        tag = self._tag()
+        await self.stream.send(tag + b" STARTTLS\r\n" + injected)
+        expect_ok(await self._end(tag, Stage.TLS, []), Stage.TLS)
 
     async def login(self, user: str, password: str, *, force: bool = False) -> ImapReply:
         """LOGIN. With LOGINDISABLED: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
@@ -126,8 +124,8 @@ class ImapConnection(LineSession):
         self._over = True
         return await self.command("LOGOUT")
 
-    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
-        await self.starttls(context, sni)
+    async def _started_tls(self) -> None:
+        await self.capability()
 
     async def _goodbye(self) -> None:
         await self.logout()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
@@ -66,14 +65,12 @@ class Pop3Session(LineSession):
         self.capabilities[self._phase] = self.offered
         return self.offered
 
-    async def stls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
-        """STLS (RFC 2595 section 4), if offered, and CAPA again."""
+    async def request_tls(self, injected: bytes = b"") -> None:
+        """STLS (RFC 2595 section 4)."""
         if "STLS" not in self.offered:
             raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
-        expect_ok(await self.command("STLS", stage=Stage.TLS), Stage.TLS)
-        await self.stream.start_tls(context, sni)
-        self._phase = "tls"
-        await self.capa()
+        await self.stream.send(b"STLS\r\n" + injected)
+        expect_ok(await self._read(Stage.TLS), Stage.TLS)
 
     async def login(self, user: str, password: str, *, force: bool = False) -> Reply:
         """USER and PASS. Without USER in CAPA: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
@@ -172,8 +169,8 @@ class Pop3Session(LineSession):
         self.greeting = expect_ok(await self._read(Stage.GREETING), Stage.GREETING).reply
         await self.capa()
 
-    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
-        await self.stls(context, sni)
+    async def _started_tls(self) -> None:
+        await self.capa()
 
     async def _goodbye(self) -> None:
         await self.quit()

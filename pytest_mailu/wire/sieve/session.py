@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
@@ -74,14 +73,12 @@ class SieveSession(LineSession):
         self._learn(await self.command("CAPABILITY"), Stage.COMMAND)
         return self.offered
 
-    async def starttls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
-        """STARTTLS (section 2.2), if offered, and the capabilities that the server then sends by itself."""
+    async def request_tls(self, injected: bytes = b"") -> None:
+        """STARTTLS (section 2.2)."""
         if "STARTTLS" not in self.offered:
             raise NotServed(Outcome.NOT_OFFERED, Stage.TLS)
-        expect_ok(await self.command("STARTTLS", stage=Stage.TLS), Stage.TLS)
-        await self.stream.start_tls(context, sni)
-        self._phase = "tls"
-        self._learn(await self._read(Stage.TLS), Stage.TLS)
+        await self.stream.send(b"STARTTLS\r\n" + injected)
+        expect_ok(await self._read(Stage.TLS), Stage.TLS)
 
     async def authenticate(
         self,
@@ -107,10 +104,6 @@ class SieveSession(LineSession):
                 return await self._logged_in(end)
             await self.stream.send(quoted(answer.decode()).encode() + b"\r\n", MASK)
         return await self._logged_in(await self._read(Stage.AUTH))
-
-    async def havespace(self, name: str, size: int) -> Reply:
-        """HAVESPACE."""
-        return (await self.do(f"HAVESPACE {quoted(name)} {size}")).reply
 
     async def putscript(self, name: str, script: str) -> Reply:
         """PUTSCRIPT; warnings are in the reply."""
@@ -188,8 +181,9 @@ class SieveSession(LineSession):
     async def _greet(self) -> None:
         self.greeting = self._learn(await self._read(Stage.GREETING), Stage.GREETING)
 
-    async def _upgrade(self, context: ssl.SSLContext, sni: str) -> None:
-        await self.starttls(context, sni)
+    async def _started_tls(self) -> None:
+        # The server sends its capabilities by itself then.
+        self._learn(await self._read(Stage.TLS), Stage.TLS)
 
     async def _goodbye(self) -> None:
         await self.logout()

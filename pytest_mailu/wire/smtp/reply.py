@@ -7,8 +7,7 @@ import re
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.text import show, show_line
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
-from pytest_mailu.wire.transport.reader import Inbox
-from pytest_mailu.wire.transport.transcript import Transcript
+from pytest_mailu.wire.transport.stream import LineStream
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.\d{1,3}\.\d{1,3}(?= |$)")
@@ -18,14 +17,14 @@ _NOT_THE_CREDENTIALS = {"500", "502", "503", "504", "530", "538"}
 """Answers to AUTH that say the command will not do here, rather than the password (RFC 4954 sections 4 and 6)."""
 
 
-async def read_reply(inbox: Inbox, transcript: Transcript) -> Reply:
-    """One reply, of one line or several; must be read inside `inbox.reply()`. Anything else is `CannotAsk`."""
+async def read_reply(stream: LineStream) -> Reply:
+    """One reply, of one line or several; inside `stream.reply()`. Anything else is `CannotAsk`."""
     code = ""
     texts: list[bytes] = []
     while True:
-        line = await inbox.line()
+        line = await stream.line(noted=False)
         queued = _QUEUED.search(line)
-        transcript.server(line, queue_id=queued[1].decode() if queued else "")
+        stream.transcript.server(line, queue_id=queued[1].decode() if queued else "")
         match = _LINE.fullmatch(line)
         if match is None or code not in ("", match[1].decode()):
             raise CannotAsk(f"not an SMTP reply: {show_line(line, 80)!r}")

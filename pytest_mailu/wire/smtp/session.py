@@ -1,4 +1,4 @@
-"""An SMTP client for questions that mail programs do not ask (RFC 5321, 4954, 3030), on top of aiosmtplib."""
+"""An SMTP client for questions that mail programs do not ask (RFC 5321, 4954, 3030)."""
 
 from __future__ import annotations
 
@@ -88,9 +88,8 @@ class SmtpSession(SmtpConnection):
     async def bdat(self, chunk: bytes, *, last: bool = True) -> Reply:
         """BDAT (RFC 3030) with one chunk."""
         line = f"BDAT {len(chunk)}{' LAST' if last else ''}"
-        self.transcript.client(line)
-        self.transcript.client(f"({len(chunk)} bytes)")
-        return expect_positive(await self._exchange(line.encode() + b"\r\n" + chunk, Stage.DATA), Stage.DATA)
+        await self.stream.send(line.encode() + b"\r\n" + chunk, f"{line} ({len(chunk)} bytes)")
+        return expect_positive(await self._reply(Stage.DATA), Stage.DATA)
 
     async def send(
         self,

@@ -13,14 +13,22 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from pytest_mailu.core.endpoints import Protocol, Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.tls.starttls import OPENINGS, to_tls
+from pytest_mailu.wire.tls.plain_session import plain_session
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
 
-HTTP_PROBE = b"HEAD / HTTP/1.0\r\n\r\n"
+PROBES = {
+    Protocol.SMTP: b"NOOP\r\n",
+    Protocol.SUBMISSION: b"NOOP\r\n",
+    Protocol.IMAP: b"n NOOP\r\n",
+    Protocol.POP3: b"NOOP\r\n",
+    Protocol.MANAGESIEVE: b"NOOP\r\n",
+    Protocol.HTTP: b"HEAD / HTTP/1.0\r\n\r\n",
+}
+"""Commands that a server answers under TLS before a login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +86,23 @@ async def handshake(
     the sessions do: `NotServed(TLS_FAILED, TLS)` when the server will not, `CannotAsk` when this machine cannot.
     """
     context = client_context(minimum=minimum, maximum=maximum, ciphers=ciphers, alpn=alpn)
-    transcript = transcript or Transcript()
+    how: dict[str, Any] = {"vantage": vantage, "transcript": transcript or Transcript(), "timeout": timeout}
 
     async def once(session: ssl.SSLSession | None) -> ssl.SSLObject:
-        async with LineStream.open(
-            connector, host, port, vantage=vantage, transcript=transcript, timeout=timeout
-        ) as stream:
-            if tls is Tls.STARTTLS:
-                await to_tls(stream, protocol)
-            return await _shake(stream, context, sni, session, _probe(protocol) if resume else None)
+        probe = PROBES[protocol] if resume else None
+        if tls is Tls.STARTTLS:
+            async with plain_session(protocol, connector, host, port, **how) as plain:
+                plain.abandon()
+                await plain.request_tls()
+                return await _shake(plain.stream, context, sni, session, probe)
+        async with LineStream.open(connector, host, port, **how) as stream:
+            return await _shake(stream, context, sni, session, probe)
 
     first = await once(None)
     resumed = None
     if resume:
         resumed = bool(first.session and (await once(first.session)).session_reused)
     return _facts(first, resumed)
-
-
-def _probe(protocol: Protocol) -> bytes:
-    return HTTP_PROBE if protocol is Protocol.HTTP else OPENINGS[protocol].probe
 
 
 async def _shake(

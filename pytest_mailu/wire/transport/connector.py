@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import dataclass
 from typing import Protocol
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
@@ -15,6 +16,9 @@ from pytest_mailu.wire.transport.transcript import Transcript
 
 PROXY_SECONDS = 30.0
 """Longer than the world waits for a server, so that a silent server is told from a silent proxy."""
+
+CONTROL = "control"
+"""The user name, and the host, of the world's control channel."""
 
 _REFUSALS = {4: "host unreachable", 5: "connection refused", 6: "no answer to the connection"}
 """Replies of a SOCKS server that are about the server behind it (RFC 1928 section 6)."""
@@ -32,30 +36,40 @@ class Connector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class SocksConnector:
-    """The SOCKS5 proxy of a world, on 127.0.0.1 (RFC 1928); the user name is the vantage (RFC 1929)."""
+    """The SOCKS5 proxy of a world (RFC 1928) at `host` and `port`; the user name is the vantage (RFC 1929).
 
-    def __init__(self, proxy_port: int, *, timeout: float = PROXY_SECONDS) -> None:
-        self._proxy_port = proxy_port
-        self._timeout = timeout
+    `timeout` are the seconds that the proxy has to connect.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    timeout: float = PROXY_SECONDS
 
     async def connect(self, host: str, port: int, vantage: Vantage) -> socket.socket:
         """See `Connector.connect`. Names are resolved by the world."""
-        proxy = Proxy(
-            ProxyType.SOCKS5, "127.0.0.1", self._proxy_port, username=vantage.value, password=vantage.value, rdns=True
-        )
+        return await self._open(vantage.value, host, port)
+
+    async def connect_control(self) -> socket.socket:
+        """Connect to the world's control channel. Raises `CannotAsk`."""
+        return await self._open(CONTROL, CONTROL, 1)
+
+    async def _open(self, user: str, host: str, port: int) -> socket.socket:
+        proxy = Proxy(ProxyType.SOCKS5, self.host, self.port, username=user, password=user, rdns=True)
+        there = f"the world's SOCKS proxy on {self.host}:{self.port}"
         try:
-            return await proxy.connect(host, port, timeout=self._timeout)
+            return await proxy.connect(host, port, timeout=self.timeout)
         except ProxyTimeoutError as error:
-            raise CannotAsk(f"the world's SOCKS proxy did not answer within {self._timeout:g} s") from error
+            raise CannotAsk(f"{there} did not answer within {self.timeout:g} s") from error
         except ProxyConnectionError as error:
-            raise CannotAsk(f"the world's SOCKS proxy on port {self._proxy_port} is not there: {error}") from error
+            raise CannotAsk(f"{there} cannot be reached: {error}") from error
         except ProxyError as error:
             if error.error_code in _REFUSALS:
                 raise _unreachable(_REFUSALS[error.error_code]) from error
-            raise CannotAsk(f"the world's SOCKS proxy did not connect to {host}:{port}: {error or 'closed'}") from error
+            raise CannotAsk(f"{there} did not connect to {host}:{port}: {error or 'closed'}") from error
         except OSError as error:
-            raise CannotAsk(f"the world's SOCKS proxy broke off: {error}") from error
+            raise CannotAsk(f"{there} closed the connection: {error}") from error
 
 
 class ProxyProtocolConnector:

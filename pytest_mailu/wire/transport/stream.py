@@ -1,4 +1,4 @@
-"""A line-by-line connection, on which IMAP, POP3 and ManageSieve are spoken."""
+"""A line-by-line connection, for SMTP, IMAP, POP3 and ManageSieve."""
 
 from __future__ import annotations
 
@@ -62,11 +62,6 @@ class LineStream:
         finally:
             await stream._close()
 
-    @property
-    def encrypted(self) -> bool:
-        """Whether TLS is on."""
-        return self._writer.get_extra_info("ssl_object") is not None
-
     async def send(self, data: bytes, shown: str | None = None) -> None:
         """Send `data` as it is; the transcript gets `shown`, or the data line by line.
 
@@ -83,10 +78,11 @@ class LineStream:
         """The bounds of one reply; see `Inbox.reply`."""
         return self._inbox.reply(stage, self.timeout if seconds is None else seconds)
 
-    async def line(self) -> bytes:
-        """The next line without its line end, noted in the transcript."""
+    async def line(self, *, noted: bool = True) -> bytes:
+        """The next line without its line end; recorded in the transcript unless the caller does that."""
         line = await self._inbox.line()
-        self.transcript.server(line)
+        if noted:
+            self.transcript.server(line)
         return line
 
     async def exactly(self, size: int) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from pytest_mailu.stack.docker.events import ContainerExit
 from pytest_mailu.stack.readiness.conditions import Condition, InternalServices, NotReady, wait_for
+from tests.wire.direct import LocalConnector
+from tests.wire.peer import Served, Step, expect, expect_until, hang_up, peer, say
 
 
 def after(looks: int, words: str = "not yet", seen: list[str] | None = None, name: str = "") -> Condition:
@@ -98,67 +99,105 @@ def test_a_mistake_in_a_condition_is_not_swallowed() -> None:
     assert caught.group_contains(ZeroDivisionError)
 
 
-class Postfix(InternalServices):
-    """An inner Postfix that says what a test has it say to a command, and otherwise goes along."""
+def looked(of: Callable[[InternalServices], Condition], port: int, *script: Step) -> tuple[str, Served]:
+    """What a condition misses on a service that follows a script at this port."""
 
-    def __init__(self, to: str, reply: bytes) -> None:
-        super().__init__(proxy_port=0)
-        object.__setattr__(self, "says", {"RCPT": b"250 ok", "": b"220 hi", "XCLI": b"220 hi", "DATA": b"354 go"})
-        self.says[to] = reply
+    async def run() -> tuple[str, Served]:
+        async with peer(*script) as served:
+            missing = await of(InternalServices(LocalConnector({port: served.port})))()
+            await served.left.wait()
+            return missing, served
 
-    says: dict[str, bytes]
+    return asyncio.run(run())
 
-    @asynccontextmanager
-    async def _conversation(self, host: str, port: int) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
-        async def say(line: str) -> bytes:
-            return self.says.get(line[:4], b"250 ok")
 
-        yield say
+def postfix(to: str, reply: str) -> tuple[Step, ...]:
+    """Postfix, which says `reply` to one step of the conversation, and otherwise goes along."""
+    says = {
+        "EHLO": "250 hi",
+        "XCLIENT": "220 hi",
+        "EHLO ": "250 hi",
+        "MAIL": "250 ok",
+        "RCPT": "250 ok",
+        "DATA": "354 go",
+    }
+    steps: list[Step] = [say("220 hi")]
+    for verb, usual in says.items():
+        steps += [expect(verb), say(reply if verb == to else usual)]
+        if verb == to:
+            break
+    if to == ".":
+        steps += [expect_until(b"\r\n.\r\n"), say(reply)]
+    return (*steps, expect("QUIT"), say("221 bye"))
 
 
 @pytest.mark.parametrize(
     ("to", "reply", "met"),
     [
-        ("From", b"554 5.7.1 Rejected (anti-spoofing)", True),
-        ("From", b"250 2.0.0 Ok: queued as 1", False),
-        ("From", b"451 4.7.1 Try again later", False),
-        ("RCPT", b"450 4.3.2 <alice>: Recipient address rejected: Try again later", True),
-        ("RCPT", b"450 4.7.1 Client host rejected: Try again later", True),
-        ("RCPT", b"554 5.7.1 Sender address rejected", True),
-        ("RCPT", b"451 4.3.0 Temporary lookup failure", False),
-        ("MAIL", b"451 4.3.0 Temporary lookup failure", False),
+        (".", "554 5.7.1 Rejected (anti-spoofing)", True),
+        (".", "250 2.0.0 Ok: queued as 1", False),
+        (".", "451 4.7.1 Try again later", False),
+        ("RCPT", "450 4.3.2 <alice>: Recipient address rejected: Try again later", True),
+        ("RCPT", "450 4.7.1 Client host rejected: Try again later", True),
+        ("RCPT", "554 5.7.1 Sender address rejected", True),
+        ("RCPT", "451 4.3.0 Temporary lookup failure", False),
+        ("MAIL", "451 4.3.0 Temporary lookup failure", False),
+        ("XCLIENT", "503 5.5.1 Error: access denied", False),
     ],
 )
-def test_strangers_that_do_not_get_as_far_as_rspamd_are_not_waited_for(to: str, reply: bytes, met: bool) -> None:
-    assert (asyncio.run(Postfix(to, reply).refuses_spoofed_mail("smtp", "192.0.2.1")()) == "") is met
+def test_strangers_that_do_not_get_as_far_as_rspamd_are_not_waited_for(to: str, reply: str, met: bool) -> None:
+    missing, _ = looked(lambda inner: inner.refuses_spoofed_mail("smtp", "192.0.2.1"), 25, *postfix(to, reply))
+    assert (missing == "") is met, missing
 
 
-class Admin(InternalServices):
-    """An inner `admin` that gives one answer, or none, and keeps what it was asked."""
-
-    asked: list[bytes]
-    answer: bytes | OSError
-
-    def __init__(self, answer: bytes | OSError) -> None:
-        super().__init__(proxy_port=0)
-        object.__setattr__(self, "answer", answer)
-        object.__setattr__(self, "asked", [])
-
-    async def ask(self, host: str, port: int, request: bytes, enough: bytes) -> bytes:
-        self.asked.append(request)
-        if isinstance(self.answer, OSError):
-            raise self.answer
-        return self.answer
+def web(*lines: str, end: bytes = b"\r\n\r\n") -> tuple[Step, ...]:
+    """A web server that gives one answer, once it has read `end`."""
+    return expect_until(end), say(*lines, "Connection: close", "", ""), hang_up
 
 
-def test_a_first_login_is_made_whatever_becomes_of_it() -> None:
+@pytest.mark.parametrize("status", ["302 FOUND", "500 INTERNAL SERVER ERROR"])
+def test_a_first_login_is_made_whatever_becomes_of_it(status: str) -> None:
     """1.9.50 answered 500 to one of two first logins that came together: the form's library was half imported."""
-    for answer in (b"HTTP/1.0 302 FOUND\r\n", b"HTTP/1.0 500 INTERNAL SERVER ERROR\r\n"):
-        admin = Admin(answer)
-        assert asyncio.run(admin.has_handled_a_login("admin", 80)()) == ""  # type: ignore[arg-type]
-        head, _, form = admin.asked[0].partition(b"\r\n\r\n")
-        assert head.startswith(b"POST /sso/login HTTP/1.0\r\n")
-        assert f"Content-Length: {len(form)}".encode() in head
-        assert b"email=" in form
-    assert "refused" in asyncio.run(Admin(OSError("refused")).has_handled_a_login("admin", 80)())  # type: ignore[arg-type]
-    assert "does not answer" in asyncio.run(Admin(b"").has_handled_a_login("admin", 80)())  # type: ignore[arg-type]
+    script = web(f"HTTP/1.1 {status}", end=b"submitAdmin=Sign+in")
+    missing, served = looked(lambda inner: inner.has_handled_a_login("admin", 80), 80, *script)
+    assert missing == ""
+    assert served.heard.startswith(b"POST /sso/login HTTP/1.1\r\n")
+    assert b"email=" in served.heard
+
+
+def test_a_web_site_that_hangs_up_has_handled_no_login() -> None:
+    missing, _ = looked(lambda inner: inner.has_handled_a_login("admin", 80), 80, hang_up)
+    assert missing.startswith("port 80: ")
+
+
+def test_a_service_that_does_not_listen_is_missing() -> None:
+    inner = InternalServices(LocalConnector({}))
+    for condition in (inner.greets("imap", 2525, b"220 "), inner.answers_http("admin", 80, "/health")):
+        assert "refused" in asyncio.run(condition())
+
+
+def test_a_greeting_is_compared_with_the_one_that_is_due() -> None:
+    assert looked(lambda inner: inner.greets("imap", 2525, b"220 "), 2525, say("220 hi"), hang_up)[0] == ""
+    missing, _ = looked(lambda inner: inner.greets("imap", 2525, b"220 "), 2525, say("x" * 70_000), hang_up)
+    assert missing.startswith("port 2525: says 'xxx")
+    assert len(missing) < 200
+
+
+@pytest.mark.parametrize(
+    ("status", "met"), [("200 OK", True), ("302 Found", True), ("404 No", False), ("502 No", False)]
+)
+def test_a_status_below_400_is_an_answer(status: str, met: bool) -> None:
+    missing, _ = looked(lambda inner: inner.answers_http("admin", 80, "/health"), 80, *web(f"HTTP/1.1 {status}"))
+    assert (missing == "") is met
+
+
+def test_rspamd_is_ready_when_it_finds_the_symbol() -> None:
+    def scanned(body: str) -> tuple[str, Served]:
+        reply = say("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "", body)
+        answer = (expect_until(b"ready\r\n"), reply, hang_up)
+        return looked(lambda inner: inner.rspamd_scans("antispam", symbol="LOCAL"), 11334, *answer)
+
+    missing, served = scanned('{"symbols": {"LOCAL": {}}}')
+    assert missing == ""
+    assert b'{"symbols_enabled": ["LOCAL"]}' in served.heard
+    assert "not read the list of domains" in scanned("{}")[0]

@@ -25,7 +25,9 @@ ROWS: Mapping[str, frozenset[str]] = {
     "face": _packages(
         *("running", "sides", "behaviours", "probe", "stack.docker", "deployment", "reports", "judging", "core")
     ),
-    "running": _packages("sides", "behaviours", "deployment", "judging", "judging.advice", "core"),
+    "running": _packages(
+        "sides", "behaviours", "deployment", "deployment.catalogue", "judging", "judging.advice", "core"
+    ),
     "sides": _packages(
         *("behaviours", "probe", "stack", "stack.compose", "stack.docker", "stack.evidence", "stack.settings"),
         *("stack.world", "wire.transport", "core"),

@@ -43,6 +43,8 @@ def plan_of(config: pytest.Config) -> Plan:
     )
     if given["mailu_check"] and not files.given:
         raise UsageError("--mailu-check: no files are named", "Add --mailu-deployment /mailu, or --mailu-env FILE.")
+    if given["mailu_logs"] is not None and not files.given:
+        raise UsageError("--mailu-logs: no files are named", "Add --mailu-deployment /mailu.")
     if (fix := _path(given["mailu_fix"])) is not None:
         if not files.given:
             raise UsageError("--mailu-fix: no files are named", "Add --mailu-deployment /mailu.")
@@ -65,6 +67,7 @@ def plan_of(config: pytest.Config) -> Plan:
         deployment=files.folder,
         check_only=bool(given["mailu_check"]),
         fix=_path(given["mailu_fix"]),
+        logs=_path(given["mailu_logs"]),
         pull=str(given["mailu_pull"]),
         keep=bool(given["mailu_keep"]),
         report=_path(given["mailu_report"]),

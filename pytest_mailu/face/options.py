@@ -40,6 +40,7 @@ OPTIONS = (
     Option("mailu-to", f"the release to upgrade to: {SIDE}", "side", "SIDE"),
     Option("mailu-deployment", "the folder of your deployment: compose file, mailu.env, overrides", "path", "DIR"),
     Option("mailu-fix", "write proposed files for the new release into this new folder", "path", "DIR"),
+    Option("mailu-logs", "count in these logs of the old server who is hit", "path", "FILE"),
     Option("mailu-check", "check settings, compose file and overrides alone; starts nothing", "flag"),
     Option("mailu-env", "your mailu.env, for both sides", "path", "FILE"),
     Option("mailu-env-new", "additional settings for the new side only", "path", "FILE"),

@@ -145,6 +145,7 @@ class ReportedRun:
 
     def _notes(self, answered: int, complete: bool) -> list[str]:
         notes = [self.settings.problem] if self.settings.problem else []
+        notes += self.settings.logs
         if (proposal := self.settings.proposal) is not None:
             notes.append(f"Proposed files are in {self._plan.fix}. Your own files are as they were. The changes:")
             notes += proposal.changed

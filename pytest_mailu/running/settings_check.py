@@ -10,8 +10,10 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Comparison, Observation, Question
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.releases import Release
+from pytest_mailu.deployment.catalogue import load
 from pytest_mailu.deployment.check import check
 from pytest_mailu.deployment.fix import Proposal, propose
+from pytest_mailu.deployment.log_counts import count, summary, with_counts
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.reader import Sources, read_deployment, with_settings
@@ -23,13 +25,14 @@ from pytest_mailu.running.host import host_of
 class SettingsCheck:
     """The notes on a deployment by id. `problem` says why there are none although files were named.
 
-    `proposal` has the files for the new release where `--mailu-fix` asks for them.
+    `proposal` has the files for the new release where `--mailu-fix` asks for them; `logs` is what `--mailu-logs` tells.
     """
 
     notes: Mapping[str, Note] = field(default_factory=dict)
     deployment: Deployment | None = None
     problem: str = ""
     proposal: Proposal | None = None
+    logs: tuple[str, ...] = ()
 
     @property
     def behaviours(self) -> tuple[Behaviour, ...]:
@@ -74,6 +77,12 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
             raise
         return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
     notes = check(before, *releases, after, machine=host_of(before.root))
+    told: tuple[str, ...] = ()
+    if plan.logs is not None:
+        counts = count(plan.logs, load(), releases[0])
+        relaynets = before.value("RELAYNETS") or ""
+        notes = tuple(with_counts(note, counts, relaynets) for note in notes)
+        told = summary(counts, relaynets)
     found = [note for note in notes if judge(note.question, [note.old], [note.new]).verdict not in QUIET]
     proposal = propose(before, found, releases[1]) if plan.fix is not None else None
-    return SettingsCheck({note.id: note for note in notes}, before, proposal=proposal)
+    return SettingsCheck({note.id: note for note in notes}, before, proposal=proposal, logs=told)

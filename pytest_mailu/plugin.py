@@ -20,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         if option.kind == "flag":
             group.addoption(option.flag, action="store_true", default=None, help=option.help)
+        elif option.kind == "optional":
+            group.addoption(option.flag, metavar=option.metavar, nargs="?", const="", default=None, help=option.help)
         else:
             group.addoption(
                 option.flag, metavar=option.metavar, choices=option.choices or None, default=None, help=option.help
@@ -37,13 +39,14 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Do what needs no session: print the plan, or remove what dead runs left."""
-    if not (config.option.mailu_plan or config.option.mailu_sweep):
+    if not config.option.mailu_plan and config.option.mailu_sweep is None:
         return None
     from pytest_mailu.face.commands import print_plan, sweep
     from pytest_mailu.face.configuration import plan_of, usage_errors
 
     with usage_errors():
-        return sweep() if config.option.mailu_sweep else print_plan(plan_of(config))
+        chosen: str | None = config.option.mailu_sweep
+        return sweep(chosen) if chosen is not None else print_plan(plan_of(config))
 
 
 @pytest.hookimpl(trylast=True)

@@ -40,13 +40,18 @@ def print_plan(plan: Plan) -> int:
     return 0
 
 
-def sweep() -> int:
-    """Remove what killed runs left behind; exit status 0, or 1 where something could not be removed."""
+def sweep(chosen: str) -> int:
+    """Remove what killed runs left behind, and what `chosen` (an id, an age) names beside it.
+
+    Returns exit status 0, or 1 where something could not be removed. Raises UsageError.
+    """
     from pytest_mailu.stack.docker.engine import Engine
+    from pytest_mailu.stack.docker.sweep import Choice
     from pytest_mailu.stack.docker.sweep import sweep as sweep_up
 
+    choice = Choice.read(chosen) if chosen else Choice()
     try:
-        removed = sweep_up(Engine.connect())
+        removed = sweep_up(Engine.connect(), choice)
     except MailuError as error:
         print(error)
         return 1

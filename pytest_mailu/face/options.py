@@ -11,7 +11,8 @@ from pytest_mailu.core.model import FailOn
 class Option:
     """One option. `name` is the one of the command line, without the dashes in front: `mailu-from`.
 
-    `kind` is text, side, path, flag or number. Without `ini`, the option is for the command line only.
+    `kind` is text, side, path, flag, number or optional (a flag that may have a value). Without `ini`, the
+    option is for the command line only.
     """
 
     name: str
@@ -75,5 +76,11 @@ OPTIONS = (
     ),
     Option("mailu-keep", "keep the stacks afterwards; print how to reach and remove them", "flag"),
     Option("mailu-plan", "print what the run would do, and exit", "flag", ini=False),
-    Option("mailu-sweep", "remove what killed runs left behind, and exit", "flag", ini=False),
+    Option(
+        "mailu-sweep",
+        "remove what killed runs left behind, and exit; with an id or an age (7d): also what cannot be proven dead",
+        "optional",
+        "ID or AGE",
+        ini=False,
+    ),
 )

@@ -14,6 +14,7 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.events import SERVICE, ContainerExit, EventWatch
+from pytest_mailu.stack.docker.heartbeat import Heartbeat
 from pytest_mailu.stack.docker.isolation import WORLD, check_sealed
 from pytest_mailu.stack.docker.labels import RUN, SIDE, RunIdentity
 from pytest_mailu.stack.docker.sweep import Removed, remove
@@ -32,6 +33,7 @@ class StackContainers:
         self.project = run.project(side)
         self.containers: dict[str, Container] = {}
         self.watch = EventWatch(engine, self.project)
+        self._heartbeat = Heartbeat(engine, self.project, run.labels(side))
         self._engine = engine
         self._run = run
         self._side = side
@@ -48,6 +50,11 @@ class StackContainers:
                 f"Mailu {self._release} has no service {service}",
                 f"it has {', '.join(name for name in self.containers if name != WORLD)}",
             ) from None
+
+    async def announce(self) -> None:
+        """Begins to watch events, and to show on the engine that the run is alive."""
+        await asyncio.to_thread(self.watch.start)
+        self._heartbeat.start()
 
     async def discover(self, dns: str) -> None:
         """Finds the containers that compose created and checks that they are sealed. Nothing is started before that."""
@@ -138,7 +145,11 @@ class StackContainers:
     async def remove(self) -> Removed:
         """Removes everything of the stack, even if the caller is cancelled. Returns what was removed or stayed."""
         self.watch.stop()
-        return await asyncio.shield(asyncio.to_thread(remove, self._engine, self._run.id, self._side))
+        return await asyncio.shield(asyncio.to_thread(self._remove))
+
+    def _remove(self) -> Removed:
+        self._heartbeat.stop()
+        return remove(self._engine, self._run.id, self._side)
 
     async def _start(self, service: str) -> None:
         try:

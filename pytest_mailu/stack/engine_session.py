@@ -46,3 +46,5 @@ class EngineSession:
         removed = await self.engine.call(sweep, self.engine)
         if removed:
             self._notify(f"removed what an earlier run had left behind: {removed}")
+        for complaint in removed.complaints:
+            self._notify(complaint)

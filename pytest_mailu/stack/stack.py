@@ -80,7 +80,7 @@ class Stack:
         """From nothing to ready. Where that fails, everything is removed. Raises StackError."""
         try:
             await self._fetch_images()
-            await self._engine.call(self._containers.watch.start)
+            await self._containers.announce()
             await self._create()
             await self._copy_files_in((WORLD, *self.project.services))
             await self._start()

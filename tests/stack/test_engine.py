@@ -14,6 +14,7 @@ from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import Compose, Model
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.events import PROJECT, SERVICE, EventWatch
+from pytest_mailu.stack.docker.heartbeat import BEAT, Heartbeat
 from pytest_mailu.stack.docker.images import Pull, ensure
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks
@@ -63,6 +64,35 @@ def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept
         assert things(engine, spared) == (1, 1, 1)
     finally:
         remove(engine, spared.id)
+
+
+def test_volumes_without_a_name_go_with_their_container(engine: Engine, dead_run: RunIdentity) -> None:
+    """As images declare them: they carry no label, so nothing would find them later."""
+
+    def volumes() -> set[str]:
+        return {volume["Name"] for volume in engine.client.api.volumes()["Volumes"] or []}
+
+    before = volumes()
+    container = engine.client.containers.create(
+        WAITS, network_mode="none", labels=dead_run.labels("old"), volumes=["/x"]
+    )
+    (own,) = {mount["Name"] for mount in container.attrs["Mounts"]}
+    assert own in volumes() - before
+    container.start()
+    sweep(engine)
+    assert own not in volumes()
+
+
+def test_a_run_shows_that_it_is_alive_and_the_sign_goes_with_it(engine: Engine, run: RunIdentity) -> None:
+    beating = Heartbeat(engine, run.project("old"), run.labels("old"), every=0.05)
+    beating.start()
+    eventually(lambda: len([v for v in engine.volumes_now(f"org.pytest-mailu.run={run.id}") if BEAT in v["Labels"]]))
+    first = engine.volumes_now(BEAT, f"org.pytest-mailu.run={run.id}")[0]["Name"]
+    eventually(lambda: first not in {v["Name"] for v in engine.volumes_now(f"org.pytest-mailu.run={run.id}")})
+    beating.stop()
+    assert len(engine.volumes_now(f"org.pytest-mailu.run={run.id}")) == 1
+    remove(engine, run.id, "old")
+    assert things(engine, run) == (0, 0, 0)
 
 
 def test_one_side_can_be_removed_without_the_other(engine: Engine, run: RunIdentity) -> None:

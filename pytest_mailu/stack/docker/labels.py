@@ -1,4 +1,4 @@
-"""Whose is it? The labels on everything that a run creates, and whether the run that owns it is still alive."""
+"""The labels on everything that a run creates: which run it belongs to, and whether its owner is still alive."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
 
@@ -18,10 +17,12 @@ OWNER = f"{PREFIX}.owner"
 KEPT = f"{PREFIX}.kept"
 SIDE = f"{PREFIX}.side"
 CREATED = f"{PREFIX}.created"
+_LONGEST = 1_000
+"""Characters of an owner's label at most; ours has about 250."""
 
 
 class Liveness(Enum):
-    """What is known of the process that owns a run. UNKNOWN: it lives where we cannot look."""
+    """What is known of the process that owns a run. UNKNOWN: it cannot be seen from here, so it may well be alive."""
 
     ALIVE = "alive"
     DEAD = "dead"
@@ -30,13 +31,14 @@ class Liveness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process, so that a later one with the same number is not taken for it.
+    """A process, described so that no other one is taken for it.
 
-    `boot` and `pids` (boot id and PID namespace) are empty where there is no /proc; so is `started`, which is in clock
-    ticks after boot (proc(5), /proc/pid/stat field 22).
+    `machine` (machine-id(5)), `boot` and `pids` (boot id and PID namespace) are empty where the system does not tell
+    them; so is `started`, which is in clock ticks after boot (proc(5), /proc/pid/stat field 22).
     """
 
     host: str
+    machine: str
     boot: str
     pids: str
     pid: int
@@ -45,27 +47,40 @@ class Owner:
     @classmethod
     def me(cls) -> Owner:
         """This process."""
-        return cls(socket.gethostname(), _boot(), _pid_namespace(), os.getpid(), process_started(os.getpid()))
+        pid = os.getpid()
+        return cls(socket.gethostname(), _machine(), _boot(), _pid_namespace(), pid, process_started(pid))
 
     @classmethod
     def read(cls, text: str) -> Owner | None:
-        """The owner in a label, or None where nobody can be made out."""
-        try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
+        """The owner in a label, or None where the label is broken."""
+        if len(text) > _LONGEST:
             return None
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        names = {field.name for field in fields(cls)}
+        if not isinstance(document, dict) or set(document) != names:
+            return None
+        pid = document["pid"]
+        if not isinstance(pid, int) or isinstance(pid, bool) or not 0 < pid < 1 << 31:
+            return None
+        if not all(isinstance(value, str) for name, value in document.items() if name != "pid"):
+            return None
+        return cls(**document)
 
     def write(self) -> str:
         """The text for a label."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     def liveness(self) -> Liveness:
-        """Whether the process still runs, seen from here."""
+        """Whether the process still runs, seen from here. DEAD only where that is certain."""
         here = Owner.me()
-        if self.host != here.host:
+        if (self.host, self.machine) != (here.host, here.machine):
             return Liveness.UNKNOWN
         if self.boot != here.boot:
-            return Liveness.DEAD
+            # Without a machine id, another machine may have the same name.
+            return Liveness.DEAD if self.machine and self.boot and here.boot else Liveness.UNKNOWN
         if self.pids != here.pids:
             return Liveness.UNKNOWN
         try:
@@ -73,8 +88,11 @@ class Owner:
         except ProcessLookupError:
             return Liveness.DEAD
         except PermissionError:
-            pass
-        return Liveness.ALIVE if process_started(self.pid) == self.started else Liveness.DEAD
+            pass  # another user's, so it exists
+        started = process_started(self.pid)
+        if not started or not self.started:  # /proc hides it (hidepid), or there is no /proc
+            return Liveness.UNKNOWN
+        return Liveness.ALIVE if started == self.started else Liveness.DEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +124,6 @@ class RunIdentity:
         }
 
 
-def abandoned(labels: Mapping[str, str]) -> bool:
-    """Whether what carries these labels was left by a run that is no more, and nobody asked to keep it."""
-    if not labels.get(RUN) or labels.get(KEPT) == "yes":
-        return False
-    owner = Owner.read(labels.get(OWNER, ""))
-    return owner is not None and owner.liveness() is Liveness.DEAD
-
-
 def process_started(pid: int) -> str:
     """When a process started, in clock ticks after boot; empty where /proc does not say."""
     try:
@@ -122,6 +132,16 @@ def process_started(pid: int) -> str:
         return ""
     # The second field is the command in brackets and may hold anything: count from its end.
     return stat.rpartition(")")[2].split()[19]
+
+
+def _machine() -> str:
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        try:
+            if text := Path(path).read_text().strip():
+                return text[:64]
+        except (OSError, UnicodeDecodeError):
+            continue
+    return ""
 
 
 def _boot() -> str:

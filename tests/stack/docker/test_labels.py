@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 
-from pytest_mailu.stack.docker.labels import KEPT, OWNER, RUN, Liveness, Owner, RunIdentity, abandoned, process_started
+import pytest
+
+from pytest_mailu.stack.docker.labels import KEPT, Liveness, Owner, RunIdentity, process_started
 
 
 def ended() -> Owner:
@@ -33,22 +36,59 @@ def test_a_later_process_with_the_same_number_is_not_taken_for_the_owner() -> No
     assert replace(Owner.me(), started="1").liveness() is Liveness.DEAD
 
 
-def test_after_a_reboot_everybody_is_dead_and_on_another_machine_nobody_can_tell() -> None:
+def test_after_a_reboot_everybody_is_dead() -> None:
+    me = replace(Owner.me(), machine="a" * 32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_mailu.stack.docker.labels._machine", lambda: "a" * 32)
+        assert replace(me, boot="another boot").liveness() is Liveness.DEAD
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"host": "another-host"}, {"machine": "b" * 32}, {"pids": "pid:[1]"}, {"boot": ""}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_process_that_cannot_be_seen_from_here_may_be_alive(elsewhere: dict[str, str]) -> None:
+    assert replace(Owner.me(), pid=1, **elsewhere).liveness() is Liveness.UNKNOWN
+
+
+def test_another_machine_of_the_same_name_is_not_this_one_after_a_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mailu.stack.docker.labels._machine", lambda: "")
+    assert replace(Owner.me(), boot="another boot").liveness() is Liveness.UNKNOWN
+
+
+def test_a_process_that_proc_hides_may_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hidepid=2: the process exists, and /proc does not show when it started."""
     me = Owner.me()
-    assert replace(me, boot="another boot").liveness() is Liveness.DEAD
-    assert replace(me, host="another-host").liveness() is Liveness.UNKNOWN
-    assert replace(me, pids="pid:[1]").liveness() is Liveness.UNKNOWN
+    monkeypatch.setattr("pytest_mailu.stack.docker.labels.process_started", lambda pid: "")
+    assert me.liveness() is Liveness.UNKNOWN
 
 
-def test_only_what_a_dead_run_left_and_nobody_keeps_is_abandoned() -> None:
-    dead = replace(RunIdentity.new(), owner=ended())
-    labels = dead.labels("old")
-    assert abandoned(labels)
-    assert not abandoned({**labels, KEPT: "yes"})
-    assert not abandoned(RunIdentity.new().labels("old"))
-    assert not abandoned({RUN: "x", OWNER: "not json"})
-    assert not abandoned({RUN: "x", OWNER: '{"host": "incomplete"}'})
-    assert not abandoned({"com.docker.compose.project": "somebody else's"})
+def test_a_process_of_another_user_may_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.kill", refuse)
+    assert Owner.me().liveness() is Liveness.ALIVE
+
+
+WHOLE = json.loads(Owner.me().write())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "not json", "null", "[]", "1", '"x"', "{}", "[" * 100_000, '{"host": "incomplete"}'),
+        *(json.dumps({**WHOLE, "pid": pid}) for pid in (0, -1, 1.5, "1", True, None, 1 << 40)),
+        *(json.dumps({**WHOLE, name: value}) for name in WHOLE if name != "pid" for value in (None, 1, [], {})),
+        json.dumps({**WHOLE, "more": "x"}),
+        json.dumps({**WHOLE, "host": "x" * 10_000}),
+        '{"pid": ' + "9" * 5_000 + "}",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_broken_label_names_nobody(text: str) -> None:
+    assert Owner.read(text) is None
 
 
 def test_labels_stay_the_same_during_a_run() -> None:

@@ -14,8 +14,7 @@ from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.wire.direct import DirectConnector
-
-from .peer import server_context
+from tests.wire.peer import server_context
 
 LETTER = b"From: <al@post.example>\r\nSubject: x\r\n\r\n.dot\r\n..\r\nGr\xc3\xbc\xc3\x9fe\r\n"
 

@@ -15,8 +15,7 @@ from pytest_mailu.wire.tls.injection import answers_injected
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.tls_context import client_context
 from tests.wire.direct import DirectConnector
-
-from .peer import (
+from tests.wire.peer import (
     NAME,
     Step,
     drip,

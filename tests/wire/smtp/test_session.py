@@ -14,8 +14,7 @@ from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
 from tests.wire.direct import DirectConnector
-
-from .peer import (
+from tests.wire.peer import (
     Served,
     Step,
     drip,

@@ -11,8 +11,7 @@ from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from tests.wire.direct import DirectConnector
-
-from .peer import (
+from tests.wire.peer import (
     NAME,
     Step,
     Talk,

@@ -1,51 +1,27 @@
-"""IMAP, POP3 and ManageSieve when all goes well: what the servers say becomes plain data."""
+"""IMAP when all goes well: what the server says becomes plain data."""
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.imap.session import Folder, ImapSession, Message
-from pytest_mailu.wire.pop3.session import Pop3Session
-from pytest_mailu.wire.sieve.session import SieveSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.transcript import Transcript
-from tests.wire.direct import DirectConnector
-
-from .peer import Step, expect, hang_up, peer, say, send, silence, take
+from tests.wire.peer import Step, expect, hang_up, say, send, take
+from tests.wire.talk import talk
 
 GREETING = say("* OK [CAPABILITY IMAP4rev1 IDLE SASL-IR AUTH=PLAIN] ready")
-
-
-def talk(session: Any, then, *script: Step, transcript: Transcript | None = None) -> Any:
-    """What `then(session)` gives with such a peer, which must have heard what it expected."""
-
-    async def run():
-        async with peer(*script, silence) as served:
-            opening = session.open(
-                DirectConnector(), "127.0.0.1", served.port, tls=Tls.NONE, timeout=5, transcript=transcript
-            )
-            async with asyncio.timeout(30), opening as opened:
-                # Whoever leaves is answered by nobody here.
-                opened._over = True
-                result = await then(opened)
-            await served.left.wait()
-            assert served.surprises == []
-            return result
-
-    return asyncio.run(run())
 
 
 def imap(then, *script: Step, transcript: Transcript | None = None) -> Any:
     return talk(ImapSession, then, GREETING, *script, transcript=transcript)
 
 
-def test_imap_select():
+def test_select():
     answer = imap(
         lambda s: s.select("IN BOX"),
         expect(r'a1 SELECT "IN BOX"'),
@@ -62,7 +38,7 @@ def test_imap_select():
     }
 
 
-def test_imap_folders_with_special_use_and_names_in_literals():
+def test_folders_with_special_use_and_names_in_literals():
     answer = imap(
         lambda s: s.folders(),
         expect('a1 LIST "" "*"'),
@@ -71,7 +47,7 @@ def test_imap_folders_with_special_use_and_names_in_literals():
     assert answer == [Folder("Junk", ("\\HasNoChildren", "\\Junk"), "/"), Folder('a"b\\c', ("\\Noselect",), None)]
 
 
-def test_imap_folder_names_are_text_on_this_side_and_modified_utf_7_on_the_wire():
+def test_folder_names_are_text_on_this_side_and_modified_utf_7_on_the_wire():
     script = (expect('a1 CREATE "Entw&APw-rfe & co"'.replace(" & ", " &- ")), say("a1 OK"))
     imap(lambda s: s.create("Entwürfe & co"), *script)
     answer = imap(lambda s: s.folders(), expect("LIST"), say('* LIST () "/" "Entw&APw-rfe &- co"', "a1 OK"))
@@ -79,7 +55,7 @@ def test_imap_folder_names_are_text_on_this_side_and_modified_utf_7_on_the_wire(
 
 
 @pytest.mark.parametrize("response", ["* FLAGS", "* LIST", "* LIST () NIL", "* ID", "* QUOTA", "* STATUS", "* QUOTA x"])
-def test_imap_a_response_that_says_too_little_is_trouble(response):
+def test_a_response_that_says_too_little_is_trouble(response):
     async def then(session):
         for ask in (session.select, session.folders, session.id, session.quota, lambda: session.status("x")):
             await ask()
@@ -89,7 +65,7 @@ def test_imap_a_response_that_says_too_little_is_trouble(response):
         imap(then, *script)
 
 
-def test_imap_fetch_with_literals():
+def test_fetch_with_literals():
     answer = imap(
         lambda s: s.fetch(4),
         expect("a1 UID FETCH 4 (UID FLAGS BODY.PEEK[])"),
@@ -98,7 +74,7 @@ def test_imap_fetch_with_literals():
     assert answer == {4: {"SEQ": 1, "FLAGS": ("\\Seen",), "BODY[]": b"ab\r\n)\r\na1 OK", "INTERNALDATE": None}}
 
 
-def test_imap_append_sends_a_literal_and_tells_the_uid():
+def test_append_sends_a_literal_and_tells_the_uid():
     message = b"Subject: x\r\n\r\ny\r\n"
     script = (
         expect(rf'a1 APPEND "INBOX" (\Seen) {{{len(message)}}}'),
@@ -110,14 +86,14 @@ def test_imap_append_sends_a_literal_and_tells_the_uid():
     assert imap(lambda s: s.append("INBOX", message, ["\\Seen"]), *script) == 9
 
 
-def test_imap_append_refused_before_its_literal():
+def test_append_refused_before_its_literal():
     with pytest.raises(NotServed) as caught:
         imap(lambda s: s.append("INBOX", b"x"), expect("APPEND"), say("a1 NO [OVERQUOTA] full"))
     assert (caught.value.outcome, caught.value.stage) == (Outcome.REFUSED, Stage.COMMAND)
     assert caught.value.reply == Reply("NO", "OVERQUOTA", "full")
 
 
-def test_imap_lists_and_numbers():
+def test_lists_and_numbers():
     assert imap(lambda s: s.search("ALL"), expect("a1 UID SEARCH ALL"), say("* SEARCH 4 2", "a1 OK")) == [2, 4]
     assert imap(lambda s: s.search("ALL"), expect("SEARCH"), say("* SEARCH", "a1 OK")) == []
     assert imap(lambda s: s.sort("DATE"), expect("SORT (DATE)"), say("* SORT 4 2", "a1 OK")) == [4, 2]
@@ -136,7 +112,7 @@ def test_imap_lists_and_numbers():
     }
 
 
-def test_imap_a_password_outside_ascii_goes_as_a_literal():
+def test_a_password_outside_ascii_goes_as_a_literal():
     transcript = Transcript()
     secret = "Grüße-1"
     script = (
@@ -152,7 +128,7 @@ def test_imap_a_password_outside_ascii_goes_as_a_literal():
 
 
 @pytest.mark.parametrize("initial", [True, False])
-def test_imap_authenticate_shows_no_password(initial):
+def test_authenticate_shows_no_password(initial):
     transcript = Transcript()
     answer = b64encode(b"\0al\0secret-1")
     if initial:
@@ -171,12 +147,12 @@ def test_imap_authenticate_shows_no_password(initial):
     assert "secret-1" not in said
 
 
-def test_imap_raw_commands_do_not_raise():
+def test_raw_commands_do_not_raise():
     reply = imap(lambda s: s.command("FROB"), expect("a1 FROB"), say("* OK [X] y", "a1 BAD what?"))
     assert (reply.status, reply.text, len(reply.untagged)) == ("BAD", "what?", 1)
 
 
-def test_imap_bye_is_an_answer():
+def test_bye_is_an_answer():
     with pytest.raises(NotServed) as caught:
         imap(lambda s: s.noop(), expect("NOOP"), say("* BYE Too many bad commands"), hang_up)
     assert caught.value.reply == Reply("BYE", "", "Too many bad commands")
@@ -186,7 +162,7 @@ def test_imap_bye_is_an_answer():
     "response",
     ["* 1 FETCH (UID 4 FLAGS", "* 1 FETCH x", "* 1 FETCH (UID x)", "* 1 FETCH " + "(" * 5000, '* 1 FETCH (A "x)'],
 )
-def test_imap_a_response_that_cannot_be_parsed_is_trouble(response):
+def test_a_response_that_cannot_be_parsed_is_trouble(response):
     with pytest.raises(CannotAsk):
         imap(lambda s: s.fetch(4), expect("FETCH"), say(response, "a1 OK"))
 
@@ -206,7 +182,15 @@ def look(tag: int, uid: int | None = None) -> tuple[Step, ...]:
     return (*steps, expect(f"a{tag + 2} UID FETCH {uid} "), say(*fetched))
 
 
-def test_imap_waits_for_a_message_with_idle():
+def folder_list(tag: int, *states: str) -> tuple[Step, ...]:
+    names = [f'* LIST (\\HasNoChildren) "/" "{name}"' for name in ("INBOX", "Junk")]
+    return (
+        expect(f'a{tag} LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))'),
+        say(*names, *(f"* STATUS {state}" for state in states), f"a{tag} OK"),
+    )
+
+
+def test_waits_for_a_message_with_idle():
     script = (
         *look(1),
         expect("a3 EXAMINE"),
@@ -221,7 +205,7 @@ def test_imap_waits_for_a_message_with_idle():
     assert found == [Message(4, "INBOX", ("\\Seen",), b"x")]
 
 
-def test_imap_waits_for_a_message_without_idle():
+def test_waits_for_a_message_without_idle():
     async def then(session):
         session.offered = ()
         return await session.wait_for_message("<x@y>", 20, folders=["INBOX"])
@@ -230,15 +214,7 @@ def test_imap_waits_for_a_message_without_idle():
     assert [message.uid for message in found] == [4]
 
 
-def folder_list(tag: int, *states: str) -> tuple[Step, ...]:
-    names = [f'* LIST (\\HasNoChildren) "/" "{name}"' for name in ("INBOX", "Junk")]
-    return (
-        expect(f'a{tag} LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))'),
-        say(*names, *(f"* STATUS {state}" for state in states), f"a{tag} OK"),
-    )
-
-
-def test_imap_reads_again_only_folders_that_are_not_as_they_were():
+def test_reads_again_only_folders_that_are_not_as_they_were():
     async def then(session):
         session.offered = ("LIST-STATUS",)
         return await session.wait_for_message("<x@y>", 20)
@@ -258,7 +234,7 @@ def test_imap_reads_again_only_folders_that_are_not_as_they_were():
     assert [message.uid for message in imap(then, *script)] == [4]
 
 
-def test_imap_the_last_look_believes_no_figures():
+def test_the_last_look_believes_no_figures():
     async def then(session):
         session.offered = ("LIST-STATUS",)
         return await session.wait_for_message("<x@y>", 0)
@@ -267,85 +243,5 @@ def test_imap_the_last_look_believes_no_figures():
     assert [message.uid for message in imap(then, *listed, *look(2, 4))] == [4]
 
 
-def test_imap_a_message_that_never_comes_is_an_empty_list():
+def test_a_message_that_never_comes_is_an_empty_list():
     assert imap(lambda s: s.wait_for_message("<x@y>", 0, folders=["INBOX"]), *look(1)) == []
-
-
-def pop3(then, *script: Step) -> Any:
-    capa = (expect("CAPA"), say("+OK", "USER", "SASL PLAIN LOGIN", "."))
-    return talk(Pop3Session, then, say("+OK <1.2@mail> ready"), *capa, *script)
-
-
-def test_pop3():
-    assert pop3(lambda s: s.stat(), expect("STAT"), say("+OK 2 320")) == (2, 320)
-    assert pop3(lambda s: s.list(), expect("LIST"), say("+OK", "1 120", "2 200", ".")) == {1: 120, 2: 200}
-    assert pop3(lambda s: s.uidl(), expect("UIDL"), say("+OK", "1 abc", ".")) == {1: "abc"}
-    assert (
-        pop3(lambda s: s.retr(1), expect("RETR 1"), say("+OK", "A: b", "", "..", "..x", "."))
-        == b"A: b\r\n\r\n.\r\n.x\r\n"
-    )
-    assert pop3(lambda s: s.top(1), expect("TOP 1 0"), say("+OK", "A: b", "", ".")) == b"A: b\r\n\r\n"
-    assert pop3(lambda s: s.dele(1), expect("DELE 1"), say("+OK gone")) == Reply("+OK", "", "gone")
-    assert pop3(lambda s: s.rset(), expect("RSET"), say("+OK")) == Reply("+OK")
-
-
-@pytest.mark.parametrize("initial", [True, False])
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_pop3_auth(mechanism, initial):
-    answers = [b"\0al\0secret-1"] if mechanism == "PLAIN" else [b"al", b"secret-1"]
-    coded = [b64encode(answer) for answer in answers]
-    script: list[Step] = [expect(f"AUTH {mechanism} ".encode() + coded.pop(0) if initial else f"AUTH {mechanism}")]
-    for answer in coded:
-        script += [say("+ "), expect(answer)]
-    reply = pop3(
-        lambda s: s.authenticate("al", "secret-1", mechanism, initial_response=initial), *script, say("+OK in")
-    )
-    assert reply == Reply("+OK", "", "in")
-
-
-def sieve(then, *script: Step) -> Any:
-    greeting = say('"IMPLEMENTATION" "x \\"y\\""', '"SASL" "PLAIN LOGIN"', 'OK (TAG "z") "ready"')
-    return talk(SieveSession, then, greeting, *script)
-
-
-def test_sieve():
-    async def offered(session):
-        return session.offered
-
-    assert sieve(offered) == {"IMPLEMENTATION": 'x "y"', "SASL": "PLAIN LOGIN"}
-    scripts = say('"one" ACTIVE', "{3}", 't"o', "OK")
-    assert sieve(lambda s: s.listscripts(), expect("LISTSCRIPTS"), scripts) == {"one": True, 't"o': False}
-    text = 'keep; # "x" \\\r\n'
-    assert sieve(lambda s: s.getscript("one"), expect('GETSCRIPT "one"'), say(f"{{{len(text)}}}", text, "OK")) == text
-    put = (expect('PUTSCRIPT "one" {5+}'), take(5), expect(), say("OK (WARNINGS) {4}", "hmm!"))
-    assert sieve(lambda s: s.putscript("one", "keep;"), *put) == Reply("OK", "WARNINGS", "hmm!")
-    assert sieve(lambda s: s.setactive(""), expect('SETACTIVE ""'), say("OK")) == Reply("OK")
-    assert sieve(lambda s: s.deletescript("a"), expect('DELETESCRIPT "a"'), say("OK")) == Reply("OK")
-    check = (expect("CHECKSCRIPT {1+}"), take(1), expect(), say('NO "line 1: error"'))
-    with pytest.raises(NotServed) as caught:
-        sieve(lambda s: s.checkscript("x"), *check)
-    assert caught.value.reply == Reply("NO", "", "line 1: error")
-
-
-@pytest.mark.parametrize("initial", [True, False])
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_sieve_authenticate(mechanism, initial):
-    answers = [b"\0al\0secret-1"] if mechanism == "PLAIN" else [b"al", b"secret-1"]
-    coded = [b'"' + b64encode(answer) + b'"' for answer in answers]
-    first = f'AUTHENTICATE "{mechanism}"'.encode()
-    script: list[Step] = [expect(first + b" " + coded.pop(0) if initial else first)]
-    for answer in coded:
-        script += [say("{0}", ""), expect(answer)]
-    script += [say('OK "in"'), expect("CAPABILITY"), say('"SIEVE" "fileinto"', "OK")]
-    reply = sieve(lambda s: s.authenticate("al", "secret-1", mechanism, initial_response=initial), *script)
-    assert reply == Reply("OK", "", "in")
-
-
-def test_sieve_encrypt_needed_is_not_about_the_password():
-    with pytest.raises(NotServed) as caught:
-        sieve(
-            lambda s: s.authenticate("al", "secret-1"),
-            expect("AUTHENTICATE"),
-            say('NO (ENCRYPT-NEEDED) "TLS first"'),
-        )
-    assert (caught.value.outcome, caught.value.stage) == (Outcome.REFUSED, Stage.AUTH)

@@ -11,8 +11,7 @@ from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.connector import SocksConnector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
-
-from .peer import Step, Talk, expect, hang_up, peer, say, send, silence, take
+from tests.wire.peer import Step, Talk, expect, hang_up, peer, say, send, silence, take
 
 
 def socks(reply: int, seen: list[bytes] | None = None) -> tuple[Step, ...]:

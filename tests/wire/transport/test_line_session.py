@@ -17,8 +17,21 @@ from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from tests.wire.direct import DirectConnector
-
-from .peer import Step, drip, expect, flood, hang_up, peer, reset, say, send, server_context, silence, start_tls, take
+from tests.wire.peer import (
+    Step,
+    drip,
+    expect,
+    flood,
+    hang_up,
+    peer,
+    reset,
+    say,
+    send,
+    server_context,
+    silence,
+    start_tls,
+    take,
+)
 
 
 @dataclass(frozen=True)

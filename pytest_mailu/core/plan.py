@@ -40,7 +40,10 @@ SideSpec: TypeAlias = RecordedSpec | ReleaseSpec
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run was asked for. `timeout` is in seconds, for one stack to become ready."""
+    """Everything a run was asked for.
+
+    `timeout` is in seconds, for one stack to become ready. From `seed` the order of repeated asking is drawn.
+    """
 
     old: SideSpec
     new: SideSpec
@@ -56,6 +59,7 @@ class Plan:
     timeout: float = 120.0
     repeat: int = 1
     deep: bool = False
+    seed: int = 0
     deployment: Path | None = None
     check_only: bool = False
     fix: Path | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
+import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def plan_of(config: pytest.Config) -> Plan:
         timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0),
         deep=bool(given["mailu_deep"]),
         repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, whole=True)),
+        seed=_seed(given["mailu_seed"]),
         environ={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
     plan.check()
@@ -107,6 +109,12 @@ def _value(config: pytest.Config, option: Option) -> object:
     if option.kind == "path":
         return folder / given
     return str(folder / given) if option.kind == "side" and is_path(given) else given
+
+
+def _seed(given: object) -> int:
+    if given is None:
+        return secrets.randbelow(10**9)
+    return round(_number(given, "--mailu-seed", least=0.0, whole=True))
 
 
 def _path(given: object) -> Path | None:

@@ -73,6 +73,11 @@ class Controller:
             pytest.fail(str(self._reported.failure), pytrace=False)
         return self._reported.run
 
+    def pytest_report_header(self) -> list[str]:
+        """The sides, and the seed where one may be needed to repeat the run."""
+        seed = f", --mailu-seed {self._plan.seed}" if self._plan.starts_stacks else ""
+        return [f"mailu: {self._plan.old} → {self._plan.new}{seed}"]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Without xdist: open both sides once the selection is known, and start asking."""

@@ -70,6 +70,12 @@ OPTIONS = (
     ),
     Option("mailu-repeat", "ask every behaviour at least N times (default: 1)", "number", "N", default="1"),
     Option(
+        "mailu-seed",
+        "the order in which a wavering answer is asked again is drawn from N (default: drawn, and printed)",
+        "number",
+        "N",
+    ),
+    Option(
         "mailu-deep",
         "also compare slow or more detailed behaviours (login limits, hundreds of sessions, paused services, …)",
         "flag",

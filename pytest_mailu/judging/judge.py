@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_mailu.core.globs import matches
@@ -24,6 +25,7 @@ from pytest_mailu.core.model import (
     met,
 )
 from pytest_mailu.judging.compare import differences, noise
+from pytest_mailu.judging.wavering import Settled, count, failed, settled, usual_end, wavers
 
 ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 """There is nothing there to ask."""
@@ -62,8 +64,9 @@ def judge(
 ) -> Comparison:
     """Compare all attempts of both sides.
 
-    The last attempt of each side speaks for it. What a side does differently from itself is noise and no difference;
-    where its outcome or stage differ from itself, nothing can be said: unstable.
+    The last attempt of each side represents it. What a side does differently from itself is noise and no difference.
+    Where a side ends differently from itself, the failures of both are counted (see `wavering`): with enough attempts
+    that decides; otherwise the comparison is unstable.
     """
 
     def result(verdict: Verdict, found: tuple[Difference, ...] = (), why: Why | None = None) -> Comparison:
@@ -77,17 +80,14 @@ def judge(
             return result(Verdict.INCONCLUSIVE, why=Why(side, Problem.NOT_ASKED, detail))
     answered_old = [attempt for attempt in old if attempt.outcome is not None]
     answered_new = [attempt for attempt in new if attempt.outcome is not None]
+    if wavers(answered_old) or wavers(answered_new):
+        return _by_failures(question, old, new, volatile)
     unsteady = noise(answered_old) | noise(answered_new)
     found = tuple(
         difference
         for difference in differences(answered_old[-1], answered_new[-1], volatile)
         if difference.path not in unsteady
     )
-    for side, attempts in ((SideName.OLD, answered_old), (SideName.NEW, answered_new)):
-        ends = {(attempt.outcome, attempt.stage): None for attempt in attempts}
-        if len(ends) > 1:
-            words = ", then ".join(f"{outcome} at {stage}" for outcome, stage in ends)
-            return result(Verdict.UNSTABLE, found, Why(side, Problem.UNSTEADY, words))
     before, after = answered_old[-1].outcome, answered_new[-1].outcome
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
@@ -97,6 +97,58 @@ def judge(
     if told is Verdict.SAME and after is Outcome.DELIVERED and (late := _slower(answered_old, answered_new)):
         return result(Verdict.CHANGED, (late,))
     return result(told, found)
+
+
+def _by_failures(
+    question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
+) -> Comparison:
+    """The comparison of sides that waver. The attempt that shows the result is put last: it represents its side."""
+    answered = [[attempt for attempt in side if attempt.outcome is not None] for side in (old, new)]
+    failures = count(question, *answered)
+    outcome = settled(failures)
+    match outcome:
+        case Settled.OPEN:
+            unsteady = SideName.OLD if wavers(answered[0]) else SideName.NEW
+            ends = dict.fromkeys(
+                f"{attempt.outcome} at {attempt.stage}" for attempt in answered[unsteady is SideName.NEW]
+            )
+            counts = f" ({failures})" if failures.enough else ""
+            why = Why(unsteady, Problem.UNSTEADY, ", then ".join(ends) + counts)
+            noisy = noise(answered[0]) | noise(answered[1])
+            found = tuple(
+                each for each in differences(answered[0][-1], answered[1][-1], volatile) if each.path not in noisy
+            )
+            return Comparison(question, Verdict.UNSTABLE, tuple(old), tuple(new), found, why)
+        case Settled.SAME:
+            return _alike(question, old, new, volatile)
+    worse = outcome is Settled.REGRESSED
+    usual = usual_end((*answered[0], *answered[1]))
+    shown_old, shown_new = (
+        next(attempt for attempt in reversed(side) if failed(question, attempt, usual) is fails)
+        for side, fails in zip(answered, (not worse, worse), strict=True)
+    )
+    rates = (f"{failures.old} of {failures.old_attempts}", f"{failures.new} of {failures.new_attempts}")
+    found = (*differences(shown_old, shown_new, volatile), Difference("failures", "changed", *rates))
+    verdict_ = Verdict.REGRESSED if worse else Verdict.GAINED
+    return Comparison(question, verdict_, _with_last(old, shown_old), _with_last(new, shown_new), found)
+
+
+def _alike(
+    question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
+) -> Comparison:
+    """Both sides waver alike: compared by how they usually end."""
+    steady = [
+        [attempt for attempt in side if (attempt.outcome, attempt.stage) == (usual.outcome, usual.stage)]
+        for side in (old, new)
+        for usual in (usual_end([attempt for attempt in side if attempt.outcome is not None]),)
+    ]
+    alike = judge(question, steady[0], steady[1], volatile)
+    return replace(alike, old=_with_last(old, steady[0][-1]), new=_with_last(new, steady[1][-1]))
+
+
+def _with_last(attempts: Sequence[Observation], last: Observation) -> tuple[Observation, ...]:
+    index = max(number for number, attempt in enumerate(attempts) if attempt is last)
+    return (*attempts[:index], *attempts[index + 1 :], last)
 
 
 def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Difference | None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from pytest_mailu.core.model import Finding
 from pytest_mailu.core.text import safe
+from pytest_mailu.judging.judge import UNCERTAIN
 from pytest_mailu.reports import words
 
 
 def brief(finding: Finding) -> str:
     """What it is, who is hit, what each side did, what to do."""
     lines = [safe(finding.title)]
-    if finding.why:
+    if finding.why and finding.verdict in UNCERTAIN:
         lines.append(f"  {safe(finding.why)}")
     else:
         lines.append(f"  {safe(finding.breaks)}")
         for side, observation in (("old", finding.old), ("new", finding.new)):
             said = words.reply(observation.reply) if observation is not None else ""
             lines.append(f"  {side}: {words.end(observation)}" + (f": {said}" if said else ""))
+        lines += [
+            f"  fails: {safe(each.old)} on old, {safe(each.new)} on new"
+            for each in finding.differences
+            if each.path == "failures"
+        ]
     for advice in finding.advice:
         lines += [f"  → {safe(advice.remedy)}", *(f"    {safe(line)}" for line in advice.paste.splitlines())]
     if finding.reproduce:

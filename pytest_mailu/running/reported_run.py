@@ -9,6 +9,7 @@ from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Recording, Report, RunInfo
 from pytest_mailu.core.plan import Plan
+from pytest_mailu.judging.judge import QUIET
 from pytest_mailu.running.results import Result, Results
 from pytest_mailu.running.run import Run
 from pytest_mailu.running.scheduler import phases
@@ -159,6 +160,9 @@ class ReportedRun:
             ids = ", ".join(behaviour.id for behaviour in newer)
             are = "1 behaviour is" if len(newer) == 1 else f"{len(newer)} behaviours are"
             notes.append(f"{are} newer than these recordings, and left out: {ids}.")
+        for comparison in self.results.comparisons:
+            if comparison.why is not None and comparison.verdict in QUIET:
+                notes.append(f"{comparison.question.id} on {comparison.why}; both sides alike.")
         return notes
 
     def recordings(self) -> tuple[Recording, Recording]:

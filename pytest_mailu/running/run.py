@@ -14,6 +14,7 @@ from pytest_mailu.core.model import Comparison, Observation, Stage
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.running.event_loop import BackgroundLoop
 from pytest_mailu.running.scheduler import Scheduler
+from pytest_mailu.running.settling import Settling
 from pytest_mailu.sides.base import Side
 from pytest_mailu.sides.factory import Notify, sides_of
 
@@ -51,7 +52,8 @@ class Run:
         """Start asking in the background; each behaviour has its `result` as soon as it is settled."""
         chosen = list(behaviours)
         self._results.update({behaviour.id: Future() for behaviour in chosen})
-        scheduler = Scheduler(self.old, self.new, repeat=self.plan.repeat)
+        settling = Settling(self.old, self.new, self.plan.seed)
+        scheduler = Scheduler(self.old, self.new, repeat=self.plan.repeat, settling=settling)
         self._asking = self._loop.submit(scheduler.run(chosen, self._publish))
         self._asking.add_done_callback(self._asked)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT, Behaviour
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Problem, SideName, Verdict
 from pytest_mailu.judging.judge import judge, needs_confirmation
 from pytest_mailu.running.selection import is_newer
+from pytest_mailu.running.settling import Settling
 from pytest_mailu.sides.base import Side
+
+Asked: TypeAlias = tuple[Behaviour, Comparison]
 
 CONCURRENCY = 12
 """How many behaviours are asked at a time.
@@ -22,9 +26,21 @@ Mailu's nginx and limiter), and use no processor time meanwhile.
 
 
 class Scheduler:
-    """Asks `old` and `new`. `repeat` is how many times each behaviour is asked at least."""
+    """Asks `old` and `new`. `repeat` is how many times each behaviour is asked at least.
 
-    def __init__(self, old: Side, new: Side, *, repeat: int = 1, concurrency: int = CONCURRENCY) -> None:
+    `settling` settles what wavers, once nothing else is asked; without it, that stays unstable.
+    """
+
+    def __init__(
+        self,
+        old: Side,
+        new: Side,
+        *,
+        repeat: int = 1,
+        concurrency: int = CONCURRENCY,
+        settling: Settling | None = None,
+    ) -> None:
+        self._settling = settling
         self._old = old
         self._new = new
         self._repeat = repeat
@@ -39,22 +55,39 @@ class Scheduler:
         for phase in phases(behaviours):
             if phase[0].variant != ANY_VARIANT:
                 await asyncio.gather(*(side.prepare(phase[0].variant) for side in (self._old, self._new)))
-            if phase[0].alone:
-                for behaviour in phase:
-                    publish(await self.compare(behaviour))
-            else:
-                await self._concurrently(phase, publish)
+            asked = await self._ask_phase(phase, publish)
+            for behaviour, comparison in asked:
+                if self._settling is not None and self._settling.possible(comparison):
+                    beside = [] if behaviour.alone else asked
+                    publish(await self._settling.settle(behaviour, comparison, beside))
 
-    async def _concurrently(self, behaviours: Sequence[Behaviour], publish: Callable[[Comparison], None]) -> None:
-        slots = {login_fails: asyncio.Semaphore(self._concurrency) for login_fails in (True, False)}
+    async def _ask_phase(self, phase: Sequence[Behaviour], publish: Callable[[Comparison], None]) -> list[Asked]:
+        """Ask a phase, and publish what is settled by that."""
+        asked: list[Asked] = []
 
         async def ask(behaviour: Behaviour) -> None:
+            comparison = await self.compare(behaviour)
+            asked.append((behaviour, comparison))
+            if self._settling is None or not self._settling.possible(comparison):
+                publish(comparison)
+
+        if phase[0].alone:
+            for behaviour in phase:
+                await ask(behaviour)
+        else:
+            await self._concurrently(phase, ask)
+        return asked
+
+    async def _concurrently(self, behaviours: Sequence[Behaviour], ask: Callable[[Behaviour], Awaitable[None]]) -> None:
+        slots = {login_fails: asyncio.Semaphore(self._concurrency) for login_fails in (True, False)}
+
+        async def in_slot(behaviour: Behaviour) -> None:
             async with slots[behaviour.question.wanted is Outcome.AUTH_FAILED]:
-                publish(await self.compare(behaviour))
+                await ask(behaviour)
 
         async with asyncio.TaskGroup() as group:
             for behaviour in behaviours:
-                group.create_task(ask(behaviour))
+                group.create_task(in_slot(behaviour))
 
     async def compare(self, behaviour: Behaviour) -> Comparison:
         """Ask both sides, and again where they differ: a difference that is not confirmed is no finding."""

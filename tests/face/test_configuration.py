@@ -34,7 +34,8 @@ def touched(pytester: pytest.Pytester, *names: str) -> None:
 
 def test_two_sides_are_all_that_is_needed(pytester: pytest.Pytester) -> None:
     made = plan(pytester, "--mailu-from", "2.0", "--mailu-to", "2024.06.24")
-    assert made == Plan(ReleaseSpec(Release("2.0")), ReleaseSpec(Release("2024.06", 24)))
+    assert made == Plan(ReleaseSpec(Release("2.0")), ReleaseSpec(Release("2024.06", 24)), seed=made.seed)
+    assert made.seed != plan(pytester, "--mailu-from", "2.0", "--mailu-to", "2024.06.24").seed
     assert made.starts_stacks
     assert (made.fail_on, made.pull, made.timeout, made.repeat, made.keep) == (
         FailOn.MAJOR,
@@ -60,6 +61,7 @@ def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pyte
         "--mailu-pull=never",
         "--mailu-timeout=2.5",
         "--mailu-repeat=5",
+        "--mailu-seed=7",
         "--mailu-keep",
     )
     here = pytester.path
@@ -76,6 +78,7 @@ def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pyte
         pull="never",
         timeout=2.5,
         repeat=5,
+        seed=7,
         keep=True,
     )
     assert not made.starts_stacks
@@ -100,6 +103,7 @@ def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it
             mailu_pull = always
             mailu_timeout = 60
             mailu_repeat = 2
+            mailu_seed = 8
             mailu_keep = true
             """
         },
@@ -119,6 +123,7 @@ def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it
         pull="always",
         timeout=60.0,
         repeat=2,
+        seed=8,
         keep=True,
     )
 

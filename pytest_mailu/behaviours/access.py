@@ -161,6 +161,7 @@ async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Obser
 @behaviour(
     "access/{endpoint}/before-tls",
     wanted=Outcome.REFUSED,
+    affected="Programs and devices that log in without TLS are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": tuple(endpoint for endpoint in EVERYWHERE if endpoint.tls is Tls.STARTTLS)},
 )
@@ -188,7 +189,13 @@ async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/25-starttls/login", endpoint=SMTP_25, wanted=Outcome.NOT_OFFERED, severity=Severity.MAJOR)
+@behaviour(
+    "access/25-starttls/login",
+    endpoint=SMTP_25,
+    wanted=Outcome.NOT_OFFERED,
+    affected="Devices that log in on port 25 are refused.",
+    severity=Severity.MAJOR,
+)
 async def login_on_25(probe: Probe) -> Observation:
     """Login on port 25 is not offered
 

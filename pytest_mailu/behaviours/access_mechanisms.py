@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import MECHANISMS, answer, as_fact, without_capabilities
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Endpoint, Protocol
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
@@ -88,6 +88,7 @@ async def in_steps(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observat
 @behaviour(
     "access/{endpoint}/auth-{mechanism}-{kind}",
     wanted=Outcome.REFUSED,
+    better={"still_there": Direction.TRUE},
     severity=Severity.MAJOR,
     each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS, "kind": BROKEN},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SUBMISSIONS_465, Endpoint
@@ -43,7 +44,9 @@ async def upper_case(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/{endpoint}/name-alternative-domain", severity=Severity.MINOR, each={"endpoint": ASKED})
+@behaviour(
+    "access/{endpoint}/name-alternative-domain", better=FUNCTION, severity=Severity.MINOR, each={"endpoint": ASKED}
+)
 async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} with the address at an alternative domain
 
@@ -58,6 +61,7 @@ async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "access/{endpoint}/name-{kind}",
     wanted=Outcome.AUTH_FAILED,
+    affected="Users who log in under such a name are refused.",
     severity=Severity.MAJOR,
     each={"endpoint": ASKED, "kind": WRONG},
 )

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import as_fact
 from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Endpoint, Protocol
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
@@ -93,6 +93,7 @@ async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "access/{endpoint}/sessions-too-many",
     deep=True,
+    better={"let_in": Direction.MORE},
     severity=Severity.MINOR,
     each={"endpoint": ASKED},
     alone=True,

@@ -75,6 +75,7 @@ async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
     "access/{endpoint}/token-bound-elsewhere",
     wanted=Outcome.AUTH_FAILED,
     deep={"endpoint": (IMAPS_993,)},
+    affected="Devices whose address changed are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": TWO},
     timeout=SECONDS,
@@ -146,6 +147,7 @@ async def token_in_the_web(probe: Probe) -> Observation:
 @behaviour(
     "access/{endpoint}/password-where-tokens-are-required",
     wanted=Outcome.AUTH_FAILED,
+    affected="Programs that still use the password are refused.",
     severity=Severity.MAJOR,
     each={"endpoint": TWO},
     variant=TOKENS_REQUIRED,

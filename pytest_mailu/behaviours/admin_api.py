@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import HTTPS_443
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, BOB, DOMAIN, own_mailbox
 from pytest_mailu.probe.admin_site import Api, said
 from pytest_mailu.probe.probe import Probe
@@ -81,6 +82,7 @@ def _by_the_interface(reply: HttpReply) -> bool:
     "admin/api/{kind}",
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
+    better={"members": Direction.KEPT, "changed": Direction.TRUE},
     severity=Severity.MAJOR,
     each={"kind": THINGS},
     timeout=90.0,
@@ -197,7 +199,7 @@ def _questions(thing: Thing, word: str) -> dict[str, tuple[str, str, Any]]:
     }
 
 
-@behaviour("admin/api/document", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=90.0)
+@behaviour("admin/api/document", endpoint=HTTPS_443, better=FUNCTION, severity=Severity.MINOR, timeout=90.0)
 async def document(probe: Probe) -> Observation:
     """REST API: what the OpenAPI document lists
 

@@ -12,7 +12,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import Site, local
 from pytest_mailu.probe.probe import Probe
@@ -150,7 +150,14 @@ async def domain(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if listed else Outcome.REFUSED, Stage.COMMAND)
 
 
-@behaviour("admin/cli/config-export", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "admin/cli/config-export",
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    better={"members.*": Direction.KEPT},
+    severity=Severity.MAJOR,
+    timeout=SECONDS,
+)
 async def config_export(probe: Probe) -> Observation:
     """`flask mailu config-export`: which fields each kind of object has
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, User
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form
 from pytest_mailu.probe.probe import Probe
@@ -59,6 +59,7 @@ async def page(probe: Probe, name: str) -> Observation:
     "admin/site/form-{name}",
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
+    better={"fields.*": Direction.KEPT},
     severity=Severity.MAJOR,
     each={"name": FORMS},
     timeout=SECONDS,

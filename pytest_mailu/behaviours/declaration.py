@@ -59,6 +59,7 @@ def behaviour(
     wanted: Outcome | None = None,
     endpoint: Endpoint | None = None,
     better: Mapping[str, Direction] | None = None,
+    affected: str = "",
     each: Mapping[str, Iterable[Any]] | None = None,
     variant: str = BASE_VARIANT,
     alone: bool = False,
@@ -74,7 +75,8 @@ def behaviour(
     `id` and the docstring may name parameters in braces. The docstring's first paragraph is the title, its last the
     source (an RFC section, a page or file of Mailu), and what lies between says what somebody loses when it breaks.
     `endpoint` is where it is asked; a parameter of `each` that is an `Endpoint` says so for each member. `better` maps
-    globs over facts (`found`, `keywords.*`) to the direction in which they serve people: the other way is a loss.
+    globs over facts (`found`, `keywords.*`), or `outcome`, to the direction in which they serve people: the other way
+    is a loss. `affected` says whom a stricter answer concerns, where refusing is wanted and was not done before.
     `deep` keeps all members for `--mailu-deep`, or those of `each` that it names: `{"kind": ("zip",)}`. A usual run has
     to end in the time in which people wait for it, so variations are deep: another member asks the same and would fail
     with it. Raises UsageError where a docstring lacks one of its parts.
@@ -91,7 +93,14 @@ def behaviour(
             declared.append(
                 Behaviour(
                     question=_question(
-                        function, id, given, wanted=wanted, severity=severity, endpoint=endpoint, better=better or {}
+                        function,
+                        id,
+                        given,
+                        wanted=wanted,
+                        severity=severity,
+                        endpoint=endpoint,
+                        better=better or {},
+                        affected=affected,
                     ),
                     ask=_bound(function, given),
                     variant=variant,
@@ -145,6 +154,7 @@ def _question(
     severity: Severity,
     endpoint: Endpoint | None,
     better: Mapping[str, Direction],
+    affected: str,
 ) -> Question:
     try:
         text = inspect.cleandoc(function.__doc__ or "").format(**given)
@@ -163,8 +173,10 @@ def _question(
     title, *breaks, source = paragraphs
     where = endpoint or _endpoint(given)
     operation = id_.partition("/")[2] if where is None else where.operation(id_)
-    directions = {f"facts.{path}": direction for path, direction in better.items()}
-    return Question(id_, title, " ".join(breaks), source, wanted, severity, where, operation, directions)
+    directions = {path if path == "outcome" else f"facts.{path}": direction for path, direction in better.items()}
+    # Without a wanted outcome the sentence of what breaks speaks of differences.
+    concerned = affected or ("" if wanted else " ".join(breaks))
+    return Question(id_, title, " ".join(breaks), source, wanted, severity, where, operation, directions, concerned)
 
 
 class Matrix:

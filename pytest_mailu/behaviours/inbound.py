@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity
@@ -35,6 +36,7 @@ TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
     "inbound/{endpoint}/{kind}",
     wanted=Outcome.DELIVERED,
     deep={"kind": ("upper-case",)},
+    better=ARRIVES,
     severity=Severity.CRITICAL,
     each={"endpoint": (SMTP_25,), "kind": ADDRESSES},
 )
@@ -51,7 +53,13 @@ async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
     return await probe.mail.in_mailbox(message, user, reply, headers=kind in TOLD_WITH_HEADERS)
 
 
-@behaviour("inbound/25-plain/mailbox", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25-plain/mailbox",
+    endpoint=SMTP_25_PLAIN,
+    wanted=Outcome.DELIVERED,
+    better=ARRIVES,
+    severity=Severity.MAJOR,
+)
 async def without_tls(probe: Probe) -> Observation:
     """Message from a mail server that does not use TLS
 
@@ -93,7 +101,11 @@ async def unknown_domain(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "inbound/25/our-own-domain", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.CRITICAL
+    "inbound/25/our-own-domain",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    affected="Own devices and services that send from outside in the domain's name without a login are refused.",
+    severity=Severity.CRITICAL,
 )
 async def our_own_domain(probe: Probe) -> Observation:
     """Message from a stranger with a local user as sender is refused
@@ -120,7 +132,13 @@ async def forged(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, ALICE, reply)
 
 
-@behaviour("inbound/25/without-signature", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MAJOR)
+@behaviour(
+    "inbound/25/without-signature",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    deep=True,
+    better=FUNCTION | ARRIVES,
+    severity=Severity.MAJOR,
+)
 async def without_signature(probe: Probe) -> Observation:
     """Message without a DKIM signature from a well-configured domain
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import (
     ALICE,
     ALTERNATIVE,
@@ -32,6 +33,7 @@ HELO = {"our-own-name": HOSTNAME, "address-literal": "[198.18.99.99]", "short": 
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
 )
 async def alias_detail(probe: Probe) -> Observation:
@@ -50,6 +52,7 @@ async def alias_detail(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep={"user": ("bob",)},
+    better=ARRIVES,
     severity=Severity.CRITICAL,
     each={"user": ("alice", "bob")},
 )
@@ -81,7 +84,7 @@ async def unknown_at_alternative(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message), wait=1.0)
 
 
-@behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
+@behaviour("inbound/25/postmaster", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, better=FUNCTION, severity=Severity.MINOR)
 async def postmaster(probe: Probe) -> Observation:
     """Message to postmaster, an address that every mail domain must have
 
@@ -127,6 +130,7 @@ async def full(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
 )
 async def some_of_many(probe: Probe) -> Observation:
@@ -147,7 +151,12 @@ async def some_of_many(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "inbound/25/twice", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MINOR
+    "inbound/25/twice",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    better={"copies": Direction.FIXED},
+    severity=Severity.MINOR,
 )
 async def twice(probe: Probe) -> Observation:
     """The same message sent twice, as a server does that lost the reply
@@ -165,7 +174,11 @@ async def twice(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "inbound/25/null-sender", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
+    "inbound/25/null-sender",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    better=ARRIVES,
+    severity=Severity.CRITICAL,
 )
 async def null_sender(probe: Probe) -> Observation:
     """Bounce from outside (empty envelope sender) to a mailbox
@@ -182,6 +195,7 @@ async def null_sender(probe: Probe) -> Observation:
     "inbound/25/from-another-network",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
+    better=ARRIVES,
     severity=Severity.CRITICAL,
 )
 async def another_network(probe: Probe) -> Observation:

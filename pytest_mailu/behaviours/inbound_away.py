@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import AWAY, AWAY_ONCE, ELSEWHERE, User
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
@@ -42,6 +42,7 @@ MACHINES = MappingProxyType(
     "inbound/away/reply",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
+    better={"answers": Direction.TRUE},
     severity=Severity.MAJOR,
     timeout=60.0,
 )

@@ -7,9 +7,10 @@ import email.policy
 import re
 from dataclasses import replace
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome, Severity
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity
 from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.zones import DnsRecord
@@ -48,7 +49,7 @@ async def sender_with(probe: Probe, policy: str) -> Observation:
     return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))
 
 
-@behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR)
+@behaviour("inbound/25/broken-signature", endpoint=SMTP_25_OPPORTUNISTIC, better=FUNCTION, severity=Severity.MAJOR)
 async def broken_signature(probe: Probe) -> Observation:
     """Message with a broken DKIM signature, from a host that its domain authorises
 
@@ -61,7 +62,13 @@ async def broken_signature(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, READER, await probe.mail.deliver(message))
 
 
-@behaviour("inbound/25/authentication-results", endpoint=SMTP_25_OPPORTUNISTIC, deep=True, severity=Severity.MINOR)
+@behaviour(
+    "inbound/25/authentication-results",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    deep=True,
+    better={"results.*": Direction.FIXED},
+    severity=Severity.MINOR,
+)
 async def authentication_results(probe: Probe) -> Observation:
     """Authentication-Results header of a good message in the mailbox
 
@@ -86,6 +93,7 @@ async def authentication_results(probe: Probe) -> Observation:
     "inbound/25/claims-to-be-{whose}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
+    affected="Own devices and newsletter services that use From addresses of the domain without a login are refused.",
     severity=Severity.CRITICAL,
     each={"whose": OURS},
 )
@@ -114,7 +122,12 @@ async def brings_headers(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "inbound/25/list-mail", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR
+    "inbound/25/list-mail",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.DELIVERED,
+    deep=True,
+    better=ARRIVES,
+    severity=Severity.MAJOR,
 )
 async def list_mail(probe: Probe) -> Observation:
     """Message that a mailing list forwards in the name of its author

@@ -8,6 +8,7 @@ from email.policy import SMTP
 from io import BytesIO
 from zipfile import ZipFile
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
@@ -52,6 +53,7 @@ FORBIDDEN = {
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
     each={"kind": BODIES},
 )
@@ -95,6 +97,7 @@ def _signed(message: Message) -> Message:
     endpoint=SMTP_25_OPPORTUNISTIC,
     deep=True,
     wanted=Outcome.DELIVERED,
+    better=ARRIVES,
     severity=Severity.CRITICAL,
     timeout=90.0,
 )
@@ -156,6 +159,7 @@ async def sent_too_large(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep={"kind": ("zip",)},
+    better=ARRIVES,
     severity=Severity.CRITICAL,
     each={"kind": WELCOME},
 )
@@ -173,6 +177,7 @@ async def attachment(probe: Probe, kind: str) -> Observation:
     "inbound/25/attachment-{kind}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
+    affected="People who send such files on purpose are refused.",
     severity=Severity.MAJOR,
     each={"kind": FORBIDDEN},
 )
@@ -211,7 +216,7 @@ async def gtube(probe: Probe) -> Observation:
     return await _body(probe, text)
 
 
-@behaviour("inbound/25/smtputf8", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
+@behaviour("inbound/25/smtputf8", endpoint=SMTP_25_OPPORTUNISTIC, better=FUNCTION, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
     """Message from an address with a non-ASCII local part (SMTPUTF8)
 
@@ -229,7 +234,7 @@ async def smtputf8(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, READER, done.reply)
 
 
-@behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MINOR)
+@behaviour("inbound/25/chunking", endpoint=SMTP_25_OPPORTUNISTIC, better=FUNCTION, severity=Severity.MINOR)
 async def chunking(probe: Probe) -> Observation:
     """Message from outside sent with BDAT, where the server offers it
 
@@ -252,6 +257,7 @@ async def chunking(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
 )
 async def pipelining(probe: Probe) -> Observation:
@@ -278,6 +284,7 @@ async def pipelining(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
 )
 async def two_messages(probe: Probe) -> Observation:
@@ -299,6 +306,7 @@ async def two_messages(probe: Probe) -> Observation:
     "inbound/25/smuggling-{end}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
+    affected="Scripts and devices that end messages with such line ends are refused.",
     severity=Severity.CRITICAL,
     each={"end": ENDS},
 )
@@ -319,6 +327,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
     "inbound/25/line-end-{end}",
     endpoint=SMTP_25_OPPORTUNISTIC,
     deep=True,
+    better=FUNCTION,
     severity=Severity.MINOR,
     each={"end": ("lf", "cr")},
 )

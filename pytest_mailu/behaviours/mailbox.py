@@ -7,7 +7,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import FULL, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.session import Folder
@@ -41,7 +41,13 @@ def special_uses(folders: list[Folder]) -> dict[str, list[str]]:
     return {one.name: [attribute for attribute in one.attributes if attribute in SPECIAL] for one in folders}
 
 
-@behaviour("mailbox/993/folders", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/folders",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    better={"folders.*": Direction.KEPT, "subscribed": Direction.KEPT},
+    severity=Severity.MAJOR,
+)
 async def folders(probe: Probe) -> Observation:
     """Folders of a new mailbox, their special uses and subscriptions
 
@@ -128,7 +134,13 @@ async def refuses(probe: Probe, what: str) -> Observation:
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)
 
 
-@behaviour("mailbox/993/quota", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour(
+    "mailbox/993/quota",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    better={"counts": Direction.TRUE},
+    severity=Severity.MINOR,
+)
 async def quota(probe: Probe) -> Observation:
     """IMAP QUOTA shows the limit and counts what is stored
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_mailu.behaviours.better import ARRIVES
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
@@ -38,7 +39,7 @@ LESSONS = {
 }
 
 
-@behaviour("mailbox/delivery/exactly-once", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("mailbox/delivery/exactly-once", wanted=Outcome.DELIVERED, better=ARRIVES, severity=Severity.CRITICAL)
 async def exactly_once(probe: Probe) -> Observation:
     """Message arrives exactly once
 

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import create_folder, stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import ImapReply, text_of
@@ -33,6 +33,7 @@ SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     deep={"kind": ("large",)},
+    better={"append_uid": Direction.TRUE},
     severity=Severity.CRITICAL,
     each={"kind": CONTENTS},
 )
@@ -75,7 +76,13 @@ async def append_date(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if dates == [SENT_AT] else Outcome.ALTERED, Stage.COMMAND)
 
 
-@behaviour("mailbox/993/flags", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/flags",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    better={"possible": Direction.KEPT},
+    severity=Severity.MAJOR,
+)
 async def flags(probe: Probe) -> Observation:
     """Flags and keywords are kept until the next session
 
@@ -118,6 +125,7 @@ async def seen_when_read(probe: Probe) -> Observation:
     "mailbox/993/{verb}",
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
+    better={"told": Direction.TRUE},
     severity=Severity.MAJOR,
     each={"verb": ("copy", "move")},
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import POP3S_995
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
@@ -59,7 +59,13 @@ async def uidl_stable(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, length=len(seen[0] or ""))
 
 
-@behaviour("mailbox/995/fetch", endpoint=POP3S_995, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+@behaviour(
+    "mailbox/995/fetch",
+    endpoint=POP3S_995,
+    wanted=Outcome.ACCEPTED,
+    better={"size_right": Direction.TRUE, "top_right": Direction.TRUE},
+    severity=Severity.CRITICAL,
+)
 async def fetch(probe: Probe) -> Observation:
     """Message is complete over POP3 RETR, and its header over TOP
 

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import response_code_name, stored_message, temporary_folder
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import ImapReply, text_of
@@ -38,7 +38,14 @@ async def uids_stay(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND)
 
 
-@behaviour("mailbox/993/condstore", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
+@behaviour(
+    "mailbox/993/condstore",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    better={"counted": Direction.TRUE},
+    severity=Severity.MINOR,
+)
 async def condstore(probe: Probe) -> Observation:
     """CONDSTORE: changes are counted, and an old view does not overwrite a newer flag
 
@@ -83,7 +90,13 @@ async def qresync(probe: Probe) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, told=len(told))
 
 
-@behaviour("mailbox/993/two-sessions", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/two-sessions",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    better={"told": Direction.KEPT},
+    severity=Severity.MAJOR,
+)
 async def two_sessions(probe: Probe) -> Observation:
     """Changes in one session are told to another one with the same folder open
 
@@ -109,7 +122,13 @@ async def two_sessions(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, told=[" ".join(one) for one in told])
 
 
-@behaviour("mailbox/993/idle", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/idle",
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    better={"told_of_flag": Direction.TRUE},
+    severity=Severity.MAJOR,
+)
 async def idle(probe: Probe) -> Observation:
     """IMAP IDLE tells of a new message and of another program's changes
 

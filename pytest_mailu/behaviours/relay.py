@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -16,6 +17,7 @@ STRANGERS = (Vantage.STRANGER, Vantage.OTHER_STRANGER)
     "relay/25/{vantage}-to-elsewhere",
     endpoint=SMTP_25_PLAIN,
     wanted=Outcome.REFUSED,
+    affected="Devices and scripts outside RELAYNETS that send to other domains without a login are refused.",
     severity=Severity.CRITICAL,
     each={"vantage": STRANGERS},
 )
@@ -40,7 +42,11 @@ async def stranger(probe: Probe, vantage: Vantage) -> Observation:
 
 
 @behaviour(
-    "relay/25/relaynet-to-elsewhere", endpoint=SMTP_25_PLAIN, wanted=Outcome.DELIVERED, severity=Severity.CRITICAL
+    "relay/25/relaynet-to-elsewhere",
+    endpoint=SMTP_25_PLAIN,
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.CRITICAL,
 )
 async def relaynet(probe: Probe) -> Observation:
     """Message from a host in RELAYNETS to another domain on port 25 without a login
@@ -52,7 +58,7 @@ async def relaynet(probe: Probe) -> Observation:
     return await _through_25(probe, Vantage.RELAYNET)
 
 
-@behaviour("relay/25/inside-to-elsewhere", endpoint=SMTP_25_PLAIN, severity=Severity.MAJOR)
+@behaviour("relay/25/inside-to-elsewhere", endpoint=SMTP_25_PLAIN, better=FUNCTION | GOES_OUT, severity=Severity.MAJOR)
 async def inside(probe: Probe) -> Observation:
     """Message from a host in SUBNET to another domain on port 25 without a login
 
@@ -70,7 +76,11 @@ async def _through_25(probe: Probe, vantage: Vantage) -> Observation:
 
 
 @behaviour(
-    "relay/25/client-never-logs-in", endpoint=SMTP_25_OPPORTUNISTIC, wanted=Outcome.REFUSED, severity=Severity.MAJOR
+    "relay/25/client-never-logs-in",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    wanted=Outcome.REFUSED,
+    affected="Devices and scripts that send to other domains on port 25 without a login are refused.",
+    severity=Severity.MAJOR,
 )
 async def never_logs_in(probe: Probe) -> Observation:
     """Mail program on port 25 that never logs in, to another domain, is refused
@@ -107,7 +117,7 @@ async def _client_on_25(probe: Probe, *, insist: bool) -> Observation:
     return await probe.mail.at_world(message, done.reply)
 
 
-@behaviour("relay/domain/inbound", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("relay/domain/inbound", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
 async def relayed_domain(probe: Probe) -> Observation:
     """Message from outside to a relayed domain
 
@@ -140,7 +150,7 @@ async def forward_keeps(probe: Probe, where: str) -> Observation:
     )
 
 
-@behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
 async def forward_passes(probe: Probe) -> Observation:
     """Message to a user who forwards and keeps no copy
 
@@ -153,7 +163,7 @@ async def forward_passes(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, reply)
 
 
-@behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
 async def alias_outside(probe: Probe) -> Observation:
     """Message to an alias with a destination at another domain
 
@@ -166,7 +176,13 @@ async def alias_outside(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, reply)
 
 
-@behaviour("relay/relayhost/login-and-tls", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+@behaviour(
+    "relay/relayhost/login-and-tls",
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.CRITICAL,
+    variant="relayhost",
+)
 async def relay_host(probe: Probe) -> Observation:
     """Message of a user to another domain through a relay host with TLS and a login
 
@@ -177,7 +193,7 @@ async def relay_host(probe: Probe) -> Observation:
     return await _submitted(probe, SUBMISSIONS_465)
 
 
-@behaviour("relay/mx/by-mx", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("relay/mx/by-mx", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
 async def by_mx(probe: Probe) -> Observation:
     """Message of a user to another domain by MX, without a relay host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import BOUNCES, FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
@@ -55,7 +56,7 @@ async def srs(probe: Probe, kind: str) -> Observation:
     return probe.seen(Outcome.DELIVERED if ours else Outcome.ALTERED, Stage.DELIVERY, reply, sender=sender)
 
 
-@behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
+@behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, deep=True, better=GOES_OUT, severity=Severity.MAJOR)
 async def srs_bounce(probe: Probe) -> Observation:
     """Bounce to a rewritten sender goes back to the original sender
 
@@ -85,7 +86,7 @@ async def srs_made_up(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, await probe.mail.deliver(message), wait=6.0)
 
 
-@behaviour("relay/alias/refused-elsewhere", deep=True, severity=Severity.MAJOR)
+@behaviour("relay/alias/refused-elsewhere", deep=True, better=FUNCTION | BOUNCES, severity=Severity.MAJOR)
 async def refused_elsewhere(probe: Probe) -> Observation:
     """Message to an alias whose destination is refused elsewhere: whether the sender is told
 
@@ -102,7 +103,7 @@ async def refused_elsewhere(probe: Probe) -> Observation:
     return probe.seen(Outcome.DELIVERED, Stage.DELIVERY, reply, bounce=facts, sender=arrivals[0].sender)
 
 
-@behaviour("relay/domain/submitted", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL)
+@behaviour("relay/domain/submitted", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
 async def to_relayed_domain(probe: Probe) -> Observation:
     """Message of a user to a relayed domain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity
@@ -12,7 +13,13 @@ from pytest_mailu.probe.waiting import eventually
 WRITER = own_mailbox("relay-hosts-writer")
 
 
-@behaviour("relay/relayhost/forward", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+@behaviour(
+    "relay/relayhost/forward",
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.CRITICAL,
+    variant="relayhost",
+)
 async def forwarded(probe: Probe) -> Observation:
     """Forwarded message to another domain goes through the relay host
 
@@ -24,7 +31,13 @@ async def forwarded(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, await probe.mail.deliver(message))
 
 
-@behaviour("relay/relayhost/relayed-domain", wanted=Outcome.DELIVERED, severity=Severity.MAJOR, variant="relayhost")
+@behaviour(
+    "relay/relayhost/relayed-domain",
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.MAJOR,
+    variant="relayhost",
+)
 async def relayed_domain(probe: Probe) -> Observation:
     """Message to a relayed domain goes to that domain's server, not to the relay host
 
@@ -36,7 +49,9 @@ async def relayed_domain(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, await probe.mail.deliver(message))
 
 
-@behaviour("relay/relayhost/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, variant="relayhost")
+@behaviour(
+    "relay/relayhost/local", wanted=Outcome.DELIVERED, better=ARRIVES, severity=Severity.CRITICAL, variant="relayhost"
+)
 async def local(probe: Probe) -> Observation:
     """Message between local users stays on this server where a relay host is set
 
@@ -72,7 +87,7 @@ async def insecure(probe: Probe) -> Observation:
     return await _through(probe)
 
 
-@behaviour("relay/relayhost/implicit-tls", severity=Severity.MINOR, variant="relayhost-tls", deep=True)
+@behaviour("relay/relayhost/implicit-tls", better=FUNCTION, severity=Severity.MINOR, variant="relayhost-tls", deep=True)
 async def implicit(probe: Probe) -> Observation:
     """Message of a user through a relay host with TLS on port 465
 

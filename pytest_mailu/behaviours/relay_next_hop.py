@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_mailu.behaviours.better import BOUNCES, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
@@ -23,6 +24,7 @@ STAGES = ("mail", "rcpt", "data")
     "relay/next-hop/not-now-at-{stage}",
     wanted=Outcome.DELIVERED,
     deep={"stage": ("mail", "data")},
+    better=GOES_OUT,
     severity=Severity.CRITICAL,
     each={"stage": STAGES},
     timeout=60.0,
@@ -69,6 +71,7 @@ async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
 @behaviour(
     "relay/next-hop/never-at-{stage}",
     deep={"stage": ("mail", "data")},
+    better=BOUNCES,
     severity=Severity.MAJOR,
     each={"stage": STAGES},
     timeout=60.0,
@@ -89,7 +92,7 @@ async def never(probe: Probe, stage: str) -> Observation:
         await probe.world.unscript(rule)
 
 
-@behaviour("relay/mx/no-such-domain", deep=True, severity=Severity.MAJOR, timeout=60.0)
+@behaviour("relay/mx/no-such-domain", deep=True, better=BOUNCES, severity=Severity.MAJOR, timeout=60.0)
 async def no_such_domain(probe: Probe) -> Observation:
     """Message of a user to a domain that does not exist: refused at once, or returned
 
@@ -100,7 +103,7 @@ async def no_such_domain(probe: Probe) -> Observation:
     return await _returned(probe, probe.mail.compose(to=f"someone@missing.{ELSEWHERE}", sender=WRITER.address))
 
 
-@behaviour("relay/mx/null-mx", deep=True, severity=Severity.MINOR, timeout=60.0)
+@behaviour("relay/mx/null-mx", deep=True, better=BOUNCES, severity=Severity.MINOR, timeout=60.0)
 async def null_mx(probe: Probe) -> Observation:
     """Message of a user to a domain that accepts no mail (null MX): refused at once, or returned
 
@@ -137,7 +140,7 @@ async def by_address(probe: Probe) -> Observation:
     return await _sent_to(probe, domain)
 
 
-@behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, deep=True, severity=Severity.MAJOR)
+@behaviour("relay/mx/second-mx", wanted=Outcome.DELIVERED, deep=True, better=GOES_OUT, severity=Severity.MAJOR)
 async def second_mx(probe: Probe) -> Observation:
     """Message of a user to a domain whose first MX is unreachable goes to the second
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -27,6 +28,7 @@ SPELLINGS = {
     "relay/25/spelling-{spelling}",
     endpoint=SMTP_25_PLAIN,
     wanted=Outcome.REFUSED,
+    affected="Old scripts that use such addresses are refused.",
     severity=Severity.CRITICAL,
     each={"spelling": SPELLINGS},
 )
@@ -45,6 +47,7 @@ async def spelling(probe: Probe, spelling: str) -> Observation:
     "relay/25/client-logs-in-if-offered",
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
+    affected="Devices and programs set to port 25 are refused.",
     severity=Severity.MAJOR,
 )
 async def logs_in_if_offered(probe: Probe) -> Observation:
@@ -67,6 +70,7 @@ async def logs_in_if_offered(probe: Probe) -> Observation:
     endpoint=SMTP_25_PLAIN,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
     each={"vantage": TRUSTED},
 )
@@ -85,6 +89,7 @@ async def trusted_to_mailbox(probe: Probe, vantage: Vantage) -> Observation:
     "relay/25/{vantage}-as-outsider",
     endpoint=SMTP_25_PLAIN,
     deep=True,
+    better=FUNCTION | GOES_OUT,
     severity=Severity.MINOR,
     each={"vantage": TRUSTED},
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
@@ -226,7 +226,7 @@ async def marked_as_spam(probe: Probe) -> Observation:
     return await _lands(probe, message, UNFILTERED, "Junk", ["\\Seen"])
 
 
-@behaviour("sieve/inside/extensions", severity=Severity.MINOR)
+@behaviour("sieve/inside/extensions", better={"extensions": Direction.KEPT}, severity=Severity.MINOR)
 async def extensions(probe: Probe) -> Observation:
     """Sieve extensions that filters may use
 

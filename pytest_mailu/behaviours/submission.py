@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import ARRIVES, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
@@ -10,7 +11,11 @@ from pytest_mailu.probe.probe import Probe
 
 
 @behaviour(
-    "submission/{endpoint}/local", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, each={"endpoint": SUBMISSION}
+    "submission/{endpoint}/local",
+    wanted=Outcome.DELIVERED,
+    better=ARRIVES,
+    severity=Severity.CRITICAL,
+    each={"endpoint": SUBMISSION},
 )
 async def local(probe: Probe, endpoint: Endpoint) -> Observation:
     """Message to a local mailbox, sent with a login on {endpoint.words}
@@ -27,6 +32,7 @@ async def local(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "submission/{endpoint}/external",
     wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -45,6 +51,7 @@ async def external(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "submission/{endpoint}/without-login",
     wanted=Outcome.REFUSED,
+    affected="Devices and scripts that send on this port without a login are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -64,6 +71,7 @@ async def without_login(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "submission/{endpoint}/others-sender",
     wanted=Outcome.REFUSED,
+    affected="Users and applications that send in a colleague's or a shared name are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -81,6 +89,7 @@ async def others_sender(probe: Probe, endpoint: Endpoint) -> Observation:
     "submission/{endpoint}/own-alias",
     wanted=Outcome.DELIVERED,
     deep={"endpoint": (SUBMISSION_587,)},
+    better=GOES_OUT,
     severity=Severity.MAJOR,
     each={"endpoint": SUBMISSION},
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_mailu.behaviours.better import ARRIVES, FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import Message
@@ -42,6 +43,7 @@ def _made(probe: Probe, body: bytes, to: str = SOMEONE) -> Message:
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=GOES_OUT,
     severity=Severity.MAJOR,
     each={"kind": KEPT},
 )
@@ -85,6 +87,7 @@ async def _body(probe: Probe, kind: str) -> Observation:
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=ARRIVES,
     severity=Severity.MAJOR,
 )
 async def eight_bits_here(probe: Probe) -> Observation:
@@ -103,7 +106,7 @@ async def eight_bits_here(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, READER, sending.reply)
 
 
-@behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, severity=Severity.MINOR)
+@behaviour("submission/465-tls/smtputf8", endpoint=SUBMISSIONS_465, better=FUNCTION | GOES_OUT, severity=Severity.MINOR)
 async def smtputf8(probe: Probe) -> Observation:
     """Message to an address with a non-ASCII local part (SMTPUTF8)
 
@@ -127,6 +130,7 @@ async def smtputf8(probe: Probe) -> Observation:
     "submission/465-tls/chunking-in-{pieces}",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
     severity=Severity.MAJOR,
     each={"pieces": (1, 3)},
 )
@@ -150,7 +154,13 @@ async def chunking(probe: Probe, pieces: int) -> Observation:
     return await probe.mail.at_world(message, reply)
 
 
-@behaviour("submission/465-tls/pipelining", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/pipelining",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.MAJOR,
+)
 async def pipelining(probe: Probe) -> Observation:
     """MAIL, RCPT and DATA of a user sent in one packet
 
@@ -196,7 +206,14 @@ async def dsn_passed_on(probe: Probe) -> Observation:
     return probe.with_facts(seen, mail=asked, rcpt=list(arrival.recipients[0].params))
 
 
-@behaviour("submission/465-tls/dsn-success", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR, timeout=60.0)
+@behaviour(
+    "submission/465-tls/dsn-success",
+    endpoint=SUBMISSIONS_465,
+    deep=True,
+    better=FUNCTION | {"receipt.well_formed": Direction.TRUE},
+    severity=Severity.MINOR,
+    timeout=60.0,
+)
 async def dsn_success(probe: Probe) -> Observation:
     """Delivery receipt for a message to a local mailbox
 
@@ -219,6 +236,7 @@ async def dsn_success(probe: Probe) -> Observation:
     "submission/465-tls/smuggling-{end}",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.REFUSED,
+    affected="Scripts and devices that end messages with such line ends are refused.",
     severity=Severity.CRITICAL,
     each={"end": ENDS},
 )
@@ -240,6 +258,7 @@ async def smuggling(probe: Probe, end: str) -> Observation:
     "submission/465-tls/line-end-{end}",
     endpoint=SUBMISSIONS_465,
     deep=True,
+    better=FUNCTION | GOES_OUT,
     severity=Severity.MINOR,
     each={"end": ("lf", "cr")},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pytest_mailu.behaviours.better import ARRIVES, BOUNCES, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -29,6 +30,7 @@ ABSENT_HEADERS = {"date": "Date", "message-id": "Message-ID"}
     "submission/{endpoint}/to-alias",
     wanted=Outcome.DELIVERED,
     deep={"endpoint": (SUBMISSION_587,)},
+    better=ARRIVES,
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -79,6 +81,7 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     deep=True,
+    better=GOES_OUT,
     severity=Severity.MAJOR,
 )
 async def two_messages(probe: Probe) -> Observation:
@@ -167,7 +170,13 @@ async def without_header(probe: Probe, header: str) -> Observation:
     return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/unknown-recipient", endpoint=SUBMISSIONS_465, severity=Severity.MAJOR, timeout=60.0)
+@behaviour(
+    "submission/465-tls/unknown-recipient",
+    endpoint=SUBMISSIONS_465,
+    better=BOUNCES,
+    severity=Severity.MAJOR,
+    timeout=60.0,
+)
 async def unknown_recipient(probe: Probe) -> Observation:
     """Message to an unknown local user after a login: refused at once, or returned
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -18,6 +19,7 @@ ANYBODY = {"colleague": BOB.address, "stranger": f"president@{ELSEWHERE}"}
 @behaviour(
     "submission/{endpoint}/without-login-{vantage}",
     wanted=Outcome.REFUSED,
+    affected="Hosts there that send on this port without a login are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION, "vantage": OTHERS},
 )
@@ -34,7 +36,13 @@ async def without_login_from(probe: Probe, endpoint: Endpoint, vantage: Vantage)
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
 
-@behaviour("submission/465-tls/own-detail", endpoint=SUBMISSIONS_465, wanted=Outcome.DELIVERED, severity=Severity.MAJOR)
+@behaviour(
+    "submission/465-tls/own-detail",
+    endpoint=SUBMISSIONS_465,
+    wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
+    severity=Severity.MAJOR,
+)
 async def own_detail(probe: Probe) -> Observation:
     """Message from one's own address with a detail (`name+shop@`)
 
@@ -50,6 +58,7 @@ async def own_detail(probe: Probe) -> Observation:
     "submission/465-tls/own-alternative-domain",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
+    better=GOES_OUT,
     severity=Severity.MAJOR,
 )
 async def own_alternative(probe: Probe) -> Observation:
@@ -66,6 +75,7 @@ async def own_alternative(probe: Probe) -> Observation:
 @behaviour(
     "submission/{endpoint}/strangers-sender",
     wanted=Outcome.REFUSED,
+    affected="Users and applications that send for another domain are refused.",
     severity=Severity.CRITICAL,
     each={"endpoint": SUBMISSION},
 )
@@ -84,6 +94,7 @@ async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
     "submission/465-tls/no-such-sender",
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.REFUSED,
+    affected="Applications that send as noreply@ or another address without an account are refused.",
     severity=Severity.MAJOR,
     # 550 "User unknown" or 553 "not owned by user": two stacks of one release (1.9.50, 2.0.43) have said either.
     volatile=("reply.*",),
@@ -129,7 +140,9 @@ async def others_header_from(probe: Probe) -> Observation:
     return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
-@behaviour("submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, deep=True, severity=Severity.MINOR)
+@behaviour(
+    "submission/465-tls/null-sender", endpoint=SUBMISSIONS_465, deep=True, better=FUNCTION, severity=Severity.MINOR
+)
 async def null_sender(probe: Probe) -> Observation:
     """Message with an empty envelope sender after a login
 

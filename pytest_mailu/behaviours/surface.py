@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_mailu.behaviours.better import SMTP_KEYWORDS
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import (
     ENDPOINTS,
@@ -17,7 +18,7 @@ from pytest_mailu.core.endpoints import (
     SUBMISSIONS_465,
     Endpoint,
 )
-from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import ALICE, ELSEWHERE
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
@@ -41,7 +42,7 @@ async def served(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.CONNECT)
 
 
-@behaviour("surface/{endpoint}/smtp", severity=Severity.MINOR, each={"endpoint": SMTP})
+@behaviour("surface/{endpoint}/smtp", better=SMTP_KEYWORDS, severity=Severity.MINOR, each={"endpoint": SMTP})
 async def smtp(probe: Probe, endpoint: Endpoint) -> Observation:
     """SMTP on {endpoint.words}: greeting, EHLO keywords and AUTH mechanisms
 
@@ -54,7 +55,9 @@ async def smtp(probe: Probe, endpoint: Endpoint) -> Observation:
         return probe.seen(Outcome.ACCEPTED, Stage.EHLO, session.greeting, **facts)
 
 
-@behaviour("surface/{endpoint}/smtp-after-login", severity=Severity.MINOR, each={"endpoint": SUBMISSION})
+@behaviour(
+    "surface/{endpoint}/smtp-after-login", better=SMTP_KEYWORDS, severity=Severity.MINOR, each={"endpoint": SUBMISSION}
+)
 async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
     """SMTP on {endpoint.words}: EHLO keywords after a login
 
@@ -67,7 +70,9 @@ async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
         return probe.seen(Outcome.ACCEPTED, Stage.EHLO, keywords=await session.ehlo())
 
 
-@behaviour("surface/{endpoint}/imap", severity=Severity.MINOR, each={"endpoint": IMAP})
+@behaviour(
+    "surface/{endpoint}/imap", better={"after_login": Direction.KEPT}, severity=Severity.MINOR, each={"endpoint": IMAP}
+)
 async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP on {endpoint.words}: capabilities before and after the login
 
@@ -82,7 +87,12 @@ async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
 
 
-@behaviour("surface/{endpoint}/pop3", severity=Severity.MINOR, each={"endpoint": POP3})
+@behaviour(
+    "surface/{endpoint}/pop3",
+    better={"after_login.*": Direction.KEPT},
+    severity=Severity.MINOR,
+    each={"endpoint": POP3},
+)
 async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
     """POP3 on {endpoint.words}: capabilities before and after the login
 
@@ -97,7 +107,12 @@ async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, **facts)
 
 
-@behaviour("surface/{endpoint}/managesieve", severity=Severity.MINOR, each={"endpoint": (SIEVE_4190,)})
+@behaviour(
+    "surface/{endpoint}/managesieve",
+    better={"capabilities.*": Direction.KEPT},
+    severity=Severity.MINOR,
+    each={"endpoint": (SIEVE_4190,)},
+)
 async def managesieve(probe: Probe, endpoint: Endpoint) -> Observation:
     """ManageSieve on {endpoint.words}: capabilities before and after TLS
 

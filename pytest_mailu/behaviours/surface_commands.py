@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import HUNG_UP, answer, as_fact
 from pytest_mailu.core.endpoints import (
@@ -16,7 +17,7 @@ from pytest_mailu.core.endpoints import (
     Endpoint,
     Protocol,
 )
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
@@ -118,7 +119,7 @@ async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Obse
     return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.COMMAND, reply)
 
 
-@behaviour("surface/{endpoint}/imap-id", severity=Severity.INFO, each={"endpoint": (IMAPS_993,)})
+@behaviour("surface/{endpoint}/imap-id", better=FUNCTION, severity=Severity.INFO, each={"endpoint": (IMAPS_993,)})
 async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP ID on {endpoint.words} before and after the login
 
@@ -151,7 +152,12 @@ async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, namespaces=await session.namespace())
 
 
-@behaviour("surface/{endpoint}/imap-enable", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
+@behaviour(
+    "surface/{endpoint}/imap-enable",
+    better={"enabled": Direction.KEPT},
+    severity=Severity.MINOR,
+    each={"endpoint": (IMAPS_993,)},
+)
 async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP ENABLE on {endpoint.words}
 
@@ -167,6 +173,7 @@ async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/before-tls",
+    better={"offered.STARTTLS": Direction.KEPT, "offered.STLS": Direction.KEPT, "offered[STARTTLS]": Direction.KEPT},
     severity=Severity.MINOR,
     each={"endpoint": (SMTP_25, SUBMISSION_587, IMAP_143, POP3_110, SIEVE_4190)},
 )

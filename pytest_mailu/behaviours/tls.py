@@ -21,7 +21,7 @@ from pytest_mailu.core.endpoints import (
     Protocol,
     Tls,
 )
-from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
@@ -118,7 +118,12 @@ async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
     )
 
 
-@behaviour("tls/{endpoint}/versions", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
+@behaviour(
+    "tls/{endpoint}/versions",
+    better={"versions.TLS 1.2": Direction.TRUE, "versions.TLS 1.3": Direction.TRUE},
+    severity=Severity.MINOR,
+    each={"endpoint": ENCRYPTED},
+)
 async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
     """TLS versions accepted on {endpoint.words}
 
@@ -133,7 +138,16 @@ async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, versions=taken)
 
 
-@behaviour("tls/{endpoint}/ciphers", severity=Severity.MINOR, each={"endpoint": ENCRYPTED})
+@behaviour(
+    "tls/{endpoint}/ciphers",
+    better={
+        "families.ECDHE-AESGCM": Direction.TRUE,
+        "families.ECDHE-CHACHA20": Direction.TRUE,
+        "families.DHE-AESGCM": Direction.TRUE,
+    },
+    severity=Severity.MINOR,
+    each={"endpoint": ENCRYPTED},
+)
 async def ciphers(probe: Probe, endpoint: Endpoint) -> Observation:
     """TLS 1.2 cipher families accepted on {endpoint.words}
 
@@ -168,6 +182,7 @@ async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Obs
 @behaviour(
     "tls/{endpoint}/tls-{version}",
     wanted=Outcome.TLS_FAILED,
+    affected="Devices that support only such old TLS versions cannot connect.",
     severity=Severity.MAJOR,
     each={"endpoint": PEOPLE, "version": ("1.0", "1.1")},
 )
@@ -199,7 +214,9 @@ async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observatio
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, certificate=certificate_facts(seen.certificate))
 
 
-@behaviour("tls/{endpoint}/resumption", severity=Severity.INFO, each={"endpoint": MAIN})
+@behaviour(
+    "tls/{endpoint}/resumption", better={"resumed": Direction.TRUE}, severity=Severity.INFO, each={"endpoint": MAIN}
+)
 async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
     """TLS session resumption on {endpoint.words}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import HTTP_80, HTTPS_443
 from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
@@ -79,7 +80,14 @@ async def needed(probe: Probe, name: str) -> Observation:
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
 
 
-@behaviour("web/page/{name}", endpoint=HTTPS_443, severity=Severity.MINOR, each={"name": OTHERS}, timeout=SECONDS)
+@behaviour(
+    "web/page/{name}",
+    endpoint=HTTPS_443,
+    better=FUNCTION,
+    severity=Severity.MINOR,
+    each={"name": OTHERS},
+    timeout=SECONDS,
+)
 async def other(probe: Probe, name: str) -> Observation:
     """Web path "{name}" without a login
 

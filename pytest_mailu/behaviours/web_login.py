@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import SPECIAL_PASSWORDS
 from pytest_mailu.behaviours.helpers import log_in as mail_login
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, User, own_mailbox
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form, local
 from pytest_mailu.probe.probe import Probe
@@ -69,7 +70,7 @@ async def login(probe: Probe) -> Observation:
     return await _login(probe, USER)
 
 
-@behaviour("web/login/name-upper-case", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/login/name-upper-case", endpoint=HTTPS_443, better=FUNCTION, severity=Severity.MINOR, timeout=SECONDS)
 async def upper_case(probe: Probe) -> Observation:
     """Login to the web site with the address in upper case
 
@@ -215,7 +216,14 @@ async def without_csrf(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if taken else Outcome.REFUSED, Stage.COMMAND)
 
 
-@behaviour("web/user/settings", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "web/user/settings",
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    better={"fields": Direction.KEPT},
+    severity=Severity.MAJOR,
+    timeout=SECONDS,
+)
 async def settings(probe: Probe) -> Observation:
     """User saves the own settings
 

@@ -178,6 +178,10 @@ class Direction(StrEnum):
     """A member of a list, or a key: one that is removed is a loss, one that is added is none."""
     TRUE = "true"
     """A yes or no: a no where there was a yes is a loss."""
+    FIXED = "fixed"
+    """A value that people rely on: any other one is a loss."""
+    SERVED = "served"
+    """An outcome: what was delivered or accepted, altered at worst, and is not any more, is a loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +265,8 @@ class Question:
     `wanted` is the outcome that serves people, or None where there is none and only facts are recorded.
     `breaks` says who loses what when it goes; `source` what that rests on. `endpoint` is where it is asked, or None
     where that is no endpoint of the mail server, or several; `operation` is the rest of the id. `directions` maps globs
-    over difference paths (`facts.found`) to the direction in which such a fact serves people.
+    over difference paths (`facts.found`) to the direction in which such a fact serves people. `affected` says whom a
+    difference concerns that breaks nothing: a changed fact, or a protection that is stricter than before.
     """
 
     id: str
@@ -273,6 +278,7 @@ class Question:
     endpoint: Endpoint | None = None
     operation: str = ""
     directions: Mapping[str, Direction] = field(default_factory=dict, hash=False)
+    affected: str = ""
 
     @property
     def family(self) -> str:
@@ -365,10 +371,9 @@ class Waiver:
 class Finding:
     """A comparison worth telling, with why it happened, what it means and what to do.
 
-    `breaks` says who loses what, where something broke; it is empty where nothing did.
-
-    `root` is the text of `cause`: findings that share it have one cause and are told as one. `fingerprint` depends on
-    behaviour, verdict, outcomes, stages and difference paths, not on texts.
+    `breaks` says who loses what, where something broke, and `affected` whom a difference concerns that broke nothing;
+    both may be empty. `root` is the text of `cause`: findings that share it have one cause and are told as one.
+    `fingerprint` depends on behaviour, verdict, outcomes, stages and difference paths, not on texts.
     """
 
     behaviour: str
@@ -391,6 +396,7 @@ class Finding:
     endpoint: Endpoint | None = None
     operation: str = ""
     action: Action = Action.LOOK
+    affected: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pytest_mailu.core.model import (
     Verdict,
     Waiver,
 )
-from pytest_mailu.judging.judge import QUIET, SEVERITIES, UNCERTAIN, breaks, severity
+from pytest_mailu.judging.judge import QUIET, SEVERITIES, UNCERTAIN, affected, breaks, severity
 
 Advise: TypeAlias = Callable[[Comparison], tuple[Advice, ...]]
 Explain: TypeAlias = Callable[[Comparison], Cause | None]
@@ -74,6 +74,7 @@ def finding(
         family=question.family,
         title=question.title,
         breaks=breaks(comparison),
+        affected=affected(comparison),
         source=question.source,
         verdict=comparison.verdict,
         severity=severity(comparison),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import (
+    PROTECTIONS,
     Comparison,
     Decision,
     Difference,
@@ -34,6 +35,9 @@ SLOWDOWN_FACTOR = 5.0
 """How many times as long a delivery has to take to be told of."""
 MIN_SLOWDOWN_SECONDS = 3.0
 """And how many seconds longer: below that a busy machine makes the difference."""
+
+SERVED = frozenset({Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.ALTERED})
+"""What somebody who tried a function without a wanted outcome can live with."""
 
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
 SEVERITIES = tuple(Severity)
@@ -195,6 +199,17 @@ def breaks(comparison: Comparison) -> str:
             return comparison.question.breaks
 
 
+def affected(comparison: Comparison) -> str:
+    """Whom a difference concerns that broke nothing: changed facts, or a protection that is stricter than before."""
+    match comparison.verdict:
+        case Verdict.CHANGED if comparison.question.wanted is None:
+            return comparison.question.affected
+        case Verdict.GAINED if comparison.question.wanted in PROTECTIONS:
+            return comparison.question.affected
+        case _:
+            return ""
+
+
 def _both_met(comparison: Comparison) -> bool:
     """Whether both sides ended as wanted: then only facts are lost."""
     ends = [attempts[-1].outcome if attempts else None for attempts in (comparison.old, comparison.new)]
@@ -224,10 +239,16 @@ def _is_loss(difference: Difference, direction: Direction) -> bool:
             return difference.kind == "removed" or _less(difference.new, difference.old)
         case Direction.FEWER:
             return difference.kind == "added" or _less(difference.old, difference.new)
+        case Direction.FIXED:
+            return difference.kind != "added"
+        case Direction.SERVED:
+            return difference.old in SERVED and difference.new not in SERVED
 
 
 def _less(one: Any, other: Any) -> bool:
-    return isinstance(one, int | float) and isinstance(other, int | float) and one < other
+    """Whether a number is less than another; servers write some of them as text (`SIZE 50000000`)."""
+    numbers = [int(value) if isinstance(value, str) and value.isdecimal() else value for value in (one, other)]
+    return all(isinstance(number, int | float) for number in numbers) and numbers[0] < numbers[1]
 
 
 def fails(finding: Finding, fail_on: FailOn) -> bool:

@@ -30,7 +30,7 @@ from pytest_mailu.core.model import (
     Why,
 )
 from pytest_mailu.judging.findings import findings
-from pytest_mailu.judging.judge import QUIET, breaks, decide, fails, gaps, judge, needs_confirmation, severity
+from pytest_mailu.judging.judge import QUIET, affected, breaks, decide, fails, gaps, judge, needs_confirmation, severity
 
 DELIVERED, ACCEPTED, REFUSED = Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.REFUSED
 DEFERRED, LOST, ALTERED = Outcome.DEFERRED, Outcome.LOST, Outcome.ALTERED
@@ -340,6 +340,7 @@ LOSSES = [
     (Direction.KEPT, {"x": "a"}, {}),
     (Direction.TRUE, {"x": True}, {"x": False}),
     (Direction.TRUE, {"x": True}, {}),
+    (Direction.MORE, {"x": "50000000"}, {"x": "9000000"}),
 ]
 
 
@@ -353,6 +354,38 @@ def test_a_fact_that_is_lost_is_a_regression_and_one_that_is_won_is_a_change(
     won = judge(asked, [seen(ACCEPTED, **new)], [seen(ACCEPTED, **old)])
     assert (lost.verdict, severity(lost), breaks(lost)) == (Verdict.REGRESSED, Severity.MAJOR, "Somebody loses it.")
     assert (won.verdict, breaks(won)) == (Verdict.CHANGED, "")
+
+
+def test_a_value_that_people_rely_on_is_lost_in_either_direction() -> None:
+    for old, new in (("INBOX", "Junk"), ("Junk", "INBOX")):
+        made = judge(facts(x=Direction.FIXED), [seen(ACCEPTED, x=old)], [seen(ACCEPTED, x=new)])
+        assert made.verdict is Verdict.REGRESSED
+    assert judge(facts(x=Direction.FIXED), [seen(ACCEPTED)], [seen(ACCEPTED, x="a")]).verdict is Verdict.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        (DELIVERED, REFUSED, Verdict.REGRESSED),
+        (ACCEPTED, Outcome.NOT_OFFERED, Verdict.REGRESSED),
+        (DELIVERED, Outcome.ALTERED, Verdict.CHANGED),
+        (REFUSED, DELIVERED, Verdict.CHANGED),
+        (REFUSED, LOST, Verdict.CHANGED),
+        (REFUSED, REFUSED, Verdict.SAME),
+    ],
+)
+def test_a_function_without_a_wanted_outcome_must_not_be_lost(old: Outcome, new: Outcome, verdict: Verdict) -> None:
+    asked = replace(question(None, Severity.MINOR), directions={"outcome": Direction.SERVED})
+    assert judge(asked, [seen(old)], [seen(new)]).verdict is verdict
+
+
+def test_a_difference_that_breaks_nothing_says_whom_it_concerns() -> None:
+    changed = replace(question(None), affected="Scripts see another text.")
+    assert affected(judge(changed, [seen(ACCEPTED, x=1)], [seen(ACCEPTED, x=2)])) == "Scripts see another text."
+    protection = replace(question(REFUSED), affected="Printers are refused.")
+    assert affected(judge(protection, [seen(DELIVERED)], [seen(REFUSED)])) == "Printers are refused."
+    for old, new in ((REFUSED, DELIVERED), (REFUSED, REFUSED)):
+        assert affected(judge(protection, [seen(old)], [seen(new, text="other")])) == ""
 
 
 def test_a_fact_lost_by_a_behaviour_that_still_does_what_is_wanted_is_minor_and_no_harm_is_told() -> None:

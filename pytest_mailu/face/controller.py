@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import pytest
 
@@ -143,15 +143,18 @@ class Controller:
                 self._write_error = error
         return report
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The decision and what it rests on; last, where the reports could not be written."""
-        report = self._reported.report
-        if report is None:
-            return
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+        """The decision, below pytest's own summary, where it is seen; last, where the reports could not be written."""
+        yield
+        if self._reported.report is not None:
+            self._summarize(self._reported.report, terminalreporter)
+
+    def _summarize(self, report: Report, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("Mailu")
         writer = terminalreporter._tw
         folder = "" if self._write_error is not None else str(self._plan.report or "")
-        for line in terminal.lines(report, writer.fullwidth, folder):
+        for line in terminal.lines(report, writer.fullwidth, folder, self._config.get_verbosity()):
             for span in line:
                 writer.write(span.text, **dict.fromkeys(span.style, True))
             writer.line()

@@ -98,7 +98,8 @@ def _action(verdict: Verdict, advice: Sequence[Advice]) -> Action:
     """What a finding asks for: the most urgent of what is advised."""
     if verdict is Verdict.REGRESSED:
         return Action.FIX_BEFORE
-    return min((entry.action for entry in advice), key=list(Action).index, default=Action.LOOK)
+    usual = Action.NOTHING if verdict is Verdict.BROKEN else Action.LOOK
+    return min((entry.action for entry in advice), key=list(Action).index, default=usual)
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:

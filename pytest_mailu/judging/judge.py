@@ -189,10 +189,12 @@ def severity(comparison: Comparison) -> Severity:
 
 
 def breaks(comparison: Comparison) -> str:
-    """Who loses what, where something broke or may have; empty where nothing did."""
+    """Who loses what, where something broke or may have, or is stricter; empty where nothing is lost."""
     match comparison.verdict:
         case Verdict.REGRESSED if comparison.question.wanted is not None and _both_met(comparison):
             return ""
+        case Verdict.GAINED if comparison.question.wanted in PROTECTIONS:
+            return "It was let through before and is refused now: clients that did this are hit."
         case Verdict.CHANGED | Verdict.GAINED:
             return ""
         case _:
@@ -289,7 +291,7 @@ def gaps(comparisons: Sequence[Comparison], old: str, new: str) -> tuple[str, ..
         works = {each.question.family for each in comparisons if _works(each)}
         idle = [family for family in dict.fromkeys(each.question.family for each in comparisons) if family not in works]
         found += [f"Nothing in {family} works on {old}, so nothing there can be compared." for family in idle]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _answered(outcome: Outcome | None) -> bool:

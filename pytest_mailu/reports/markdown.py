@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.core.model import Finding
+from pytest_mailu.core.model import Advice, Finding, Severity
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, firsts
 from pytest_mailu.reports.textwidth import clip
-from pytest_mailu.reports.view import ReportView
+from pytest_mailu.reports.view import ReportView, Todo, total
 
 COMMENT_LIMIT = 65_000
 """Characters that a comment on GitHub may have, with a margin (65536)."""
@@ -25,6 +25,7 @@ LONGEST = 300
 """Characters of one text; what is longer is in report.html whole."""
 GROUPS = 12
 NOTES = 12
+LISTED = 24
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]")
 _CALL = re.compile(r"(?<!\w)@(?=\w)|(?<=[#!&%])(?=\d)|(?<=://)")
@@ -32,14 +33,19 @@ _CALL = re.compile(r"(?<!\w)@(?=\w)|(?<=[#!&%])(?=\d)|(?<=://)")
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How much is told: rows of a table, ids of further behaviours, and whether waivers are."""
+    """How much is told: rows of a table, ids of further behaviours, whether waivers and whole things to do are."""
 
     rows: int
     ids: int
     entries: bool
+    todos: bool
 
 
-_SHAPES = (_Shape(8, 400, entries=True), _Shape(8, 40, entries=False), _Shape(3, 0, entries=False))
+_SHAPES = (
+    _Shape(8, 400, entries=True, todos=True),
+    _Shape(8, 40, entries=False, todos=True),
+    _Shape(4, 0, entries=False, todos=False),
+)
 
 
 def render(view: ReportView, limit: int = COMMENT_LIMIT) -> str:
@@ -77,41 +83,105 @@ def _page(view: ReportView, shape: _Shape) -> Iterator[str]:
     yield f"**{prose(view.sentence)}**"
     yield ""
     yield prose(view.counts)
-    for number, group in enumerate(view.blockers[:GROUPS], 1):
-        yield from _group(view, number, group, shape)
-    yield from _brief("More blockers", view.blockers[GROUPS:])
-    yield from _waived(view.waived, shape)
-    yield from _brief("Also different", view.others)
+    if view.not_compared:
+        yield ""
+        yield f"Not compared: {prose('; '.join(view.not_compared))}."
+    if view.provenance:
+        yield ""
+        yield f"> {prose(view.provenance)}"
     for note in view.report.notes[:NOTES]:
         yield ""
         yield f"> {prose(note)}"
+    if view.blockers:
+        yield from ("", "### Fix before the upgrade")
+    for number, group in enumerate(view.blockers[:GROUPS], 1):
+        yield from _blocker(view, number, group, shape)
+    yield from _brief("More blockers", view.blockers[GROUPS:])
+    yield from _todos(view.todos, shape)
+    yield from _waived(view.waived, shape)
+    yield from _brief("Nothing to do", view.quiet)
+    yield from _compared(view)
 
 
-def _group(view: ReportView, number: int, group: Group, shape: _Shape) -> Iterator[str]:
+def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iterator[str]:
     yield ""
-    yield f"### {number}. {prose(group.headline)}"
+    yield f"#### {number}. {prose(group.headline)}"
     yield ""
     yield f"{prose(group.counts)} · {group.severity}"
-    for advice in group.advice:
+    if hit := group.hit[: shape.rows // 2]:
         yield ""
-        yield f"**Why:** {_told(advice.cause)}<br>"
-        yield f"**Do:** {_told(advice.remedy)}<br>"
-        yield f"**See:** {_told(advice.source)}"
-    yield ""
-    yield f"| who is hit | {prose(view.report.old.release)} | {prose(view.report.new.release)} |"
-    yield "|---|---|---|"
+        yield from (f"- {prose(breaks)}" for breaks in hit)
+        yield from (f"- and {len(group.hit) - len(hit)} more" for _ in group.hit[len(hit) : len(hit) + 1])
+    for advice in group.advice:
+        yield from _advice(advice)
     told, rest = firsts(group.findings, shape.rows)
+    yield ""
+    yield f"<details><summary>What each side did ({len(group.findings)})</summary>"
+    yield ""
+    yield f"| what | {prose(view.report.old.release)} | {prose(view.report.new.release)} |"
+    yield "|---|---|---|"
     for finding in told:
-        what = f"**{prose(finding.title)}**<br>{prose(finding.breaks)}<br>{code('mailu::' + finding.behaviour)}"
+        breaks = f"<br>{prose(finding.breaks)}" if finding.breaks else ""
+        what = f"**{prose(finding.title)}**{breaks}<br>{code('mailu::' + finding.behaviour)}"
         yield f"| {what} | {_side(finding, new=False)} | {_side(finding, new=True)} |"
     yield ""
     ids = [f"mailu::{finding.behaviour}  {finding.verdict}" for finding in rest[: shape.ids]]
-    yield from _folded(f"{len(rest)} more of this cause", ids, "text")
+    if ids:
+        yield block(ids, "text")
     yield from _more(len(rest) - shape.ids)
+    yield from ("", "</details>", "")
     yield from _folded("By hand", [finding.reproduce for finding in told], "sh")
     if shape.entries:
         entries = [view.waiver_entry(finding) for finding in group.findings]
-        yield from _folded("Waivers ready to paste into mailu-waivers.toml", entries, "toml")
+        yield from _folded("Waivers to paste into mailu-waivers.toml; give each a reason", entries, "toml")
+
+
+def _advice(advice: Advice, indent: str = "") -> Iterator[str]:
+    yield ""
+    yield f"{indent}**Why:** {_told(advice.cause)}<br>"
+    yield f"{indent}**Do:** {_told(advice.remedy)}"
+    if advice.paste:
+        yield ""
+        yield from (f"{indent}{line}" for line in block(advice.paste.split("\n")).split("\n"))
+    yield ""
+    yield f"{indent}**See:** {_told(advice.source)}"
+
+
+def _todos(todos: Sequence[Todo], shape: _Shape) -> Iterator[str]:
+    if not todos:
+        return
+    yield from ("", f"### To do ({len(todos)})")
+    for todo in todos[:LISTED]:
+        lost = f"{_worst(todo)} regression: " if todo.lost else ""
+        found = words.count(len(todo.findings), "finding")
+        yield ""
+        yield f"- [ ] **{todo.label}:** {lost}{prose(todo.title)} ({found})"
+        if shape.todos and todo.advice is not None:
+            yield from _advice(todo.advice, "  ")
+        elif todo.paste:
+            yield from (f"  {line}" for line in block(todo.paste).split("\n"))
+    yield from _more(len(todos) - LISTED)
+
+
+def _worst(todo: Todo) -> Severity:
+    return min((finding.severity for finding in todo.findings), key=list(Severity).index)
+
+
+def _compared(view: ReportView) -> Iterator[str]:
+    report = view.report
+    yield from ("", "<details><summary>What was compared</summary>", "", "| | old | new |", "|---|---|---|")
+    rows = {
+        "release": (report.old.release, report.new.release),
+        "version, as the image says": (report.old.version, report.new.version),
+        "from": (report.old.provenance, report.new.provenance),
+    }
+    for name, (old, new) in rows.items():
+        yield f"| {name} | {prose(old)} | {prose(new)} |"
+    yield ""
+    made = [("Made", report.run.date), ("by pytest-mailu", report.run.plugin), ("with", report.run.command)]
+    made.append(("settings from", ", ".join(report.run.files)))
+    yield " ".join(f"{name} {code(text)}" for name, text in made if text)
+    yield from ("", "</details>")
 
 
 def _side(finding: Finding, *, new: bool) -> str:
@@ -149,7 +219,7 @@ def _waived(waived: Sequence[Finding], shape: _Shape) -> Iterator[str]:
 def _brief(title: str, told: Sequence[Group]) -> Iterator[str]:
     if not told:
         return
-    yield from ("", f"<details><summary>{title} ({sum(len(group.findings) for group in told)})</summary>", "")
+    yield from ("", f"<details><summary>{title} ({total(told)})</summary>", "")
     yield from ("| verdict | findings | what |", "|---|---|---|")
     for group in told[: 2 * GROUPS]:
         lead = group.lead

@@ -1,17 +1,61 @@
-"""One view of a report for every format: what stops the upgrade, what is waived, the rest, in order and in words."""
+"""One view of a report for every format: blockers, things to do, and what needs nothing, in order and in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
-from pytest_mailu.core.model import Comparison, Finding, Report
+from pytest_mailu.core.model import Action, Advice, Comparison, Finding, LeftOut, Report, SideInfo, Verdict
 from pytest_mailu.core.text import safe
 from pytest_mailu.judging.judge import stops
 from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, groups
+
+OPTIONAL_SERVICES: Mapping[str, str] = {
+    "webmail": "web mail",
+    "antivirus": "antivirus",
+    "oletools": "oletools",
+    "fetchmail": "fetchmail",
+    "webdav": "WebDAV",
+    "fts_attachments": "search in attachments",
+}
+"""Services of Mailu that a deployment may have, as docker-compose.yml names them, with the words for them."""
+
+ACTIONS: Mapping[Action, str] = {
+    Action.FIX_BEFORE: "fix before",
+    Action.DO: "do",
+    Action.TELL: "tell people",
+    Action.LOOK: "look",
+    Action.NOTHING: "nothing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """One thing to do: what on one line, the advice for it if there is any, and the findings that ask for it."""
+
+    action: Action
+    title: str
+    advice: Advice | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def lost(self) -> bool:
+        """Whether something regressed, though not so much that it stops the upgrade."""
+        return any(finding.verdict is Verdict.REGRESSED for finding in self.findings)
+
+    @property
+    def label(self) -> str:
+        """`do`, `tell people` …"""
+        return ACTIONS[self.action]
+
+    @property
+    def paste(self) -> tuple[str, ...]:
+        """The lines to paste."""
+        return tuple(self.advice.paste.split("\n")) if self.advice is not None and self.advice.paste else ()
 
 
 @dataclass(frozen=True)
@@ -21,10 +65,25 @@ class ReportView:
     report: Report
     comparisons: Sequence[Comparison] = ()
 
+    # The decision
+
     @property
     def decision(self) -> str:
-        """`NO-GO`."""
-        return words.DECISIONS[self.report.decision]
+        """`NO-GO`, `GO for 85 of 569`, `GO, with 2 minor regressions`."""
+        report = self.report
+        text = words.DECISIONS[report.decision]
+        left = len(report.left_out.get(LeftOut.DESELECTED, ())) + len(self._not_reached)
+        if left and (compared := sum(report.counts.values())):
+            text += f" for {compared} of {compared + left}"
+        passed = [finding for finding in self.report.findings if self._passed(finding)]
+        if passed and words.is_good(report.decision):
+            severities = dict.fromkeys(str(finding.severity) for finding in passed)
+            text += f", with {words.count(len(passed), f'{words.listing(list(severities))} regression')}"
+        return text
+
+    @property
+    def _not_reached(self) -> tuple[str, ...]:
+        return self.report.left_out.get(LeftOut.NOT_REACHED, ())
 
     @property
     def sides(self) -> str:
@@ -51,9 +110,76 @@ class ReportView:
         return f"{compared} compared{took}{': ' if numbers else ''}{numbers}"
 
     @cached_property
+    def counts_in_short(self) -> str:
+        """The same on one line: what is absent on both sides is the same."""
+        report = self.report
+        took = f" in {words.duration(report.seconds)}" if report.seconds else ""
+        told = [text for text in words.counts(report) if text.split()[1] not in (Verdict.SAME, Verdict.ABSENT)]
+        if same := sum(report.counts.get(str(verdict), 0) for verdict in (Verdict.SAME, Verdict.ABSENT)):
+            told.append(f"{same} same")
+        return f"{sum(report.counts.values())} compared{took}{': ' if told else ''}{', '.join(told)}"
+
+    @property
+    def not_started(self) -> tuple[str, ...]:
+        """The optional services that were not there on both sides, where images are known."""
+        started = [set(info.images) for info in (self.report.old, self.report.new) if info.images]
+        return tuple(word for name, word in OPTIONAL_SERVICES.items() if any(name not in names for names in started))
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """What this comparison says nothing about."""
+        return self._not_compared(in_short=False)
+
+    @property
+    def not_compared_in_short(self) -> tuple[str, ...]:
+        """The same, with two of the services by name and without what to do about it."""
+        return self._not_compared(in_short=True)
+
+    def _not_compared(self, *, in_short: bool) -> tuple[str, ...]:
+        report, found = self.report, []
+        if services := self.not_started:
+            more = len(services) - 2 if in_short else 0
+            names = (*services[:2], f"{more} more services") if more > 1 else services
+            found.append(f"{words.listing(names)}{'' if in_short else ' (not started)'}")
+        if slow := report.left_out.get(LeftOut.SLOW):
+            found.append(f"{words.count(len(slow), 'slow behaviour')}{'' if in_short else ' (--mailu-deep)'}")
+        if newer := report.left_out.get(LeftOut.NEWER):
+            found.append(f"{words.count(len(newer), 'behaviour')} newer than the recordings")
+        if deselected := report.left_out.get(LeftOut.DESELECTED):
+            found.append(f"{words.count(len(deselected), 'behaviour')} deselected")
+        if self._not_reached:
+            found.append(f"{words.count(len(self._not_reached), 'behaviour')} not reached")
+        if replaced := {*report.old.replaced, *report.new.replaced}:
+            found.append(f"{words.count(len(replaced), 'setting')} replaced for the test")
+        return tuple(found)
+
+    @cached_property
+    def provenance(self) -> str:
+        """A sentence for sides that are not the official images; empty where both are."""
+        found = [safe(info.release) for info in (self.report.old, self.report.new) if _is_own_build(info)]
+        if not found:
+            return ""
+        names = "Both sides are builds" if len(found) > 1 else f"{found[0]} is a build"
+        return f"{names} of Mailu's sources, not the official images."
+
+    # Findings
+
+    def stops(self, finding: Finding) -> bool:
+        """Whether a finding stops the upgrade."""
+        return finding.waiver is None and stops(finding, self.report.fail_on)
+
+    def _passed(self, finding: Finding) -> bool:
+        """Whether a regression is too small to stop the upgrade."""
+        return finding.waiver is None and finding.verdict is Verdict.REGRESSED and not self.stops(finding)
+
+    @cached_property
+    def _open(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.report.findings if finding.waiver is None)
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """All findings that are not waived, by root cause, worst first."""
-        return groups(finding for finding in self.report.findings if finding.waiver is None)
+        return groups(self._open)
 
     @cached_property
     def blockers(self) -> tuple[Group, ...]:
@@ -61,10 +187,42 @@ class ReportView:
         return tuple(group for group in self.groups if any(map(self.stops, group.findings)))
 
     @cached_property
-    def others(self) -> tuple[Group, ...]:
-        """The groups that do not stop the upgrade."""
-        blockers = {group.root for group in self.blockers}
-        return tuple(group for group in self.groups if group.root not in blockers)
+    def todos(self) -> tuple[Todo, ...]:
+        """What to do beside the blockers, each thing once: small regressions first, then the most urgent."""
+        blocking = {group.root for group in self.blockers}
+        explained = {advice.id for group in self.blockers for advice in group.advice}
+        found: dict[str, Todo] = {}
+        for finding in self._open:
+            if finding.root in blocking and not finding.advice:
+                continue
+            for advice in finding.advice or (None,):
+                action = advice.action if advice is not None else finding.action
+                lost = self._passed(finding)
+                if (advice is not None and advice.id in explained) or (action is Action.NOTHING and not lost):
+                    continue
+                key = advice.id if advice is not None else finding.root
+                members = found[key].findings if key in found else ()
+                title = (advice.title or finding.title) if advice is not None else ""
+                found[key] = Todo(action, safe(title), advice, (*members, finding))
+        order = list(Action)
+        named = (
+            todo if todo.title else Todo(todo.action, self._headline(todo.findings), None, todo.findings)
+            for todo in found.values()
+        )
+        return tuple(sorted(named, key=lambda todo: (not todo.lost, order.index(todo.action))))
+
+    def _headline(self, findings: tuple[Finding, ...]) -> str:
+        group = Group(findings[0].root, findings)
+        return group.headline if len(findings) > 1 else f"{safe(findings[0].title)}: {words.in_brief(findings[0])}"
+
+    @cached_property
+    def quiet(self) -> tuple[Group, ...]:
+        """The groups of findings for which nothing is to be done."""
+        told = {finding.behaviour for todo in self.todos for finding in todo.findings}
+        blocking = {group.root for group in self.blockers}
+        return groups(
+            finding for finding in self._open if finding.behaviour not in told and finding.root not in blocking
+        )
 
     @cached_property
     def waived(self) -> tuple[Finding, ...]:
@@ -74,18 +232,22 @@ class ReportView:
     @cached_property
     def everything(self) -> tuple[Group, ...]:
         """All findings by root cause, waived ones too: what stops the upgrade first."""
-        found = groups(self.report.findings)
         blockers = {group.root for group in self.blockers}
-        return tuple(sorted(found, key=lambda group: group.root not in blockers))
-
-    def stops(self, finding: Finding) -> bool:
-        """Whether a finding stops the upgrade."""
-        return finding.waiver is None and stops(finding, self.report.fail_on)
+        return tuple(sorted(groups(self.report.findings), key=lambda group: group.root not in blockers))
 
     def waiver_entry(self, finding: Finding) -> str:
         """A waiver for the finding in TOML, to paste."""
         return entry_for(finding, self.report.old.release, self.report.new.release)
 
 
-Render = Callable[[ReportView], str]
+def _is_own_build(info: SideInfo) -> bool:
+    return "not the official image" in info.provenance
+
+
+def total(several: Iterable[Group]) -> int:
+    """How many findings some groups have."""
+    return sum(len(group.findings) for group in several)
+
+
+Render: TypeAlias = Callable[[ReportView], str]
 """What a report format is: from the view to the text of its file."""

@@ -183,6 +183,11 @@ def sentence(report: Report) -> str:
     return text
 
 
+def is_good(decision: Decision) -> bool:
+    """Whether a decision lets the upgrade go."""
+    return decision in (Decision.GO, Decision.GO_WITH_WAIVERS)
+
+
 def counts(report: Report) -> tuple[str, ...]:
     """`9 regressed (1 waived)` and so on: the verdicts that occurred, worst first."""
     told = []

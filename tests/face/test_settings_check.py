@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -39,9 +40,9 @@ def test_the_check_alone_finds_the_closed_port_with_line_and_cure(deployment: An
     files = before(deployment)
     done = deployment.run(*CHECK, "--mailu-report=out", "--junitxml=out/junit.xml", "-rf", sides=())
     assert done.status == pytest.ExitCode.TESTS_FAILED
-    assert "NO-GO  2.0.43 → 2024.06.24" in done.out
+    assert re.search(r"NO-GO.*  2\.0\.43 → 2024\.06\.24", done.out)
     assert "mailu.env, line 6" in done.out
-    assert "        PORTS=25,80,110,143,443,465,587,993,995,4190\n" in done.out
+    assert re.search(r"^ +PORTS=25,80,110,143,443,465,587,993,995,4190$", done.out, re.MULTILINE)
     report = deployment.json("out/report.json")
     found = {finding["behaviour"]: finding for finding in report["findings"]}
     assert found["settings/ports/587"]["verdict"] == "regressed"
@@ -65,7 +66,7 @@ def test_the_cure_for_the_new_side_alone_makes_it_a_go(deployment: Any) -> None:
     deployment.write({"cure.env": "PORTS=25,80,443,465,587,993,995,4190\n"})
     done = deployment.run(*CHECK, "--mailu-env-new=cure.env", sides=())
     assert done.status == pytest.ExitCode.OK
-    assert "GO  2.0.43 → 2024.06.24" in done.out
+    assert re.search(r"GO.*  2\.0\.43 → 2024\.06\.24", done.out)
 
 
 def test_a_printed_id_can_be_pasted_back_also_under_xdist(deployment: Any) -> None:

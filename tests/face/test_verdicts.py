@@ -47,7 +47,7 @@ def test_the_same_twice_is_go_beside_every_other_plugin(folder: Any, ids: list[s
     done = folder.run(sides=("old.json", "same.json"), others=True)
     assert done.status == 0
     done.lines.fnmatch_lines(
-        ["Using --randomly-seed=*", "plugins: *", f"collected {len(ids)} items", "GO  2.0.43 → 2.0.44"]
+        ["Using --randomly-seed=*", "plugins: *", f"collected {len(ids)} items", "GO*  2.0.43 → 2.0.44"]
     )
     assert all(plugin in done.out for plugin in ("asyncio-", "randomly-", "xdist-", "testinfra-"))
     done.lines.no_fnmatch_line("*Warning*")
@@ -64,7 +64,7 @@ def test_what_is_waived_is_expected_to_fail_and_the_decision_says_so(folder: Any
     folder.write({"mailu-waivers.toml": WAIVER})
     done = folder.run("-v", "-rx", "--mailu-report=out", "--junitxml=junit.xml")
     assert done.status == 0
-    done.lines.fnmatch_lines_random([f"{EXTERNAL_587} XFAIL*", "GO WITH WAIVERS  2.0.43 → 2024.06.24"])
+    done.lines.fnmatch_lines_random([f"{EXTERNAL_587} XFAIL*", "GO WITH WAIVERS*  2.0.43 → 2024.06.24"])
     done.lines.fnmatch_lines_random([f"XFAIL {EXTERNAL_587} - *waived: everybody uses 465 by now*"])
     report = folder.json("out/report.json")
     assert report["decision"] == "go-with-waivers"
@@ -81,8 +81,8 @@ def test_what_is_waived_is_expected_to_fail_and_the_decision_says_so(folder: Any
 @pytest.mark.parametrize(
     ("args", "status", "decision"),
     [
-        ((), 0, "GO  "),
-        (("--mailu-fail-on=changed",), 1, "NO-GO  "),
+        ((), 0, "GO*  "),
+        (("--mailu-fail-on=changed",), 1, "NO-GO*  "),
     ],
 )
 def test_other_words_stop_only_whoever_wants_that(
@@ -96,13 +96,13 @@ def test_other_words_stop_only_whoever_wants_that(
 def test_fail_on_never_fails_nothing_and_still_tells_the_truth(folder: Any) -> None:
     done = folder.run("-v", "--mailu-fail-on=never", EXTERNAL_587)
     assert done.status == 0
-    done.lines.fnmatch_lines([f"{EXTERNAL_587} REGRESSED*", "NO-GO  2.0.43 → 2024.06.24"])
+    done.lines.fnmatch_lines([f"{EXTERNAL_587} REGRESSED*", "NO-GO*  2.0.43 → 2024.06.24"])
 
 
 def test_a_run_that_observed_nothing_is_never_0(folder: Any) -> None:
     done = folder.run("-q", "--mailu-fail-on=never", EXTERNAL_465, sides=("nothing.json", "nothing.json"))
     assert done.status == 1
-    done.lines.fnmatch_lines(["CANNOT TELL  2024.06.24 → 2024.06.24"])
+    done.lines.fnmatch_lines(["CANNOT TELL*  2024.06.24 → 2024.06.24"])
 
 
 def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_well(folder: Any) -> None:
@@ -119,6 +119,6 @@ def test_where_no_engine_answers_the_report_says_so(folder: Any) -> None:
     done = folder.run("-q", "--mailu-report=out", sides=("2.0.43", "new.json"), DOCKER_HOST="unix:///nowhere.sock")
     assert done.status == 1
     assert "Traceback" not in done.out + done.errors
-    done.lines.fnmatch_lines(["CANNOT TELL  2.0.43 → 2024.06.24", "note: no Docker engine answers at *", "note: → *"])
+    done.lines.fnmatch_lines(["CANNOT TELL*  2.0.43 → 2024.06.24", "no Docker engine answers at *", "→ *"])
     report = folder.json("out/report.json")
     assert (report["decision"], report["findings"]) == ("cannot-tell", [])

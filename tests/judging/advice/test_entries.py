@@ -128,7 +128,7 @@ def test_an_entry_says_on_one_line_what_to_do_and_nothing_where_nothing_is_to_be
         assert not entry.title
     else:
         assert entry.action is not Action.LOOK, "that is for findings without advice"
-        assert 10 < len(entry.title) <= 78
+        assert 10 < len(entry.title) <= 72
         assert not entry.title.endswith(".")
         assert not entry.remedy.startswith("Nothing")
     assert entry.paste == entry.paste.strip()

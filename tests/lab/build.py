@@ -213,14 +213,16 @@ def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def import_base(client: docker.DockerClient, suite: str, repository: str, tag: str) -> None:
+def import_base(
+    client: docker.DockerClient, suite: str, repository: str, tag: str, packages: Iterable[str] = PACKAGES
+) -> None:
     """A root file system with the packages, as an image."""
     if shutil.which("mmdebstrap") is None:
         raise LabError("mmdebstrap is missing: apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         tar = Path(folder) / "root.tar"
         command = [
-            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"),
             *("--aptopt=APT::Install-Recommends false", *(f"--aptopt={option}" for option in apt_options())),
             *("--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in NOT_UNPACKED)),
             '--customize-hook=cd "$1"/etc && rm -rf apt/sources.list* apt/apt.conf.d/99mmdebstrap resolv.conf hostname',

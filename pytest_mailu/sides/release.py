@@ -91,7 +91,7 @@ class ReleaseSide:
         if stack is None:
             return
         if self._plan.keep:
-            proxy = f"stranger:-@127.0.0.1:{stack.world.proxy.port}"
+            proxy = f"stranger:{stack.world.proxy.token}@127.0.0.1:{stack.world.proxy.port}"
             self._notify(f"kept. Connect to it with: curl --socks5-hostname {proxy} smtp://front:25")
             self._notify(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
         else:

@@ -26,13 +26,17 @@ _OVERRIDES: Mapping[str, str] = MappingProxyType(
 """Service → its folder in the user's `overrides`, as Mailu's own compose file mounts them."""
 
 
-def files_for(service: str, release: Release, layout: Layout, overrides: Path | None) -> dict[str, bytes]:
-    """Absolute path in the container → content. `overrides` is the folder given to `--mailu-overrides`. Blocking."""
+def files_for(service: str, release: Release, layout: Layout, overrides: Path | None, token: str) -> dict[str, bytes]:
+    """Absolute path in the container → content. Blocking.
+
+    `overrides` is the folder given to `--mailu-overrides`, `token` the password of the world's SOCKS proxy.
+    """
     files: dict[str, bytes] = {}
     match service:
         case "world":
             places = {vantage: layout.segment(vantage) for vantage in Vantage}
-            plan = make_plan(places, services={name: str(layout.service(name)) for name in CORE_SERVICES})
+            services = {name: str(layout.service(name)) for name in CORE_SERVICES}
+            plan = make_plan(places, services=services, token=token)
             files |= {f"{FOLDER}/world.pyz": build_zipapp(), f"{FOLDER}/plan.json": json.dumps(plan).encode()}
         case "front":
             own = certificate(population.HOSTNAME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
@@ -64,6 +65,7 @@ class Stack:
         self._images: dict[str, Image] = {}
         self._version = ""
         self._changing = asyncio.Lock()
+        self._token = secrets.token_urlsafe(24)
         self._last = time.monotonic()
 
     @property
@@ -166,7 +168,7 @@ class Stack:
         files = {
             name: {
                 **plan.files.get(name, {}),
-                **await asyncio.to_thread(files_for, name, self.release, self.layout, plan.overrides),
+                **await asyncio.to_thread(files_for, name, self.release, self.layout, plan.overrides, self._token),
             }
             for name in services
         }
@@ -184,7 +186,7 @@ class Stack:
         self._progress(f"{self.release}: starting")
         await self._containers.start(_STARTED_FIRST)
         await self.project.open_world()
-        self.world = World(SocksConnector(await self._containers.proxy_port()))
+        self.world = World(SocksConnector(await self._containers.proxy_port(), self._token))
         self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
         self.services = ServiceAccess(
             self._containers, self.project.services, self._readiness, self._changing, self.plan.seconds

@@ -8,6 +8,9 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+_SHORTEST_TOKEN, _LONGEST_TOKEN = 16, 255
+"""Bytes; RFC 1929 allows no longer password."""
+
 
 class PlanError(Exception):
     """The plan cannot be used; the text says which part."""
@@ -61,6 +64,7 @@ class Plan:
     dns_port: int
     proxy_address: str
     proxy_port: int
+    token: str
     connect_seconds: float = 10.0
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
 
@@ -89,6 +93,13 @@ def read_plan(path: str) -> Plan:
         raise PlanError(f"{path}: {type(error).__name__}: {error}") from error
 
 
+def _token(value: Any) -> str:
+    """The password of the SOCKS proxy. An empty one would let everybody in."""
+    if not isinstance(value, str) or not _SHORTEST_TOKEN <= len(value.encode()) <= _LONGEST_TOKEN:
+        raise PlanError(f"the token of the proxy is not {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} bytes of text")
+    return value
+
+
 def _plan(document: Dict[str, Any]) -> Plan:
     places: Dict[str, Place] = {}
     for vantage, place in document["places"].items():
@@ -115,6 +126,7 @@ def _plan(document: Dict[str, Any]) -> Plan:
         dns_port=int(dns["port"]),
         proxy_address=proxy["address"],
         proxy_port=int(proxy["port"]),
+        token=_token(proxy["token"]),
         connect_seconds=float(proxy.get("connect_seconds", 10.0)),
         scripts=tuple(document.get("scripts", ())),
     )

@@ -1,13 +1,17 @@
-"""The SOCKS5 proxy (RFC 1928) that clients connect through; the user name (RFC 1929) is the vantage.
+"""The SOCKS5 proxy (RFC 1928) that clients connect through; user name and password (RFC 1929) are vantage and token.
 
 A connection leaves from the world's own address in the vantage's network, and only to hosts of that network: whatever
 else is asked for is refused with reply 2. So nothing is ever forwarded to anywhere else.
+
+The way in belongs to the run: without its token, and from or at an address of the internal networks, where the servers
+under test are, a connection is closed before it can ask for anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import hmac
 import ipaddress
 import logging
 import socket
@@ -69,7 +73,10 @@ class SocksProxy:
             writer.close()
 
     async def _guide(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        vantage, host, port = await asyncio.wait_for(_negotiate(reader, writer), _NEGOTIATION_SECONDS)
+        if self._internal(writer):
+            raise ConnectionError("not from the published side")
+        negotiation = _negotiate(reader, writer, self._plan.token)
+        vantage, host, port = await asyncio.wait_for(negotiation, _NEGOTIATION_SECONDS)
         if host == CONTROL:
             writer.write(_reply(_OK))
             await self._control(reader, writer)
@@ -80,6 +87,12 @@ class SocksProxy:
         there_reader, there_writer = await self._connect(place, await self._resolve(place, host), port)
         writer.write(_reply(_OK, there_writer.get_extra_info("sockname")))
         await relay((reader, writer), (there_reader, there_writer))
+
+    def _internal(self, writer: asyncio.StreamWriter) -> bool:
+        """Whether a connection comes from an internal network, or to the world's address in one."""
+        ends = (writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
+        addresses = [ipaddress.ip_address(end[0]) for end in ends]
+        return any(address in place.network for place in self._plan.places.values() for address in addresses)
 
     async def _resolve(self, place: Place, host: str) -> str:
         """The IPv4 address of a host as seen from a place."""
@@ -118,8 +131,8 @@ class SocksProxy:
             raise _No(_ERRORS.get(error.errno or 0, _FAILED), f"{address}:{port}: {error}") from error
 
 
-async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Tuple[str, str, int]:
-    """Vantage, host and port that the client asks for."""
+async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> Tuple[str, str, int]:
+    """Vantage, host and port that the client asks for. Raises ConnectionError for a client without the token."""
     version, count = await reader.readexactly(2)
     if version != 5 or 2 not in await reader.readexactly(count):
         writer.write(b"\x05\xff")
@@ -127,7 +140,10 @@ async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.write(b"\x05\x02")
     _, length = await reader.readexactly(2)
     vantage = (await reader.readexactly(length)).decode("utf-8", "replace")
-    await reader.readexactly((await reader.readexactly(1))[0])
+    password = await reader.readexactly((await reader.readexactly(1))[0])
+    if not hmac.compare_digest(password, token.encode()):
+        writer.write(b"\x01\x01")
+        raise ConnectionError("a wrong token")
     writer.write(b"\x01\x00")
     _, command, _, kind = await reader.readexactly(4)
     if kind == 1:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Pull
@@ -66,6 +67,24 @@ for thread in threads: thread.join()
 print(json.dumps(reached))
 """
 """Run in a container: what answers, be it with a refusal; time-outs and missing routes are no answer."""
+
+
+ENTER = """
+import socket, sys
+token, world = sys.argv[1].encode(), sys.argv[2:]
+answers = []
+for address in ("world", *world):
+    for user in (b"control", b"inside"):
+        try:
+            with socket.create_connection((address, 1080), timeout=6) as sock:
+                hello = b"\\x05\\x01\\x02\\x01" + bytes([len(user)]) + user + bytes([len(token)]) + token
+                sock.sendall(hello)
+                answers.append(sock.recv(2))
+        except OSError:
+            pass
+print([answer for answer in answers if answer])
+"""
+"""Run in a container: what the world's SOCKS proxy answers there to a client that has the token."""
 
 
 @contextmanager
@@ -127,7 +146,7 @@ def _local_lines() -> Iterator[str]:
         before = line
 
 
-def test_no_container_of_a_stack_reaches_this_machine_or_another_one() -> None:
+def test_no_container_of_a_stack_reaches_this_machine_or_another_one_or_enters_the_world() -> None:
     build()
     engine, run = Engine.connect(), RunIdentity.new()
 
@@ -145,6 +164,16 @@ def test_no_container_of_a_stack_reaches_this_machine_or_another_one() -> None:
             ]
             results = await asyncio.gather(*dialled)
             assert not [result.errors for result in results if result.code]
+            ways = [stack.world.proxy.token, *(str(stack.layout.segment(vantage).world) for vantage in Vantage)]
+            entered = await asyncio.gather(
+                *(
+                    asyncio.to_thread(execute, container, ["python3", "-c", ENTER, *ways])
+                    for container in containers
+                    if container.labels["com.docker.compose.service"] != "world"
+                )
+            )
+            assert {(result.code, result.output.strip()) for result in entered} == {(0, "[]")}
+            assert (await stack.world.ping())["last"] == 0
             reached = {
                 container.labels["com.docker.compose.service"]: json.loads(result.output)
                 for container, result in zip(containers, results, strict=True)

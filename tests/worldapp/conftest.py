@@ -31,6 +31,8 @@ PLACES = {
     for number, vantage in enumerate(Vantage, start=51)
 }
 
+TOKEN = "a-token-of-this-run"
+
 
 @dataclass(frozen=True)
 class Running:
@@ -43,7 +45,11 @@ class Running:
 
     @property
     def world(self) -> World:
-        return World(SocksConnector(self.ports["proxy"]))
+        return World(SocksConnector(self.ports["proxy"], self.token))
+
+    @property
+    def token(self) -> str:
+        return str(self.plan["proxy"]["token"])
 
     @property
     def address(self) -> str:
@@ -82,16 +88,19 @@ def running(folder: Path, plan: Mapping[str, Any], python: str = sys.executable)
             process.kill()
 
 
+def own_plan() -> dict[str, Any]:
+    ports, services = dict.fromkeys(PORTS, 0), {"imap": "127.0.53.13"}
+    return make_plan(PLACES, ports=ports, proxy_address="127.0.0.1", token=TOKEN, services=services)
+
+
 @pytest.fixture
 def plan() -> dict[str, Any]:
-    return make_plan(PLACES, ports=dict.fromkeys(PORTS, 0), proxy_address="127.0.0.1", services={"imap": "127.0.53.13"})
+    return own_plan()
 
 
 @pytest.fixture(scope="session", params=interpreters(), ids=lambda path: "now" if path == sys.executable else "oldest")
 def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    ports = dict.fromkeys(PORTS, 0)
-    plan = make_plan(PLACES, ports=ports, proxy_address="127.0.0.1", services={"imap": "127.0.53.13"})
-    with running(tmp_path_factory.mktemp("world"), plan, request.param) as found:
+    with running(tmp_path_factory.mktemp("world"), own_plan(), request.param) as found:
         yield found
 
 

@@ -82,7 +82,7 @@ def test_records_that_cannot_be_served_are_refused(here: Any) -> None:
 
 def test_rubbish_on_the_control_channel_is_answered_and_survived(here: Any) -> None:
     async def speak() -> list[bytes]:
-        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username="x", password="x", rdns=True)
+        proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username="x", password=here.token, rdns=True)
         reader, writer = await asyncio.open_connection(sock=await proxy.connect("control", 1, timeout=20))
         answers = []
         for line in (
@@ -105,7 +105,7 @@ def test_a_world_that_is_not_there_is_trouble_in_plain_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(CannotAsk, match=f":{port}"):
-        asyncio.run(World(SocksConnector(port)).ping())
+        asyncio.run(World(SocksConnector(port, "any-token-at-all")).ping())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,10 +10,13 @@ from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
 from pytest_mailu.core.model import Vantage
+from pytest_mailu.stack.world.control import World
+from pytest_mailu.wire.transport.connector import SocksConnector
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 
 async def through(here: Any, vantage: str, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username=vantage, password="any", rdns=True)
+    proxy = Proxy(ProxyType.SOCKS5, "127.0.0.1", here.ports["proxy"], username=vantage, password=here.token, rdns=True)
     return await asyncio.open_connection(sock=await proxy.connect(host, port, timeout=20))
 
 
@@ -84,7 +87,8 @@ def test_services_inside_are_reached_by_name_and_only_from_inside(here: Any, sta
 
 def test_only_connect_is_done(here: Any) -> None:
     with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
-        sock.sendall(b"\x05\x01\x02" + b"\x01\x08stranger\x01x")
+        token = here.token.encode()
+        sock.sendall(b"\x05\x01\x02" + b"\x01\x08stranger" + bytes([len(token)]) + token)
         assert sock.recv(2) == b"\x05\x02"
         assert sock.recv(2) == b"\x01\x00"
         sock.sendall(b"\x05\x02\x00\x03\x05front\x00\x19")
@@ -154,7 +158,63 @@ def test_many_connections_at_once(here: Any, places: Any) -> None:
 
 
 @pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.1\r\n\r\n", b"\x05", b"\x05\x01\x00", b"\xff" * 500, b""])
-def test_rubbish_at_the_door_is_survived(here: Any, rubbish: bytes) -> None:
+def test_rubbish_is_survived(here: Any, rubbish: bytes) -> None:
     with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
         sock.sendall(rubbish)
     asyncio.run(here.world.ping())
+
+
+@pytest.mark.parametrize("user", ["stranger", "inside", "control"])
+@pytest.mark.parametrize("password", ["", "x", "stranger", "a-token-of-this-ru", "a-token-of-this-runx", "y" * 255])
+def test_without_the_token_of_the_run_nobody_gets_in(here: Any, user: str, password: str) -> None:
+    with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
+        sock.sendall(
+            b"\x05\x01\x02" + bytes([1, len(user)]) + user.encode() + bytes([len(password)]) + password.encode()
+        )
+        assert sock.recv(2) == b"\x05\x02"
+        assert sock.recv(2) == b"\x01\x01"
+        assert sock.recv(1) == b""
+
+
+def test_a_client_that_offers_no_password_is_refused(here: Any) -> None:
+    with socket.create_connection(("127.0.0.1", here.ports["proxy"]), timeout=20) as sock:
+        sock.sendall(b"\x05\x01\x00")
+        assert sock.recv(2) == b"\x05\xff"
+        assert sock.recv(1) == b""
+
+
+def test_a_wrong_token_cannot_ask_the_control_channel_and_is_told_so_without_it(here: Any) -> None:
+    with pytest.raises(CannotAsk) as refused:
+        asyncio.run(World(SocksConnector(here.ports["proxy"], "a-wrong-token-of-mine")).ping())
+    assert "a-wrong-token-of-mine" not in str(refused.value)
+    assert here.token not in here.errors.read_text()
+
+
+def test_servers_under_test_cannot_get_in_even_with_the_token(start: Any, plan: Any, places: Any) -> None:
+    """From an internal network, or at an address of the world in one: closed before a byte is answered."""
+    plan["proxy"]["address"] = "0.0.0.0"
+    with start(plan) as own:
+        asyncio.run(own.world.ping())
+        inside = places[Vantage.INSIDE]
+        for target, source in (("127.0.0.1", str(inside.front)), (str(inside.world), "127.0.0.1"), (own.address, "")):
+            with socket.socket() as sock:
+                sock.settimeout(20)
+                if source:
+                    sock.bind((source, 0))
+                sock.connect((target, own.ports["proxy"]))
+                assert _answer(sock) == b""
+
+
+def _answer(sock: socket.socket) -> bytes:
+    try:
+        sock.sendall(b"\x05\x01\x02")
+        return sock.recv(2)
+    except ConnectionError:
+        return b""
+
+
+def test_a_plan_without_a_token_is_refused(start: Any, plan: Any) -> None:
+    for token in ("", "short", 7, None, "x" * 256):
+        plan["proxy"]["token"] = token
+        with pytest.raises(AssertionError, match=r"world: .*token"), start(plan):
+            pass

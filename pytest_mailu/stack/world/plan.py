@@ -64,6 +64,7 @@ def make_plan(
     services: Mapping[str, str | None] | None = None,
     ports: Mapping[str, int] = PORTS,
     proxy_address: str = "0.0.0.0",
+    token: str,
     extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
@@ -71,7 +72,8 @@ def make_plan(
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `identity` is the certificate of all mail servers (default: one of this run's authority).
+    `identity` is the certificate of all mail servers (default: one of this run's authority); `token` is the password of
+    the SOCKS proxy.
     """
     inside = str(places[Vantage.INSIDE].world)
     shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)
@@ -88,6 +90,6 @@ def make_plan(
         "certificate": shown.certificate,
         "key": shown.key,
         "dns": {"addresses": [inside], "port": ports["dns"]},
-        "proxy": {"address": proxy_address, "port": ports["proxy"]},
+        "proxy": {"address": proxy_address, "port": ports["proxy"], "token": token},
         "scripts": [dict(script) for script in scripts],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
@@ -38,12 +38,14 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SocksConnector:
-    """The SOCKS5 proxy of a world (RFC 1928) at `host` and `port`; the user name is the vantage (RFC 1929).
+    """The SOCKS5 proxy of a world (RFC 1928) at `host` and `port`.
 
-    `timeout` are the seconds that the proxy has to connect.
+    User name and password are the vantage and the run's `token` (RFC 1929); `timeout` is the seconds that the proxy has
+    to connect.
     """
 
     port: int
+    token: str = field(repr=False)
     host: str = "127.0.0.1"
     timeout: float = PROXY_SECONDS
 
@@ -56,7 +58,7 @@ class SocksConnector:
         return await self._open(CONTROL, CONTROL, 1)
 
     async def _open(self, user: str, host: str, port: int) -> socket.socket:
-        proxy = Proxy(ProxyType.SOCKS5, self.host, self.port, username=user, password=user, rdns=True)
+        proxy = Proxy(ProxyType.SOCKS5, self.host, self.port, username=user, password=self.token, rdns=True)
         there = f"the world's SOCKS proxy on {self.host}:{self.port}"
         try:
             return await proxy.connect(host, port, timeout=self.timeout)

@@ -20,9 +20,9 @@ def socks(reply: int, seen: list[bytes] | None = None) -> tuple[Step, ...]:
     async def login(talk: Talk) -> None:
         _, size = await talk.reader.readexactly(2)
         user = await talk.reader.readexactly(size)
-        await talk.reader.readexactly((await talk.reader.readexactly(1))[0])
+        password = await talk.reader.readexactly((await talk.reader.readexactly(1))[0])
         if seen is not None:
-            seen.append(user)
+            seen.extend((user, password))
 
     async def request(talk: Talk) -> None:
         head = await talk.reader.readexactly(4)
@@ -44,25 +44,27 @@ def end_of(*script: Step, timeout: float = 5.0) -> NotServed | CannotAsk:
     async def run():
         async with peer(*script) as served:
             with pytest.raises((NotServed, CannotAsk)) as caught:
-                async with SmtpSession.open(SocksConnector(served.port, timeout=timeout), "front", 25, tls=Tls.NONE):
+                async with SmtpSession.open(
+                    SocksConnector(served.port, "token", timeout=timeout), "front", 25, tls=Tls.NONE
+                ):
                     pass
             return caught.value
 
     return asyncio.run(run())
 
 
-def test_the_user_name_is_the_vantage_and_names_are_left_to_the_world():
+def test_user_name_and_password_are_vantage_and_token_and_names_are_left_to_the_world():
     seen: list[bytes] = []
     script = (*socks(0, seen), say("220 hi"), expect("EHLO"), say("250 hi"), expect("QUIT"), say("221 bye"))
 
     async def run():
         async with peer(*script) as served:
-            connector = SocksConnector(served.port)
+            connector = SocksConnector(served.port, "token")
             async with SmtpSession.open(connector, "front", 25, tls=Tls.NONE, vantage=Vantage.RELAYNET) as session:
                 return session.greeting.text
 
     assert asyncio.run(run()) == "hi"
-    assert seen == [b"relaynet", b"front", (25).to_bytes(2, "big")]
+    assert seen == [b"relaynet", b"token", b"front", (25).to_bytes(2, "big")]
 
 
 @pytest.mark.parametrize("reply", [4, 5, 6])
@@ -99,8 +101,12 @@ def test_a_missing_proxy_says_nothing_about_the_server():
         async with peer() as served:
             pass
         with pytest.raises(CannotAsk) as caught:
-            async with SmtpSession.open(SocksConnector(served.port), "front", 25):
+            async with SmtpSession.open(SocksConnector(served.port, "token"), "front", 25):
                 pass
         return caught.value.reason
 
     assert "cannot be reached" in asyncio.run(run())
+
+
+def test_a_connector_does_not_show_its_token():
+    assert "secret-token" not in repr(SocksConnector(1080, "secret-token"))

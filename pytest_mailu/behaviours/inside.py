@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 
@@ -27,7 +28,10 @@ PROGRAMS = {
 }
 MASTERS = frozenset({"master", "dovecot"})
 """Postfix's and Dovecot's: what they start comes and goes with the work."""
-OURS = frozenset({"cat", "sh"})
+SHELLS = frozenset({"sh"})
+"""What a container's first process may be; it runs the service's own program."""
+PAUSES = (0.0, 0.5, 1.0)
+"""Seconds before each look at the processes: what is there every time is no matter of the moment."""
 
 _NETWORK = re.compile(r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}")
 _STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
@@ -130,9 +134,11 @@ async def processes(probe: Probe, service: str) -> Observation:
     def running(host: Host) -> str:
         return str(host.check_output("cat /proc/[0-9]*/stat 2>/dev/null || true"))
 
-    return probe.seen(
-        Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(await probe.evidence.testinfra(service, running))
-    )
+    tables = []
+    for pause in PAUSES:
+        await asyncio.sleep(pause)
+        tables.append(await probe.evidence.testinfra(service, running))
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(*tables))
 
 
 @behaviour(
@@ -170,15 +176,26 @@ def ports(tables: str) -> tuple[list[int], list[int]]:
     return everywhere, sorted(port for local, port in found if local and port not in everywhere)
 
 
-def lasting(stats: str) -> list[str]:
-    """The names of programs out of /proc/*/stat, without what `MASTERS` have started, and without ourselves."""
-    parents = {int(pid): (name, int(parent)) for pid, name, parent in _STAT.findall(stats)}
+def lasting(*tables: str) -> list[str]:
+    """The names of programs that stand in every one of some /proc/*/stat, under the same number.
 
-    def below_master(pid: int) -> bool:
-        _, parent = parents.get(pid, ("", 0))
-        return parent in parents and (parents[parent][0] in MASTERS or below_master(parent))
+    What does not descend from the container's first process was started by `docker exec`, by somebody who looks or by a
+    health check; what `MASTERS` have started comes and goes with the work.
+    """
+    looks = [_service_processes(table) for table in tables]
+    return sorted({name for pid, name in looks[0].items() if all(look.get(pid) == name for look in looks)} - SHELLS)
 
-    return sorted({name for pid, (name, _) in parents.items() if not below_master(pid)} - OURS)
+
+def _service_processes(table: str) -> dict[int, str]:
+    parents = {int(pid): (name, int(parent)) for pid, name, parent in _STAT.findall(table)}
+
+    def of_service(pid: int) -> bool:
+        if pid == 1:
+            return True
+        _, parent = parents[pid]
+        return parent in parents and parents[parent][0] not in MASTERS and of_service(parent)
+
+    return {pid: name for pid, (name, _) in parents.items() if of_service(pid)}
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,9 @@ async def at_start(probe: Probe, service: str) -> Observation:
 
     The log of {service}, up to the moment when the whole stack was ready
     """
-    return _observed(probe, {service: await probe.services.startup_log(service)})
+    # All services share one path, so that a line that several of them log has one cause.
+    seen = _observed(probe, {service: await probe.services.startup_log(service)})
+    return replace(seen, facts={"complaints": seen.facts["complaints"].get(service, [])})
 
 
 @behaviour("inside/quiet", deep=True, severity=Severity.MINOR, alone=True, timeout=60.0)

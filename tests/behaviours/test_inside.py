@@ -31,6 +31,14 @@ def test_what_postfix_starts_for_its_work_is_left_out() -> None:
     assert inside.lasting(stats) == ["master", "python3", "rsyslogd"]
 
 
+def test_what_is_there_for_a_moment_or_started_by_docker_exec_is_no_program_of_the_service() -> None:
+    """`doveconf` was seen while a behaviour looked at Dovecot's settings, and counted as a difference."""
+    always = "1 (sh) S 0 1 1\n7 (dovecot) S 1 1 1\n"
+    assert inside.lasting(f"{always}20 (doveconf) R 0 1 1\n", always) == ["dovecot"]
+    assert inside.lasting(f"{always}20 (rspamc) R 1 1 1\n", f"{always}21 (rspamc) R 1 1 1\n") == ["dovecot"]
+    assert inside.lasting(*[f"{always}20 (flask) R 0 1 1\n21 (python3) R 20 1 1\n"] * 3) == ["dovecot"]
+
+
 def test_a_process_that_is_its_own_ancestor_ends_nowhere() -> None:
     assert inside.lasting("1 (init) S 0 1") == ["init"]
 

@@ -253,7 +253,7 @@ def other_lookups(text: str) -> Lookups:
 
 
 def image_environment(dockerfile: str) -> dict[str, str]:
-    """The `*_ADDRESS` that a Dockerfile sets: what holds while nobody sets anything else."""
+    """The `*_ADDRESS` that a Dockerfile sets: what holds while nothing else is set."""
     return dict(re.findall(r'^\s*(?:ENV )?([A-Z_]+_ADDRESS)="([^"]*)"', dockerfile, re.M))
 
 

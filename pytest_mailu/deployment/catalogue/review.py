@@ -36,7 +36,7 @@ def _meanings(catalogue: Catalogue) -> list[str]:
 
 
 def _advice(catalogue: Catalogue) -> list[str]:
-    """Each change from one series to the next that can hurt somebody who has set nothing, or has set this."""
+    """Each change from one series to the next that concerns a deployment which sets this, or does not."""
     missing = []
     for old, new in pairwise(Release(series) for series in SERIES):
         for difference in catalogue.changes(old, new):

@@ -91,7 +91,7 @@ class SettingState(Period):
     `default` is the text that has the same effect as leaving the setting out; None: there is no default. `services`
     read the setting: names of the compose file, `every` for all images on Mailu's base image, `compose` for Docker
     Compose itself; () where only the set-up page's `mailu.env` names it. `kind`, `allowed` and `meaning` are empty or
-    None where nobody has reviewed them yet. `required`: services fail where nothing is set, whatever the default.
+    None where they are not reviewed yet. `required`: services fail where nothing is set, whatever the default.
     """
 
     services: tuple[str, ...]

@@ -85,7 +85,7 @@ class Catalogue:
         return tuple(setting for setting in self.settings if setting.at(release))
 
     def similar(self, name: str, release: Release) -> str:
-        """The setting of the release whose name is closest to a name nobody knows; "" where none is close."""
+        """The setting of the release whose name is closest to an unknown name; "" where none is close."""
         return next(iter(get_close_matches(name, [setting.name for setting in self.known(release)], 1, 0.8)), "")
 
     def changes(self, old: Release, new: Release) -> tuple[Difference, ...]:

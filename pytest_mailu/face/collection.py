@@ -28,6 +28,10 @@ class Source(Protocol):
         """Wait for the result of a behaviour."""
 
     @property
+    def files_only(self) -> bool:
+        """Whether nothing but the files of a deployment is checked, and nothing names another behaviour."""
+
+    @property
     def settings(self) -> Sequence[Behaviour]:
         """The members of the family `settings`, which the files of the deployment make up."""
 
@@ -49,7 +53,9 @@ class Collection:
         UsageError where these do not fit together, or where an id or a waiver names a behaviour that does not exist.
         """
         if self._chosen is None:
-            matrix = Matrix(built_in())
+            # What the package declares takes a second to import; a check of files alone needs its ids for waivers only.
+            needed = not self._source.files_only or self._config.hook.pytest_mailu_matrix.get_hookimpls()
+            matrix = built_in() if needed else Matrix()
             matrix.add(*self._source.settings)
             # In the order of their registration: every process of xdist has to collect the same.
             for plugin in dict.fromkeys(plugin for _, plugin in self._config.pluginmanager.list_name_plugin()):

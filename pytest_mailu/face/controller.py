@@ -55,6 +55,11 @@ class Controller:
         return self._reported.take_matrix(matrix, self._ids or None)
 
     @property
+    def files_only(self) -> bool:
+        """Whether the files of a deployment are all there is to check."""
+        return self._plan.check_only and self._plan.waivers is None and not self._ids
+
+    @property
     def settings(self) -> Sequence[Behaviour]:
         """The members of the family `settings`."""
         return self._reported.settings.behaviours

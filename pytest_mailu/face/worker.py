@@ -34,6 +34,11 @@ class Worker:
         return [matrix[id_] for id_ in self._ids]
 
     @property
+    def files_only(self) -> bool:
+        """The controller has chosen; the whole matrix does no harm."""
+        return False
+
+    @property
     def settings(self) -> Sequence[Behaviour]:
         """What the controller found in the files of the deployment."""
         return [as_behaviour(question) for question in self._questions]

@@ -50,8 +50,8 @@ def verdict(wanted: Outcome | None, old: Outcome, new: Outcome, *, differ: bool)
     """The verdict over two settled outcomes; `differ` tells whether anything else about them differs."""
     if old in ABSENT and new in ABSENT and wanted not in (Outcome.NOT_OFFERED, Outcome.UNREACHABLE):
         return Verdict.ABSENT
-    if wanted is None and old in ABSENT:
-        return Verdict.GAINED
+    if wanted is None and (old in ABSENT or new in ABSENT):
+        return Verdict.GAINED if old in ABSENT else Verdict.REGRESSED
     match met(wanted, old), met(wanted, new):
         case True, True:
             return Verdict.CHANGED if differ else Verdict.SAME

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls, by_port
 from pytest_mailu.core.model import Comparison, Question
 from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE
-from pytest_mailu.core.transcript import Event, Speaker, connections, texts
+from pytest_mailu.core.transcript import Event, Kind, Speaker, connections, texts
 
 HOST = "mail.example.org"
 YOU = "you@example.org"
@@ -42,12 +42,18 @@ _REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
 
 def reproduce(comparison: Comparison) -> str:
     """The line for a comparison, or "" where no mail or web client could ask (what testinfra sees, for one)."""
+    # What the new side was asked shows the finding; where it was closed, only the old side was asked anything.
+    latest = comparison.new[-1].transcript if comparison.new else ()
     transcripts = [attempt.transcript for attempt in (*comparison.old, *comparison.new)]
-    return by_hand(comparison.question, max(transcripts, key=len, default=()))
+    shown = latest if texts(latest, Speaker.CLIENT) else max(transcripts, key=len, default=())
+    return by_hand(comparison.question, shown)
 
 
 def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
     """The line for a question and what was said."""
+    if question.endpoint is None:
+        # A client that tried several ports ended at the last one.
+        transcript = _last_conversation(transcript)
     endpoint = question.endpoint or _connected(transcript)
     if endpoint is None:
         return ""
@@ -64,6 +70,13 @@ def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
     if endpoint.protocol in CURL and (any(map(_LOGIN.match, commands)) or (not commands and family != "surface")):
         return _curl(endpoint)
     return _openssl(endpoint) if endpoint.tls is not Tls.NONE else f"curl -v telnet://{HOST}:{endpoint.port}"
+
+
+def _last_conversation(transcript: Sequence[Event]) -> Sequence[Event]:
+    """The events from the last connection on which a client said something."""
+    starts = [index for index, event in enumerate(transcript) if event.kind is Kind.CONNECT]
+    parts = [transcript[start:stop] for start, stop in zip(starts, [*starts[1:], len(transcript)], strict=False)]
+    return next((part for part in reversed(parts) if texts(part, Speaker.CLIENT)), transcript)
 
 
 def _connected(transcript: Sequence[Event]) -> Endpoint | None:

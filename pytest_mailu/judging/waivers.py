@@ -2,7 +2,8 @@
 
 A waiver applies to a finding when all of what it says holds:
 
-* `behaviour` is the finding's id, or a glob over ids (`*` and `?`; `*` crosses slashes);
+* `behaviour` is the finding's id, or a glob over ids (`*` and `?`; `*` crosses slashes). A glob never covers what was
+  not recorded or could not be asked: nobody has seen what would be accepted;
 * `from` and `to`, where given, hold the two releases (see `pytest_mailu.core.ranges`);
 * `fingerprint`, where given, is the finding's own;
 * `path`, where given, is a glob that *every* difference matches. What ends otherwise differs at `outcome`, so
@@ -15,18 +16,20 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.globs import matches
-from pytest_mailu.core.model import Finding, Waiver
+from pytest_mailu.core.model import Finding, Problem, Waiver
 from pytest_mailu.core.ranges import ReleaseRange
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.text import safe
 from pytest_mailu.judging.judge import UNCERTAIN
 from pytest_mailu.judging.waiver_file import read
+
+UNSEEN = frozenset({Problem.NOT_RECORDED, Problem.NOT_ASKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def _holds(range_: str, release: str) -> bool:
 def _covers(waiver: Waiver, finding: Finding) -> bool:
     if not matches(waiver.behaviour, finding.behaviour):
         return False
+    if waiver.behaviour != finding.behaviour and finding.why is not None and finding.why.problem in UNSEEN:
+        return False
     if waiver.fingerprint and waiver.fingerprint != finding.fingerprint:
         return False
     if not waiver.path:
@@ -134,19 +139,19 @@ def entry_for(finding: Finding, old_release: str = "", new_release: str = "") ->
     """A waiver for one finding as TOML, ready to paste.
 
     It holds the fingerprint, so the finding comes back when it becomes another one, and the upgrade where that is
-    given: the two series, or the two releases where they are of one. The reason is what is known of the cause; whoever
-    accepts the finding had better say why they can.
+    given: the two series, or the two releases where they are of one. The reason is empty, which is an error when it is
+    read: the person who accepts the finding writes it.
     """
     from_, to = _upgrade(old_release, new_release)
-    known = finding.advice[0].cause if finding.advice else finding.why or finding.root
     values = {
         "behaviour": finding.behaviour,
-        "reason": f"accepted: {known}",
+        "reason": "",
         "from": from_,
         "to": to,
         "fingerprint": finding.fingerprint,
     }
-    return "\n".join(("[[waiver]]", *(f"{key} = {_toml(value)}" for key, value in values.items() if value))) + "\n"
+    told = (f"{key} = {_toml(value)}" for key, value in values.items() if value or key == "reason")
+    return "\n".join(("[[waiver]]", *told)) + "\n"
 
 
 def _upgrade(old_release: str, new_release: str) -> tuple[str, str]:
@@ -160,8 +165,3 @@ def _upgrade(old_release: str, new_release: str) -> tuple[str, str]:
 def _toml(text: str) -> str:
     # TOML's basic strings take JSON's escapes, and `safe` has left nothing else to escape.
     return json.dumps(safe(text), ensure_ascii=False)
-
-
-def entries_for(findings: Sequence[Finding], old_release: str = "", new_release: str = "") -> str:
-    """Waivers for several findings, in their order."""
-    return "\n".join(entry_for(finding, old_release, new_release) for finding in findings)

@@ -32,11 +32,11 @@ def commands(report: Report) -> tuple[str, ...]:
         view.title,
         view.sentence,
     )
-    return (decision, *(_annotation(group) for group in view.blockers[:SHOWN]))
+    return (decision, *(_annotation(view, group) for group in view.blockers[:SHOWN]))
 
 
-def _annotation(group: Group) -> str:
-    lines = [*group.hit[:3], *(f"{advice.remedy} ({advice.source})" for advice in group.advice[:2])]
+def _annotation(view: ReportView, group: Group) -> str:
+    lines = [*view.hit(group)[:3], *(f"{advice.remedy} ({advice.source})" for advice in view.advice(group)[:2])]
     lines.append(
         f"mailu::{group.lead.behaviour}" + (f" and {len(group.findings) - 1} more" * (len(group.findings) > 1))
     )

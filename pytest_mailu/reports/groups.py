@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.core.model import Advice, CauseKind, Finding, Observation, Outcome, Severity, Stage, Verdict
+from pytest_mailu.core.model import CauseKind, Finding, Observation, Outcome, Severity, Stage, Verdict
 from pytest_mailu.core.text import safe
 from pytest_mailu.reports import words
 
@@ -46,18 +46,6 @@ class Group:
         """The worst severity among the findings of the worst verdict."""
         order = list(Severity)
         return min((finding.severity for finding in self.findings if finding.verdict is self.verdict), key=order.index)
-
-    @property
-    def advice(self) -> tuple[Advice, ...]:
-        """What is advised for the worst of the findings, once; what only changed must not crowd it out."""
-        worst = (finding for finding in self.findings if finding.verdict is self.verdict)
-        found = {advice.id: advice for finding in worst for advice in finding.advice}
-        return tuple(found.values())
-
-    @property
-    def hit(self) -> tuple[str, ...]:
-        """Who loses what, each said once; the worst first."""
-        return tuple(dict.fromkeys(finding.breaks for finding in self.findings if finding.verdict is self.verdict))
 
     @property
     def counts(self) -> str:

@@ -108,11 +108,12 @@ def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iter
     yield f"#### {number}. {prose(group.headline)}"
     yield ""
     yield f"{prose(group.counts)} · {group.severity}"
-    if hit := group.hit[: shape.rows // 2]:
-        yield ""
-        yield from (f"- {prose(breaks)}" for breaks in hit)
-        yield from (f"- and {len(group.hit) - len(hit)} more" for _ in group.hit[len(hit) : len(hit) + 1])
-    for advice in group.advice:
+    hit = view.hit(group)
+    named = hit[: shape.rows // 2]
+    yield from ("", *(f"- {prose(breaks)}" for breaks in named))
+    if more := len(hit) - len(named):
+        yield f"- and {more} more"
+    for advice in view.advice(group):
         yield from _advice(advice)
     told, rest = firsts(group.findings, shape.rows)
     yield ""

@@ -130,7 +130,7 @@ class _Page:
             text = f"{group.headline} ({number} {group.verdict}, {group.severity})"
             found.append(self.entry("fix" if group.verdict is Verdict.REGRESSED else "look", text))
             if full:
-                for advice in group.advice[:1]:
+                for advice in self.view.advice(group)[:1]:
                     paste = advice.paste.splitlines()
                     fits = paste and all(columns(visible(line)) <= self.width - 5 for line in paste[:2])
                     told = paste[:2] if fits else [advice.title] if advice.title else []
@@ -219,7 +219,7 @@ class _Page:
         style = VERDICT_STYLES.get(group.verdict, ())
         yield from self.text(group.headline, label=f"{number}. ", style=(*style, "bold"))
         yield from self.text(f"{group.counts} · {group.severity}", indent=3, style=DIM)
-        for advice in group.advice:
+        for advice in self.view.advice(group):
             yield from self.labelled("why", advice.cause)
             yield from self.labelled("do", advice.remedy, BOLD)
             yield from self.pasted(advice.paste)

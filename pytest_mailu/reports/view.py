@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from pytest_mailu.core.model import Action, Advice, Comparison, Finding, LeftOut, Report, SideInfo, Verdict
+from pytest_mailu.core.model import Action, Advice, Comparison, Finding, LeftOut, Report, Severity, SideInfo, Verdict
 from pytest_mailu.core.text import safe
 from pytest_mailu.judging.judge import stops
 from pytest_mailu.judging.waivers import entry_for
@@ -186,11 +186,24 @@ class ReportView:
         """The groups that stop the upgrade."""
         return tuple(group for group in self.groups if any(map(self.stops, group.findings)))
 
+    def _worst(self, group: Group) -> tuple[Finding, ...]:
+        """What stops the upgrade in a group; where nothing does, the findings of its worst verdict."""
+        stopping = tuple(filter(self.stops, group.findings))
+        return stopping or tuple(finding for finding in group.findings if finding.verdict is group.verdict)
+
+    def advice(self, group: Group) -> tuple[Advice, ...]:
+        """What is advised for the worst of a group, once; what only changed must not crowd it out."""
+        return tuple({advice.id: advice for finding in self._worst(group) for advice in finding.advice}.values())
+
+    def hit(self, group: Group) -> tuple[str, ...]:
+        """Who loses what by a group, each said once; the worst first."""
+        return tuple(dict.fromkeys(finding.breaks for finding in self._worst(group) if finding.breaks))
+
     @cached_property
     def todos(self) -> tuple[Todo, ...]:
         """What to do beside the blockers, each thing once: small regressions first, then the most urgent."""
         blocking = {group.root for group in self.blockers}
-        explained = {advice.id for group in self.blockers for advice in group.advice}
+        explained = {advice.id for group in self.blockers for advice in self.advice(group)}
         found: dict[str, Todo] = {}
         for finding in self._open:
             if finding.root in blocking and not finding.advice:
@@ -198,7 +211,8 @@ class ReportView:
             for advice in finding.advice or (None,):
                 action = advice.action if advice is not None else finding.action
                 lost = self._passed(finding)
-                if (advice is not None and advice.id in explained) or (action is Action.NOTHING and not lost):
+                quiet = action is Action.NOTHING and not (lost and finding.severity is not Severity.INFO)
+                if quiet or (advice is not None and advice.id in explained):
                     continue
                 key = advice.id if advice is not None else finding.root
                 members = found[key].findings if key in found else ()

@@ -160,7 +160,9 @@ def sentence(report: Report) -> str:
     old, new = safe(report.old.release), safe(report.new.release)
     compared = count(sum(report.counts.values()), "behaviour")
     match report.decision:
-        case Decision.GO if passed := sum(finding.verdict is Verdict.REGRESSED for finding in report.findings):
+        case Decision.GO if passed := sum(
+            finding.verdict is Verdict.REGRESSED and finding.waiver is None for finding in report.findings
+        ):
             verb = "works" if passed == 1 else "work"
             text = f"{count(passed, 'behaviour')} {verb} less well on {new}; no larger regression in {compared}."
         case Decision.GO:

@@ -7,7 +7,7 @@ import pytest
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Stage, Verdict
 from pytest_mailu.core.population import users
-from pytest_mailu.core.transcript import Event
+from pytest_mailu.core.transcript import Connection, Event, Kind, Speaker
 from pytest_mailu.judging.reproduce import by_hand, reproduce
 from tests.events import events
 from tests.questions import asked
@@ -144,3 +144,18 @@ def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line() -> None:
     questions = [behaviour.question for behaviour in built_in()]
     without = {question.id for question in questions if question.endpoint and not by_hand(question)}
     assert without == set()
+
+
+def test_a_client_that_fell_back_to_another_port_is_followed_there() -> None:
+    """The line showed port 587, which is closed, and not the refusal on port 25."""
+    question = asked("surface/client-setup/fallback-to-25")
+    tries = (*connecting(587), *events("-- unreachable at connect"), *connecting(25), *STRANGER)
+    old = Observation(Outcome.DELIVERED, Stage.DELIVERY, transcript=(*connecting(587), *MESSAGE))
+    new = Observation(Outcome.REFUSED, Stage.RCPT, transcript=tries)
+    line = reproduce(Comparison(question, Verdict.REGRESSED, (old,), (new,)))
+    assert "--port 25 " in line
+    assert "--auth" not in line
+
+
+def connecting(port: int) -> tuple[Event, ...]:
+    return (Event(Speaker.PROBE, Kind.CONNECT, "connecting", None, Connection("front", port, "stranger")),)

@@ -8,10 +8,22 @@ from pathlib import Path
 import pytest
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.model import Advice, Finding, Observation, Outcome, Question, Reply, Severity, Stage, Verdict
+from pytest_mailu.core.model import (
+    Finding,
+    Observation,
+    Outcome,
+    Problem,
+    Question,
+    Reply,
+    Severity,
+    SideName,
+    Stage,
+    Verdict,
+    Why,
+)
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import judge
-from pytest_mailu.judging.waivers import Waivers, entries_for, entry_for
+from pytest_mailu.judging.waivers import Waivers, entry_for
 
 IDS = ("submission/587-starttls/external", "submission/465-tls/external", "access/143-starttls/login", "web/admin")
 TODAY = datetime.date(2026, 5, 1)
@@ -133,6 +145,15 @@ def test_a_path_means_nothing_where_nothing_was_compared(tmp_path: Path, verdict
     assert applies(load(tmp_path, entry(behaviour=unclear.behaviour)), unclear)
 
 
+@pytest.mark.parametrize("problem", [Problem.NOT_RECORDED, Problem.NOT_ASKED])
+def test_a_glob_never_covers_what_nobody_has_seen(tmp_path: Path, problem: Problem) -> None:
+    """A waiver `*` over an empty recording ended in GO WITH WAIVERS."""
+    unseen = replace(LOST, verdict=Verdict.INCONCLUSIVE, why=Why(SideName.NEW, problem, "not recorded"))
+    for glob in ("*", "submission/*", "submission/587-starttls/externa?"):
+        assert not applies(load(tmp_path, entry(behaviour=glob)), unseen)
+    assert applies(load(tmp_path, entry()), unseen), "by its id it can be accepted"
+
+
 def test_a_waiver_holds_through_the_day_it_names(tmp_path: Path) -> None:
     assert applies(load(tmp_path, entry() + f"expires = {TODAY}\n"), LOST)
     assert applies(load(tmp_path, entry(expires=str(TODAY))), LOST)
@@ -249,11 +270,16 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
         Waivers.load(tmp_path / "latin.toml", IDS)
 
 
+def filled(text: str) -> str:
+    """An entry to paste, with the reason that a person writes."""
+    return text.replace('reason = ""', 'reason = "nobody uses it"')
+
+
 # Writing -------------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_ready_to_paste_waives_its_finding_and_no_other(tmp_path: Path) -> None:
-    waivers = load(tmp_path, entry_for(LOST, "2.0.43", "2024.06.24"))
+    waivers = load(tmp_path, filled(entry_for(LOST, "2.0.43", "2024.06.24")))
     assert applies(waivers, LOST)
     assert applies(waivers, LOST, "2.0.42", "2024.06.57"), "the same upgrade, other patches"
     assert not applies(waivers, LOST, "1.9.50", "2024.06.24")
@@ -261,21 +287,22 @@ def test_what_is_ready_to_paste_waives_its_finding_and_no_other(tmp_path: Path) 
 
 
 def test_what_is_ready_to_paste_names_both_patches_within_a_series(tmp_path: Path) -> None:
-    (waiver,) = load(tmp_path, entry_for(LOST, "2024.06.24", "2024.06.57")).entries
+    (waiver,) = load(tmp_path, filled(entry_for(LOST, "2024.06.24", "2024.06.57"))).entries
     assert (waiver.from_, waiver.to) == ("2024.06.24", "2024.06.57")
 
 
 def test_what_is_ready_to_paste_does_without_releases_where_there_are_none(tmp_path: Path) -> None:
-    assert applies(load(tmp_path, entry_for(LOST, "live:mail.example.org", "2024.06")), LOST)
+    assert applies(load(tmp_path, filled(entry_for(LOST, "live:mail.example.org", "2024.06"))), LOST)
 
 
-def test_several_entries_make_one_file(tmp_path: Path) -> None:
-    assert len(load(tmp_path, entries_for([LOST, REWORDED], "2.0", "2024.06")).entries) == 2
+def test_what_is_ready_to_paste_has_an_empty_reason_which_a_person_has_to_write(tmp_path: Path) -> None:
+    (entry_,) = tomllib.loads(entry_for(LOST))["waiver"]
+    assert entry_["reason"] == ""
+    assert "`reason` is empty" in refusal(tmp_path, entry_for(LOST))
 
 
 @pytest.mark.parametrize("cause", ['"quotes" \\ and \x7f \x00', "two\nlines", '"""\n[[waiver]]\n', "\udc80", "Ä €"])
-def test_no_cause_breaks_what_is_ready_to_paste(tmp_path: Path, cause: str) -> None:
-    told = replace(LOST, advice=(Advice("id", cause, "remedy", "source"),))
+def test_no_text_breaks_what_is_ready_to_paste(cause: str) -> None:
+    told = replace(LOST, behaviour=f"x/{cause}", fingerprint=cause)
     (entry_,) = tomllib.loads(entry_for(told))["waiver"]
-    assert entry_["behaviour"] == LOST.behaviour
-    assert len(load(tmp_path, entry_for(told)).entries) == 1
+    assert entry_["behaviour"].startswith("x/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,9 +40,22 @@ def write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, make in makers.items():
-            # What UTF-8 cannot carry (half a surrogate pair) becomes an escape, which JSON reads back.
-            (folder / name).write_text(make(), "utf-8", "backslashreplace")
+            _replace(folder / name, make())
     except OSError as error:
         raise UsageError(
             f"the reports cannot be written to {folder}: {error.strerror}", "Name another folder."
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file that its owner alone can read, beside the old one, and then puts it in its place."""
+    # What UTF-8 cannot carry (half a surrogate pair) becomes an escape, which JSON reads back.
+    content = text.encode("utf-8", "backslashreplace")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

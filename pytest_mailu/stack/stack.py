@@ -117,6 +117,11 @@ class Stack:
             self._record_timing(f"variant {variant.name}")
             await self._containers.snapshot_baseline()
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What was made up for this stack and must not be shown."""
+        return frozenset({self.project.settings.values["SECRET_KEY"]})
+
     async def external_interference(self) -> str:
         """What happened to the containers from outside since the stack was ready; empty when nothing did."""
         return await self._containers.external_interference()

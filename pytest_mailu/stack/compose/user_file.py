@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
+from pytest_mailu.core.secrets import MASK, Redactor, secrets_in, secrets_in_text, without_secrets_in_command
 from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, template
 from pytest_mailu.stack.compose.user_folder import read_tree
 from pytest_mailu.stack.docker.isolation import WORLD
-from pytest_mailu.stack.settings.environment import reason_to_drop
+from pytest_mailu.stack.settings.environment import REPLACED, reason_to_drop, without_credential
 
 _DROPPED_SERVICES = ("resolver",)
 """The world is the resolver."""
@@ -43,12 +47,16 @@ _MEMORY = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class UserCompose:
-    """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it."""
+    """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it.
+
+    `secrets` are the values in it that must not be shown.
+    """
 
     core: Model
     environment: Mapping[str, str]
     configured: tuple[str, ...] = CONFIGURED
     files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
 
 
 async def read_user_compose(path: Path, release: Release, compose: Compose) -> UserCompose:
@@ -58,7 +66,7 @@ async def read_user_compose(path: Path, release: Release, compose: Compose) -> U
         raise UsageError(
             f"docker compose cannot read {path}",
             "try it yourself: docker compose -f FILE config",
-            tuple(line for line in answer.errors.splitlines() if line.strip())[-8:],
+            await _redacted(path, answer.errors),
         )
     try:
         model = json.loads(answer.output)
@@ -70,7 +78,68 @@ async def read_user_compose(path: Path, release: Release, compose: Compose) -> U
     shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
     configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
     files = {name: read for name, mounts in binds.items() if (read := await asyncio.to_thread(_read, name, mounts))}
-    return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files)
+    secrets = _secrets(model["services"], files)
+    return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files, secrets)
+
+
+_PARSED = 200_000
+"""Bytes of a compose file that is looked through for values which compose may quote."""
+_QUOTED = re.compile(r"""(["`'])[^"`'\n]{6,}\1""")
+
+
+async def _redacted(path: Path, errors: str) -> tuple[str, ...]:
+    """What compose says, without what it quotes from the file: that may be a value."""
+    try:
+        content = (await asyncio.to_thread(read_tree, path, "given to --mailu-compose")).get("", b"")
+    except UsageError:
+        return ()  # then there is nothing to go by, and nothing is shown
+    if len(content) > _PARSED:
+        return ()
+    text = content.decode(errors="replace")
+    secrets = secrets_in_text(text) | await asyncio.to_thread(_environment_values, text)
+    said = _QUOTED.sub(rf"\1{MASK}\1", Redactor(secrets).text(errors))
+    return tuple(line[:500] for line in said.splitlines() if line.strip())[-8:]
+
+
+def _environment_values(text: str) -> frozenset[str]:
+    """The values of environments in a compose file that compose itself cannot read."""
+    try:
+        services = yaml.safe_load(text)["services"].values()
+        found = [service.get("environment") for service in services]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError, ValueError):
+        return frozenset()  # what is no YAML is quoted by line number only
+    settings: dict[str, str] = {}
+    for environment in found:
+        if isinstance(environment, dict):
+            settings |= {str(name): str(value) for name, value in environment.items()}
+        elif isinstance(environment, list):
+            settings |= {str(entry).partition("=")[0]: str(entry).partition("=")[2] for entry in environment}
+    return secrets_in(settings)
+
+
+def _secrets(services: Mapping[str, Any], files: Mapping[str, Mapping[str, bytes]]) -> frozenset[str]:
+    found: set[str] = set()
+    for service in services.values():
+        found |= secrets_in({name: value.replace("$$", "$") for name, value in _environment(service).items()})
+        found |= secrets_in_text(_command_line(service))
+    for content in (content for those in files.values() for content in those.values()):
+        found |= secrets_in_text(content.decode(errors="replace"))
+    return frozenset(found)
+
+
+def _command_line(service: Mapping[str, Any]) -> str:
+    words = [service.get("entrypoint") or [], service.get("command") or []]
+    return " ".join(part if isinstance(part, str) else " ".join(map(str, part)) for part in words)
+
+
+def _without_credentials(command: Any) -> Any:
+    """A command of the user's file with other passwords; the words of a list may belong together."""
+    if isinstance(command, str):
+        return without_secrets_in_command(command, REPLACED)
+    if not isinstance(command, list):
+        return command
+    line = without_secrets_in_command("\0".join(map(str, command)).replace("\0", " \0"), REPLACED)
+    return [word.removesuffix(" ") for word in line.split("\0")]
 
 
 def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[str, dict[str, str]]]:
@@ -98,9 +167,12 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
                 f"the service {name} of {path} is built, not pulled", "build it first and name the result with `image:`"
             )
         mine = {key: value for key, value in service.items() if key in _ALLOWED_KEYS and value is not None}
+        for key in ("command", "entrypoint"):
+            if key in mine:
+                mine[key] = _without_credentials(mine[key])
         mine["image"] = image_for(service["image"], release)
         mine["environment"] = {
-            key: value
+            key: without_credential(key, value) or value
             for key, value in _environment(service).items()
             if not reason_to_drop(key) and (name not in CONFIGURED or shared.get(key) != value)
         }

@@ -18,11 +18,8 @@ from dotenv.parser import parse_stream
 from pytest_mailu.core import population
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.secrets import is_credential, shown, without_url_passwords
 from pytest_mailu.stack.docker.networks import Layout
-
-MASK = "****"
-_SECRET = re.compile(r"(SECRET|PASSWORD|TOKEN|_PW|_KEY|RELAYUSER|DB_USER|DATABASE_URI)", re.IGNORECASE)
-_NO_SECRET = {"RECAPTCHA_PUBLIC_KEY", "AUTH_REQUIRE_TOKENS", "TLS_KEYPAIR_FILENAME"}
 
 DEFAULTS: Mapping[str, str] = {
     "POSTMASTER": "admin",
@@ -65,6 +62,9 @@ DEFAULTS_SINCE_2_0: Mapping[str, str] = {
 CHEAP_ROUNDS = "4"
 """The least that bcrypt allows; 12 or 13 cost a quarter of a second for each password, on each login."""
 
+REPLACED = "replaced-by-pytest-mailu"
+"""What a container gets instead of a credential."""
+
 _OPTIONAL: Mapping[str, tuple[str, str]] = {
     "WEBMAIL": ("webmail", "none"),
     "WEBDAV": ("webdav", "none"),
@@ -100,16 +100,11 @@ class Settings:
 
     def shown(self) -> dict[str, str]:
         """`values` without secrets."""
-        return {name: masked(name, value) for name, value in sorted(self.values.items())}
+        return {name: shown(name, value) for name, value in sorted(self.values.items())}
 
     def with_changes(self, changes: Mapping[str, str]) -> Settings:
         """The same with the settings of a variant on top."""
         return Settings({**self.values, **changes}, self.replaced)
-
-
-def masked(name: str, value: str) -> str:
-    """`value`, or asterisks where `name` names a secret."""
-    return MASK if value and name not in _NO_SECRET and _SECRET.search(name) else value
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -154,14 +149,15 @@ def settings_for(
 
     def put(name: str, value: str, why: str) -> None:
         if name in user and user[name] != value:
-            replaced[name] = f"{masked(name, user[name]) or 'empty'} → {masked(name, value) or 'empty'}: {why}"
+            replaced[name] = f"{shown(name, user[name]) or 'empty'} → {shown(name, value) or 'empty'}: {why}"
         values[name] = value
 
     def drop(name: str, why: str) -> None:
         values.pop(name, None)
         if user.get(name):
-            replaced[name] = f"{masked(name, user[name])} → not set: {why}"
+            replaced[name] = f"{shown(name, user[name])} → not set: {why}"
 
+    _credentials(user, put)
     put("DOMAIN", population.DOMAIN, _WHY_OWN)
     put("HOSTNAMES", population.HOSTNAME, _WHY_OWN)
     put("SECRET_KEY", secret_key, "a test stack has a key of its own")
@@ -207,6 +203,21 @@ def _limits(user: Mapping[str, str], layout: Layout, put: Put) -> None:
     own = [net.strip() for net in user.get("AUTH_RATELIMIT_EXEMPTION", "").split(",") if net.strip()]
     harness = (layout.stranger.network, layout.inside.network, layout.relaynet.network)
     put("AUTH_RATELIMIT_EXEMPTION", ",".join([*own, *map(str, harness)]), "with the addresses of the harness")
+
+
+def _credentials(user: Mapping[str, str], put: Put) -> None:
+    """No password, token or key of the user's reaches a container."""
+    for name, value in user.items():
+        if without := without_credential(name, value):
+            put(name, without, "credentials stay out of a test stack")
+
+
+def without_credential(name: str, value: str) -> str:
+    """What a container gets instead of a credential of the user's, also of one in a URL; empty where it is none."""
+    if value and is_credential(name):
+        return DEFAULTS_SINCE_2_0.get(name, REPLACED)
+    replaced = without_url_passwords(value, REPLACED)
+    return replaced if replaced != value else ""
 
 
 _DROPPED_SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -9,7 +9,7 @@ import pytest
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.docker.networks import choose_layout
-from pytest_mailu.stack.settings.environment import Settings, masked, read_env, settings_for
+from pytest_mailu.stack.settings.environment import REPLACED, Settings, read_env, settings_for
 
 LAYOUT = choose_layout([])
 OLD, NEW, ANCIENT = Release.parse("2.0.43"), Release.parse("2024.06.24"), Release.parse("1.9.50")
@@ -118,8 +118,26 @@ def test_secrets_are_never_shown() -> None:
     settings = made(SECRET_KEY="very-secret", API_TOKEN="token-secret", RELAYPASSWORD="relay-secret", DB_PW="db-secret")
     shown = f"{settings.shown()} {settings.replaced}"
     assert not any(word in shown for word in ("very-secret", "token-secret", "relay-secret", "db-secret", "k" * 16))
-    assert masked("DOMAIN", "example.com") == "example.com"
-    assert masked("AUTH_REQUIRE_TOKENS", "True") == "True"
+
+
+def test_no_credential_of_the_users_reaches_a_container() -> None:
+    settings = made(
+        API_TOKEN="token-secret",
+        RECAPTCHA_PRIVATE_KEY="captcha-secret",
+        SLACK_WEBHOOK="https://hooks.example/secret",
+        MYAPP_PASSWORD="app-secret",
+        LOGO_URL="https://me:url-secret@example.com/logo.png",
+        AUTH_REQUIRE_TOKENS="True",
+        TLS_KEYPAIR_FILENAME="key.pem",
+    )
+    assert "secret" not in "".join(settings.values.values())
+    assert settings.values["MYAPP_PASSWORD"] == REPLACED
+    assert settings.values["LOGO_URL"] == f"https://me:{REPLACED}@example.com/logo.png"
+    assert settings.values["AUTH_REQUIRE_TOKENS"] == "True"
+    assert {"API_TOKEN", "RECAPTCHA_PRIVATE_KEY", "SLACK_WEBHOOK", "MYAPP_PASSWORD", "LOGO_URL"} <= set(
+        settings.replaced
+    )
+    assert "secret" not in str(settings.replaced)
 
 
 def test_a_file_is_read_as_compose_reads_it(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""What of a deployment may be shown: settings on a list, and texts in which every other value is masked.
+
+The list is of what may be shown, not of what may not: a setting that nobody here knows is a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
+
+Value = TypeVar("Value")
+
+MASK = "****"
+
+PUBLIC = frozenset(
+    (
+        *("ADMIN", "ADMIN_ADDRESS", "ANONMAIL_MAX_RETRIES", "ANTISPAM_ADDRESS", "ANTISPAM_MILTER_ADDRESS"),
+        *("ANTISPAM_WEBUI_ADDRESS", "ANTIVIRUS", "ANTIVIRUS_ACTION", "ANTIVIRUS_ADDRESS", "API", "AUTHSMTP_ADDRESS"),
+        *("AUTH_RATELIMIT_EXEMPTION", "AUTH_RATELIMIT_EXEMPTION_LENGTH", "AUTH_RATELIMIT_IP"),
+        *("AUTH_RATELIMIT_IP_V4_MASK", "AUTH_RATELIMIT_IP_V6_MASK", "AUTH_RATELIMIT_USER", "AUTH_REQUIRE_TOKENS"),
+        *("BABEL_DEFAULT_LOCALE", "BABEL_DEFAULT_TIMEZONE", "BOOTSTRAP_SERVE_LOCAL", "COMPOSE_PROJECT_NAME"),
+        *("COMPRESSION", "COMPRESSION_LEVEL", "CPU_COUNT", "CREDENTIAL_ROUNDS", "DB_APPENDIX", "DB_FLAVOR", "DEBUG"),
+        *("DEFAULT_QUOTA", "DEFAULT_SPAM_THRESHOLD", "DEFER_ON_TLS_ERROR", "DISABLE_STATISTICS", "DKIM_PATH"),
+        *("DKIM_SELECTOR", "DMARC_RUA", "DMARC_RUF", "DMARC_SEND_REPORTS", "DOCKER_ORG", "DOCKER_PREFIX", "DOMAIN"),
+        *("DOMAIN_REGISTRATION", "FETCHMAIL_DELAY", "FETCHMAIL_ENABLED", "FRONT_ADDRESS", "FTS_ATTACHMENTS_ADDRESS"),
+        *("FULL_TEXT_SEARCH", "FULL_TEXT_SEARCH_ATTACHMENTS", "HOSTNAMES", "HOST_ADMIN", "HOST_ANTISPAM_MILTER"),
+        *("HOST_ANTISPAM_WEBUI", "HOST_ANTIVIRUS", "HOST_AUTHSMTP", "HOST_FRONT", "HOST_IMAP", "HOST_LMTP"),
+        *("HOST_POP3", "HOST_REDIS", "HOST_SMTP", "HOST_WEBDAV", "HOST_WEBMAIL", "IMAP_ADDRESS"),
+        *("INBOUND_TLS_ENFORCE", "INITIAL_ADMIN_MODE", "KUBERNETES_INGRESS", "LD_PRELOAD", "LETSENCRYPT_SHORTCHAIN"),
+        *("LMTP_ADDRESS", "LOGO_BACKGROUND", "LOG_DRIVER", "LOG_LEVEL", "MAILU_HELM_CHART", "MAILU_VERSION"),
+        *("MEMORY_SESSIONS", "MESSAGE_RATELIMIT", "MESSAGE_RATELIMIT_EXEMPTION", "MESSAGE_SIZE_LIMIT"),
+        *("OLETOOLS_ADDRESS", "OUTBOUND_TLS_LEVEL", "PERMANENT_SESSION_LIFETIME", "POD_ADDRESS_RANGE", "POP3_ADDRESS"),
+        *("PORTS", "POSTFIX_LOG_FILE", "POSTFIX_LOG_SYSLOG", "POSTMASTER", "PROXY_AUTH_CREATE", "PROXY_PROTOCOL"),
+        *("REAL_IP_FROM", "REAL_IP_HEADER", "RECIPIENT_DELIMITER", "REDIS_ADDRESS", "REJECT_UNLISTED_RECIPIENT"),
+        *("RELAYHOST", "RELAYNETS", "ROUNDCUBE_DB_FLAVOR", "ROUNDCUBE_PLUGINS", "SCAN_MACROS"),
+        *("SESSION_COOKIE_SECURE", "SESSION_KEY_BITS", "SESSION_TIMEOUT", "SITENAME", "SMTP_ADDRESS", "SUBNET"),
+        *("SUBNET6", "TLS", "TLS_CERT_FILENAME", "TLS_FLAVOR", "TLS_KEYPAIR_FILENAME", "TLS_PERMISSIVE", "TZ"),
+        *("WEBDAV", "WEBDAV_ADDRESS", "WEBMAIL", "WEBMAIL_ADDRESS", "WEBROOT_REDIRECT", "WEBSITE", "WEB_ADMIN"),
+        *("WEB_API", "WEB_WEBMAIL", "WELCOME", "WILDCARD_SENDERS"),
+    )
+)
+"""Mailu's settings that are no secrets (core/admin/mailu/configuration.py and setup/flavors/compose/mailu.env, 1.9 to
+master)."""
+_CREDENTIAL = re.compile(r"SECRET|PASS|TOKEN|CREDENTIAL|PRIVATE|WEBHOOK|_PWD?$|^PWD?_|_KEY$|APIKEY|_DSN$|_AUTH$", re.I)
+_URL_PASSWORD = re.compile(r"(://[^\s/@:]{0,200}:)([^\s/@]{1,500})(?=@)")
+"""The password in a URL (RFC 3986 section 3.2.1)."""
+_SHORTEST, _SHORTEST_OF_CREDENTIALS = 6, 4
+"""Characters of a value that is masked wherever it turns up: shorter ones are in every text by chance."""
+_COMMON = frozenset(
+    ("true", "false", "none", "localhost", "admin", "mailu", "example", "default", "enabled", "disabled")
+)
+_ASSIGNMENT = re.compile(
+    r"""^[\s\-"']{0,20}([A-Za-z_][\w.\-]{0,100})["']?[ \t]{0,20}[:=][ \t]{0,20}(.{1,2000})$""", re.MULTILINE
+)
+"""`NAME=value`, `name: value`, `name = value`, in whatever kind of file."""
+_IN_COMMAND = re.compile(r"((?:pass(?:word|wd)?|token|secret|[-_]key)[= ]\s{0,5})([^\s\"']{4,500})", re.IGNORECASE)
+"""The value after `--password=` or `requirepass ` on a command line."""
+
+
+def is_public(name: str) -> bool:
+    """Whether the value of a setting may be shown."""
+    return name in PUBLIC
+
+
+def is_credential(name: str) -> bool:
+    """Whether a setting seems to be a password, a key or the like, by its name."""
+    return name not in PUBLIC and _CREDENTIAL.search(name) is not None
+
+
+def shown(name: str, value: str) -> str:
+    """The value of a setting as it may be shown."""
+    return _URL_PASSWORD.sub(rf"\1{MASK}", value) if not value or is_public(name) else MASK
+
+
+def url_passwords(text: str) -> list[str]:
+    """The passwords in the URLs of a text."""
+    return [found[2] for found in _URL_PASSWORD.finditer(text)]
+
+
+def without_url_passwords(text: str, instead: str) -> str:
+    """The text with other passwords in its URLs."""
+    return _URL_PASSWORD.sub(lambda found: f"{found[1]}{instead}", text)
+
+
+def secrets_in(settings: Mapping[str, str], harmless: Iterable[str] = ()) -> frozenset[str]:
+    """The values of settings to be masked wherever they turn up; `harmless` are values that are shown all the same."""
+    found: set[str] = set()
+    spared = {*_COMMON, *harmless, *(value for name, value in settings.items() if is_public(name))}
+    for name, value in settings.items():
+        found.update(url_passwords(value))
+        if is_public(name):
+            continue
+        shortest = _SHORTEST_OF_CREDENTIALS if is_credential(name) else _SHORTEST
+        parts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
+        found |= {part for part in parts if len(part) >= shortest and part.lower() not in spared}
+    return frozenset(found)
+
+
+def secrets_in_text(text: str) -> frozenset[str]:
+    """The values that a text assigns to names of credentials: of a compose file, an env file, an override."""
+    found: set[str] = set(url_passwords(text))
+    for name, value in _ASSIGNMENT.findall(text):
+        if is_credential(name):
+            parts = {value.strip(" \t\r\"'"), *re.split(r"[\s:,\"']+", value)}
+            found |= {part for part in parts if len(part) >= _SHORTEST and not part.startswith(("/", "$", "<"))}
+    found |= {value for _, value in _IN_COMMAND.findall(text) if len(value) >= _SHORTEST}
+    return frozenset(part for part in found if part.lower() not in _COMMON)
+
+
+def without_secrets_in_command(text: str, instead: str) -> str:
+    """A command line with other passwords and the like."""
+    return without_url_passwords(_IN_COMMAND.sub(lambda found: f"{found[1]}{instead}", text), instead)
+
+
+class Redactor:
+    """Masks secrets in texts, and in values that consist of texts."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = frozenset(secret for secret in secrets if secret)
+        # The longest first: one secret may begin with another.
+        joined = "|".join(_pattern_of(secret) for secret in sorted(self._secrets, key=len, reverse=True))
+        self._pattern = re.compile(joined) if joined else None
+
+    def __or__(self, secrets: Iterable[str]) -> Redactor:
+        """One that masks more."""
+        return Redactor((*self._secrets, *secrets))
+
+    def text(self, text: str) -> str:
+        """The text without secrets and without passwords in URLs."""
+        masked = self._without_cut_secret(self._pattern.sub(MASK, text)) if self._pattern is not None else text
+        return _URL_PASSWORD.sub(rf"\1{MASK}", masked) if "://" in masked else masked
+
+    def _without_cut_secret(self, text: str) -> str:
+        """Masks the beginning of a secret at the end of a text that was cut off there."""
+        body = text.rstrip("…")
+        tail = body[-_SHORTEST:]
+        for secret in self._secrets:
+            if len(tail) < _SHORTEST or tail not in secret:
+                continue
+            for length in range(min(len(secret) - 1, len(body)), _SHORTEST - 1, -1):
+                if body.endswith(secret[:length]):
+                    return body[:-length] + MASK + text[len(body) :]
+        return text
+
+    def value(self, value: Value) -> Value:
+        """The same value with all its texts redacted: mappings, sequences, dataclasses; everything else as it is."""
+        return self._any(value)  # type: ignore[no-any-return]
+
+    def _any(self, value: Any) -> Any:
+        match value:
+            case Enum():
+                return value
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self._any(key): self._any(item) for key, item in value.items()}
+            case list() | tuple() | frozenset():
+                return type(value)(self._any(item) for item in value)
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                names = [part.name for part in fields(value) if part.init]
+                return replace(value, **{name: self._any(getattr(value, name)) for name in names})
+            case _:
+                return value
+
+
+def _pattern_of(secret: str) -> str:
+    """A secret as a pattern of all forms in which it may be written."""
+    data = secret.encode("utf-8", "surrogatepass")
+    base = base64.b64encode(data).decode()
+    literal = {quote(data, safe=""), quote_plus(data), quote(data), base, base.rstrip("=")}
+    literal |= {base64.urlsafe_b64encode(data).decode(), base64.urlsafe_b64encode(data).decode().rstrip("=")}
+    forms = [
+        re.escape(form) for form in sorted(literal, key=len, reverse=True) if len(form) >= _SHORTEST_OF_CREDENTIALS
+    ]
+    return "|".join([_escaped(secret), *forms])
+
+
+_BACKSLASHES = r"\\{0,8}"
+"""In front of a character that a notation escapes, or several notations one in the other."""
+_WRITTEN = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\v": "v", "\b": "b"}
+
+
+def _escaped(secret: str) -> str:
+    """A pattern for a secret as JSON, Python, shells and HTML write it, also one within the other."""
+    return "".join(_character(character) for character in secret)
+
+
+def _character(character: str) -> str:
+    if character.isalnum() and character.isascii():
+        return character
+    if character == "\\":
+        return r"\\{1,16}"
+    code = ord(character)
+    forms = [re.escape(character), rf"\\{{1,8}}u{code:04x}", rf"\\{{1,8}}x{code:02x}", f"&#x{code:x};", f"&#{code};"]
+    if code > 0xFFFF:
+        forms.append(rf"\\{{1,8}}U{code:08x}")
+    if character in _WRITTEN:
+        forms.append(rf"\\{{1,8}}{_WRITTEN[character]}")
+    if (entity := html.escape(character)) != character:
+        forms.append(re.escape(entity))
+    return f"{_BACKSLASHES}(?:{'|'.join(forms)})"

@@ -1,4 +1,4 @@
-"""The matrix: one module per family. A new module here, or a new function in one, is all that a behaviour takes."""
+"""The matrix of behaviours: one module per family. A new behaviour is a new function in a module, or a new module."""
 
 from __future__ import annotations
 

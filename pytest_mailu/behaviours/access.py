@@ -1,4 +1,4 @@
-"""Logging in: on every port, with every mechanism, with good and bad credentials."""
+"""Logins on every port, with every mechanism, with good and bad credentials."""
 
 from __future__ import annotations
 

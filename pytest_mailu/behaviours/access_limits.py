@@ -1,7 +1,7 @@
-"""Many bad logins: when the limit starts, what it answers, and whom else it hits.
+"""Limits for bad logins: when they start, what the server answers, and who else is locked out.
 
-Everything here comes from `other-stranger`, the one vantage that the login limiter does not leave alone, and begins
-with a limiter that has forgotten: what one attempt has used up must not be missing to the next.
+All logins here come from `other-stranger`, the only vantage that the login limiter does not exempt. The limiter is
+reset first, so that earlier logins do not count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HERE = Vantage.OTHER_STRANGER
 VICTIM = own_mailbox("limits-victim")
 NEIGHBOUR = own_mailbox("limits-neighbour")
 TRIES = 6
-"""More than the five an hour that an address may get wrong since 2.0 (AUTH_RATELIMIT_IP); 1.9 allows 60."""
+"""More than the five an hour that an address may fail since 2.0 (AUTH_RATELIMIT_IP); 1.9 allows 60."""
 SECONDS = 150.0
 FORGET = (
     "redis-cli -n 2 --scan | grep -E 'auth-ip|auth-user|dedup|exempt-' | while read -r key; "
@@ -32,13 +32,13 @@ FORGET = (
 )
 """Database 2 holds the limiter's counters (RATELIMIT_STORAGE_URL, core/admin/mailu/configuration.py, 1.9 to master)."""
 STRANGERS = [(f"nobody-{n}@{DOMAIN}", "wrong-password") for n in range(TRIES)]
-"""Logins of which each counts: since 2.0 the same name counts once, and so does the same wrong password."""
+"""Logins that all count: since 2.0 the same name, and the same wrong password, count once."""
 OTHER = {IMAPS_993: SUBMISSIONS_465, SUBMISSIONS_465: IMAPS_993}
 
 
 @asynccontextmanager
 async def forgotten(probe: Probe) -> AsyncIterator[None]:
-    """A login limiter that knows nobody, before and after."""
+    """Reset the login limiter before and after the block."""
     await _forget(probe)
     try:
         yield
@@ -53,7 +53,7 @@ async def _forget(probe: Probe) -> None:
 
 
 async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str) -> str:
-    """One login from here, as a fact: what became of it, and what was said."""
+    """One login from `other-stranger` as a fact: the outcome and the reply."""
     try:
         reply = await log_in(probe, endpoint, user, password, HERE)
     except NotServed as end:
@@ -67,7 +67,7 @@ def outcome(fact: str) -> Outcome:
 
 
 def changes(answers: Sequence[str]) -> dict[str, str]:
-    """The answers from the attempt at which each began: `{"1": …, "6": …}`."""
+    """The answers that differ from the one before, by number of the attempt: `{"1": …, "6": …}`."""
     return {
         str(number): answer
         for number, (before, answer) in enumerate(zip(["", *answers], answers, strict=False), start=1)
@@ -81,13 +81,13 @@ async def _tries(probe: Probe, endpoint: Endpoint, logins: Iterable[tuple[str, s
 
 
 async def _served(probe: Probe, endpoint: Endpoint) -> None:
-    """A port that is not there makes all this no question: raises `NotServed(UNREACHABLE, CONNECT)`."""
+    """Raises `NotServed(UNREACHABLE, CONNECT)` for a closed port, where there is nothing to limit."""
     connection = await probe.connector.connect(FRONT, endpoint.port, HERE)
     connection.close()
 
 
 async def _at_once(probe: Probe, endpoint: Endpoint, logins: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """All but the last side by side, since each may take seconds: what they are told does not depend on their order."""
+    """Send all logins but the last at once, since each may take seconds. Their answers do not depend on their order."""
     await _served(probe, endpoint)
     first = await asyncio.gather(*(attempt(probe, endpoint, *login) for login in logins[:-1]))
     return changes([*sorted(first), await attempt(probe, endpoint, *logins[-1])])
@@ -112,7 +112,7 @@ async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
     token = await create_token(probe, NEIGHBOUR)
     async with forgotten(probe):
         answers = await _at_once(probe, endpoint, STRANGERS)
-        # The first good login frees the address: the order matters.
+        # The first good login resets the limit of the address: the order matters.
         then = {
             "right_password": await attempt(probe, endpoint, VICTIM.address, VICTIM.password),
             "another_user": await attempt(probe, endpoint, NEIGHBOUR.address, NEIGHBOUR.password),

@@ -1,4 +1,4 @@
-"""The finer points of logging in: every mechanism, every form of it, and what is not a login at all."""
+"""SASL in detail: every mechanism, initial responses, and logins that are cancelled or malformed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 USER = own_mailbox("mechanisms-user")
 SASL = (IMAPS_993, POP3S_995, SIEVE_4190)
 BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
-"""What a client may answer to a challenge: rubbish, RFC 4954's way to give up, and an empty response."""
+"""Responses to a challenge: not base64, RFC 4954's way to cancel, and an empty one."""
 
 
 @behaviour(

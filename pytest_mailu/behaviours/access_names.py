@@ -1,4 +1,4 @@
-"""Under which names one can log in, and with what in the place of a password."""
+"""Logins under other names than the user's address."""
 
 from __future__ import annotations
 

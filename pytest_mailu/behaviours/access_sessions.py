@@ -1,4 +1,4 @@
-"""Many sessions at once, by one user and by many."""
+"""Many sessions at once, of one user and of many."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ ASKED = (IMAPS_993, SUBMISSIONS_465)
 ONE = own_mailbox("sessions-of-one")
 MANY = tuple(own_mailbox(f"sessions-of-many-{number}") for number in range(14))
 EACH = {IMAPS_993: 14, SUBMISSIONS_465: 3}
-"""Sessions of each of `MANY`: below the 20 that one user may have of IMAP, and below the 50 that Postfix takes
-from one address (smtpd_client_connection_count_limit)."""
+"""Sessions for each of `MANY`: below the 20 IMAP sessions of one user, and below the 50 connections that Postfix
+accepts from one address (smtpd_client_connection_count_limit)."""
 AT_A_TIME = 16
-"""How many logins are under way together; all sessions stay open until the last has been let in."""
+"""How many logins run at once. All sessions stay open until the last login is answered."""
 
 
 async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_time: int = AT_A_TIME) -> list[str]:
-    """One session for each of `users`, all open at once; empty where it was let in, else what was said."""
-    places = asyncio.Semaphore(at_a_time)
+    """Open a session for each of `users` and keep all open: an empty string for a login that succeeded, or the
+    reply."""
+    turns = asyncio.Semaphore(at_a_time)
 
     async def one(stack: AsyncExitStack, user: User) -> str:
-        async with places:
+        async with turns:
             try:
                 if endpoint.protocol is Protocol.SUBMISSION:
                     smtp = await stack.enter_async_context(probe.smtp(endpoint))
@@ -37,7 +38,7 @@ async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_t
                 else:
                     imap = await stack.enter_async_context(probe.imap(endpoint))
                     await imap.login(user.address, user.password)
-                    # Where Mailu's proxy lets in first and asks the mailbox's own server then, this is its answer.
+                    # Mailu's proxy may accept a login before the mailbox's own server has: this is the latter's answer.
                     await imap.noop()
             except NotServed as end:
                 if end.outcome is Outcome.UNREACHABLE:
@@ -50,7 +51,7 @@ async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_t
     async with AsyncExitStack() as whole:
         stacks = [AsyncExitStack() for _ in users]
         whole.push_async_callback(_closed, stacks)
-        # The first connection alone finds out whether the port is there at all.
+        # The first session alone shows whether the port is open.
         first = await one(stacks[0], users[0])
         rest = await asyncio.gather(*(one(stack, user) for stack, user in zip(stacks[1:], users[1:], strict=True)))
     return [first, *rest]
@@ -106,7 +107,7 @@ async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
 
     core/dovecot/conf/dovecot.conf and core/nginx/dovecot/proxy.conf (mail_max_userip_connections = 20)
     """
-    # One after the other, or more than the limit slip in while Dovecot is still counting.
+    # One after the other: at once, more than the limit are accepted while Dovecot still counts.
     return _verdict(probe, await opened(probe, endpoint, [ONE] * 30, at_a_time=1))
 
 

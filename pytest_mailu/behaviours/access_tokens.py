@@ -1,4 +1,4 @@
-"""Authentication tokens: passwords for one program, made in the web site."""
+"""Authentication tokens: passwords for one program each, created on the web site."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FREE = own_mailbox("token-free")
 BOUND = own_mailbox("token-bound")
 STRANGE = own_mailbox("token-bound-elsewhere")
 REQUIRED = own_mailbox("token-required")
-"""The owners of tokens: bound to no address, to the client's own, to another one; and where tokens are required."""
+"""The owners of tokens that are bound to no address, to the client's, to another one, and where tokens are required."""
 TOKENS_REQUIRED = "tokens-required"
 NOBODYS = "192.0.2.1"
 """An address that no client has (RFC 5737)."""
 TOKEN_DELETION_USERS = {endpoint: own_mailbox(f"token-deleted-{endpoint.port}") for endpoint in TWO}
-"""Whose tokens are deleted, on each endpoint."""
+"""The users whose tokens are deleted, by endpoint."""
 
 
 async def _token_login(probe: Probe, endpoint: Endpoint, user: User, address: str = "") -> Observation:

@@ -1,4 +1,4 @@
-"""The REST interface for scripts: what it can do, and that it asks for its token."""
+"""The REST API for scripts: its objects, and its token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKEN_OWNER = own_mailbox("api-token-owner")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A kind of object: `make` gives its name and what a script sends to have it made; `change` is a change to it."""
+    """A kind of object. `make` gives its name and the document that creates it; `change` is a change to it."""
 
     path: str
     make: Callable[[str], tuple[str, Mapping[str, Any]]]
@@ -61,9 +61,9 @@ THINGS = {
 
 
 def offered(reply: HttpReply) -> HttpReply:
-    """The answer itself; one that says that there is no such path at all is `NotServed(NOT_OFFERED, COMMAND)`.
+    """The reply itself. Raises `NotServed(NOT_OFFERED, COMMAND)` where the API has no such path.
 
-    What the interface itself says of a missing object has a member `code` (core/admin/mailu/api/v1, all releases).
+    A reply of the API about a missing object has a member `code` (core/admin/mailu/api/v1, all releases).
     """
     if reply.status in (404, 405) and not _by_the_interface(reply):
         raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND, Reply(str(reply.status), "", said(reply)[:60]))
@@ -143,7 +143,8 @@ def _members(reply: HttpReply) -> list[str]:
 
 
 def _holds(reply: HttpReply, values: Mapping[str, Any], *, hidden: bool = True) -> bool:
-    """Whether an object that was read has these values; `hidden` allows members that are not shown, as passwords."""
+    """Whether an object that was read has these values. With `hidden` members may be missing from it, as passwords
+    are."""
     try:
         document = reply.json()
     except CannotAsk:
@@ -179,7 +180,7 @@ async def guarded(probe: Probe, without: str) -> Observation:
                 except NotServed:
                     break
                 statuses[kind][step] = status
-                # Even "not found" is an answer that only those with a token should get.
+                # Even "not found" is an answer for clients with a token only.
                 if status not in (401, 403, 429):
                     past.append(f"{step} {kind}")
     words = Reply("", "", f"not asked for a token: {', '.join(past)}") if past else None
@@ -187,7 +188,7 @@ async def guarded(probe: Probe, without: str) -> Observation:
 
 
 def _questions(thing: Thing, word: str) -> dict[str, tuple[str, str, Any]]:
-    """Everything that can be done to a thing: method, path, and what is sent."""
+    """Every request for a kind of object, by name: method, path and document."""
     name, document = thing.make(word)
     place = f"{thing.path}/{name or '999999'}"
     return {

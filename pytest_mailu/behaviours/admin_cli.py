@@ -1,6 +1,6 @@
-"""The command line, `flask mailu`: what administrators and their scripts run in the container `admin`.
+"""The command line, `flask mailu`, which administrators and their scripts run in the container `admin`.
 
-What is made here goes with the stack, and has a name of its own each time: taking it away again would cost seconds.
+What is created here is removed with the stack and has a unique name: deleting it would take seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 SECONDS = 120.0
-"""Each command loads the whole application first: seconds on a busy machine."""
+"""Each command loads the whole application first, which takes seconds on a busy machine."""
 PASSWORD = "cli-made-secret-1"  # noqa: S105 - of mailboxes that are gone a moment later
 EXPORTS = ("domain", "user", "alias", "relay")
 ROUND_TRIP = (
@@ -30,7 +30,8 @@ ROUND_TRIP = (
 
 
 async def command(probe: Probe, *words: str) -> CommandResult:
-    """Run `flask mailu …`. A status other than 0 is `NotServed(REFUSED, COMMAND)` with the last line it said."""
+    """Run `flask mailu …`. Raises `NotServed(REFUSED, COMMAND)` with its last line of output for another status than
+    0."""
     ran = await probe.services.exec("admin", "flask", "mailu", *words)
     if ran.code:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
@@ -39,7 +40,7 @@ async def command(probe: Probe, *words: str) -> CommandResult:
 
 
 async def _refused(probe: Probe, user: User) -> bool:
-    """Whether this user is not let in by IMAP."""
+    """Whether IMAP refuses this user's login."""
     try:
         await log_in(probe, IMAPS_993, user.address, user.password)
     except NotServed as end:
@@ -201,7 +202,7 @@ def _members(objects: Any) -> list[str]:
 
 
 async def _recipient_outcome(probe: Probe, address: str) -> str:
-    """What a stranger is told at RCPT, as a fact."""
+    """The outcome and reply of RCPT from a stranger, as a fact."""
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
         await smtp.mail(f"stranger@{ELSEWHERE}")
         try:

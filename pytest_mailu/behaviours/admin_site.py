@@ -1,4 +1,4 @@
-"""The administration in the web site. What is made here goes with the stack, and has a name of its own each time."""
+"""The administration on the web site. What is created here is removed with the stack and has a unique name."""
 
 from __future__ import annotations
 

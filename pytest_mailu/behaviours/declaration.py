@@ -25,16 +25,16 @@ BASE_VARIANT = "mx"
 """The variant every stack starts as: no relay host, mail goes out by MX."""
 
 ANY_VARIANT = "any"
-"""No settings of its own: asked of the stack as it stands, which saves a restart."""
+"""The behaviour needs no settings of its own: it is asked under whatever variant runs, which saves a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """One thing somebody relies on, and the function that asks for it.
 
-    `variant` names the settings it needs (`ANY_VARIANT` for none); `alone` keeps everything else still while it is
-    asked; `last` puts it behind all others; `deep` keeps it for runs that have the time (`--mailu-deep`); `volatile`
-    are globs over paths whose differences say nothing; `timeout` is the deadline in seconds.
+    `variant` names the settings it needs (`ANY_VARIANT` for none). While it is asked `alone`, nothing else is. `last`
+    ones come after all others. `deep` ones are asked with `--mailu-deep` only. `volatile` are globs over paths whose
+    differences do not count. `timeout` is the deadline in seconds.
     """
 
     question: Question

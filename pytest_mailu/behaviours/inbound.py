@@ -1,4 +1,4 @@
-"""Mail from the world."""
+"""Messages from outside on port 25."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADDRESSES = {
 
 
 TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
-"""Once for all, and where another key signs and seals (ARC, RFC 8617)."""
+"""Kinds whose headers are compared: once for all, and where another key signs and seals (ARC, RFC 8617)."""
 
 
 @behaviour(

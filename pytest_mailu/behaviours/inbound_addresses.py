@@ -1,4 +1,4 @@
-"""To whom mail from the world may be written, and from where: the less usual cases."""
+"""Messages from outside to less usual recipients, and from less usual senders."""
 
 from __future__ import annotations
 

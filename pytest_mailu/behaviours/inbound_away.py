@@ -1,4 +1,4 @@
-"""The automatic reply of a user who is away: to people once, and never to machines (RFC 3834, RFC 5230)."""
+"""Automatic replies of an absent user: to people once, and never to machines (RFC 3834, RFC 5230)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A sender: its local part (`{word}` makes it unique), headers, and whether the envelope's sender is empty."""
+    """A sender: its local part (`{word}` makes it unique), headers, and whether the envelope sender is empty."""
 
     name: str = "stranger-{word}"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ async def none_to(probe: Probe, machine: str) -> Observation:
 
 
 async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Message, str]:
-    """Write to a user who is away; the message, and whom a reply would go to."""
+    """Send a message to an absent user; gives the message and the address that a reply would go to."""
     author = f"{machine.name.format(word=probe.unique_word())}@{ELSEWHERE}"
     sender = "" if machine.null else author
     message = probe.mail.compose(to=to.address, sender=sender, header_from=author, headers=machine.headers)
@@ -129,7 +129,7 @@ async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Messa
 
 
 async def _control(probe: Probe, message: Message, user: User = AWAY) -> None:
-    """Once a later message of a person has had its reply, one to `sent` would be here as well."""
+    """Wait for the reply to a later message of a person: a reply to the first message would have arrived by then."""
     async with probe.mailbox(user) as mailbox:
         await mailbox.wait_for_message(message.message_id, ARRIVAL_SECONDS)
     _, author = await _write(probe, Machine(), user)

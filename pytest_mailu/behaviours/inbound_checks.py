@@ -1,4 +1,4 @@
-"""Whether a message from the world is from whom it says it is: SPF, DKIM, DMARC, and what Mailu makes of them."""
+"""Checks of the sender of messages from outside: SPF, DKIM, DMARC, and what Mailu makes of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLICIES = {
     "dmarc-quarantine": {"": "v=spf1 -all", "_dmarc.": "v=DMARC1; p=quarantine"},
     "dmarc-reject": {"": "v=spf1 -all", "_dmarc.": "v=DMARC1; p=reject"},
 }
-"""What a domain says of itself, where the stranger that writes in its name has no right to."""
+"""Policies of sender domains that do not authorise the sending host."""
 OURS = {"bob": BOB.address, "nobody": f"nobody@{DOMAIN}", "alternative-domain": f"bob@{ALTERNATIVE}"}
 
 

@@ -1,4 +1,4 @@
-"""What messages from the world are made of, and how another server hands them over on port 25."""
+"""Content of messages from outside, and the SMTP extensions that hand them over on port 25."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_mailu.wire.smtp.reply import expect_positive
 READER = own_mailbox("inbound-content-reader")
 LARGE_READER = own_mailbox("inbound-large-reader")
 LARGE = 12_000_000
-"""Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""
+"""Bytes, as of usual attachments; well below the 50 MB that Mailu allows by default."""
 BODIES = {
     "8bit": "Grüße aus Köln, 8 Bit weit\r\n".encode(),
     "dots": b".\r\n..\r\n...\r\n.a\r\na.\r\n",

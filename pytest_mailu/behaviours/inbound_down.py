@@ -1,8 +1,9 @@
-"""Mail that comes in while one of Mailu's services is not there: wanted kept, by us or by the sender, and delivered.
+"""Messages from outside while one of Mailu's services is down: they must be kept, by us or by the sender, and
+delivered.
 
-Two cases are told apart. *Held still*: the service's name and address are there, and nobody answers (a machine that
-is overloaded). *Gone*: the container is stopped, and with it its name leaves the engine's DNS (an administrator who
-restarts one service). A sender who is put off tries again afterwards, as mail servers do (RFC 5321 section 4.5.4).
+Two cases differ. *Paused*: the service's name and address exist, and it does not answer (an overloaded machine).
+*Gone*: the container is stopped, and its name leaves the engine's DNS (an administrator restarts one service). A sender
+whose message is deferred tries again afterwards, as mail servers do (RFC 5321 section 4.5.4).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READER = own_mailbox("inbound-down-reader")
 PATIENCE = 6.0
-"""Seconds that a sender waits for an answer; real ones wait for minutes (RFC 5321 section 4.5.3.2)."""
+"""Seconds that a sender waits for a reply; real ones wait for minutes (RFC 5321 section 4.5.3.2)."""
 SERVICES = ("imap", "admin", "antispam")
 
 
@@ -86,7 +87,7 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
 
 
 async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
-    """What the sender hears: in short, and the reply where the message was taken."""
+    """The result of one attempt in short, and the reply where the message was accepted."""
     try:
         async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
             return "taken", (await smtp.send(message.sender, message.recipients, message.content)).reply
@@ -94,12 +95,12 @@ async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
         code = end.reply.code if end.reply is not None else ""
         return f"{end.outcome} {code}".strip(), None
     except CannotAsk:
-        # It hung up in the middle: to a mail server, that means to try again.
+        # The server closed the connection in the middle: a mail server then tries again.
         return "hung up", None
 
 
 async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
-    """Let a message that was taken be put off, or returned, before the service comes back."""
+    """Wait until an accepted message is deferred or returned, before the service comes back."""
 
     async def settled() -> bool:
         entry = await probe.mail.queue_entry(message, reply)
@@ -109,7 +110,7 @@ async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
 
 
 async def _again(probe: Probe, message: Message) -> Reply:
-    """Try until the message is taken, or refused for good; raises NotServed as the last attempt did."""
+    """Try until the message is accepted, or refused permanently; raises NotServed as the last attempt did."""
     last: NotServed | None = None
     reply: Reply | None = None
 

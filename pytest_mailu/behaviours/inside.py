@@ -1,4 +1,4 @@
-"""What can be seen inside the containers: information that explains differences, and never a failure by itself."""
+"""What can be seen inside the containers. It explains differences, and is never a failure by itself."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ PROGRAMS = {
     "antispam": {"rspamd": "rspamd --version | head -1"},
 }
 MASTERS = frozenset({"master", "dovecot"})
-"""Postfix's and Dovecot's: what they start comes and goes with the work."""
+"""The main processes of Postfix and Dovecot: what they start depends on the work at the moment."""
 SHELLS = frozenset({"sh"})
-"""What a container's first process may be; it runs the service's own program."""
+"""A shell may be a container's first process, and run the service's program."""
 PAUSES = (0.0, 0.5, 1.0)
-"""Seconds before each look at the processes: what is there every time is no matter of the moment."""
+"""Seconds before each look at the processes. Only what is there every time is compared."""
 
 _NETWORK = re.compile(r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}")
 _STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
 
 
 def settled(text: str) -> str:
-    """Settings without the networks of this stack."""
+    """Settings with this stack's networks replaced by a common name."""
     return _NETWORK.sub("<network>", text)
 
 
@@ -64,7 +64,7 @@ async def master_services(probe: Probe) -> Observation:
     postconf(1), `postconf -M`; master(5)
     """
     text = await probe.evidence.testinfra("smtp", lambda host: str(host.check_output("postconf -M 2>/dev/null")))
-    # Where a service goes on over several lines, those are its options.
+    # The further lines of a service are its options.
     services = {" ".join(line.split()[:2]): " ".join(line.split()[2:]) for line in _joined(settled(text))}
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, services=services)
 
@@ -74,7 +74,7 @@ async def master_services(probe: Probe) -> Observation:
     deep={"service": ("front",)},
     severity=Severity.INFO,
     each={"service": ("imap", "front")},
-    # As many as the machine has processors.
+    # They depend on the number of processors.
     volatile=("facts.settings.*process_limit", "facts.settings.*process_min_avail"),
 )
 async def doveconf(probe: Probe, service: str) -> Observation:
@@ -87,7 +87,7 @@ async def doveconf(probe: Probe, service: str) -> Observation:
 
     def look(host: Host) -> str | None:
         config = next((path for path in CONFIGS[service] if host.file(path).exists), None)
-        # Comments go to whoever reads: versions and host names of the day.
+        # Comments have versions and host names of the day.
         return None if config is None else str(host.check_output(f"doveconf -n -c {config} 2>/dev/null"))
 
     text = await probe.evidence.testinfra(service, look)
@@ -164,9 +164,9 @@ async def versions(probe: Probe, service: str) -> Observation:
 
 
 def ports(tables: str) -> tuple[list[int], list[int]]:
-    """The ports that are listened on, out of /proc/net/tcp and tcp6: from everywhere, and from the container alone."""
+    """Listening ports from /proc/net/tcp and tcp6: those for all addresses, and those for the loopback address only."""
     listening = re.findall(r"(?m)^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A ", tables)
-    # 127.0.0.11 is the engine's own resolver, on a port of the day.
+    # 127.0.0.11 is the engine's own resolver, on a random port.
     found = {
         (address.endswith("7F") or address.endswith("01000000"), int(port, 16))
         for address, port in listening
@@ -177,10 +177,10 @@ def ports(tables: str) -> tuple[list[int], list[int]]:
 
 
 def lasting(*tables: str) -> list[str]:
-    """The names of programs that stand in every one of some /proc/*/stat, under the same number.
+    """The names of programs that every one of these /proc/*/stat tables has under the same process id.
 
-    What does not descend from the container's first process was started by `docker exec`, by somebody who looks or by a
-    health check; what `MASTERS` have started comes and goes with the work.
+    A process that does not descend from the container's first one was started by `docker exec` or a health check. The
+    processes that `MASTERS` start depend on the work at the moment.
     """
     looks = [_service_processes(table) for table in tables]
     return sorted({name for pid, name in looks[0].items() if all(look.get(pid) == name for look in looks)} - SHELLS)
@@ -213,7 +213,7 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _joined(text: str) -> Iterator[str]:
-    """Lines of master.cf, each with those that go on from it."""
+    """Lines of master.cf, each joined with its continuation lines."""
     whole = ""
     for line in text.splitlines():
         if line[:1].isspace():

@@ -1,4 +1,4 @@
-"""What services complain of in their logs while nobody asks them anything."""
+"""Warnings and errors that services log while nothing is asked."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pytest_mailu.core.transcript import log_events
 from pytest_mailu.probe.probe import Probe
 
 QUIET_SECONDS = 6.0
-"""How long nobody asks anything: what a service tries again and again, it tries about every second."""
+"""How long nothing is asked. A service that retries does so about every second."""
 
 _COMPLAINT = re.compile(
     r"\b(warn(ing)?|err(or)?|fatal|panic|crit(ical)?|alert|emerg|traceback|deprecat\w*|obsolete\w*)\b", re.IGNORECASE
 )
 
 _PASSING = re.compile(
-    # Who waits for whom differs from start to start, and so does what a first message meets.
+    # Services wait for each other in another order at each start, and so do first messages.
     r"retrying|not up just yet|connection refused|no route to host|timed? ?out|resolv|not found in upstream|lookup"
     r"|rspamd_(proxy|task)|re_cache|lmtp\(|127\.0\.0\.11"
-    # These are about the machine, or the certificate that the world has made.
+    # These concern the machine, or the test certificate.
     r"|overcommit|ulimit|huge pages|ssl_stapling",
     re.IGNORECASE,
 )
@@ -65,7 +65,7 @@ async def quiet(probe: Probe) -> Observation:
 
 
 def _observed(probe: Probe, logs: Mapping[str, Sequence[str]]) -> Observation:
-    """The complaints as facts, and the lines they are made of as the transcript."""
+    """The warnings as facts, and the raw lines as the transcript."""
     raw = tuple(f"{service}: {line}" for service, lines in logs.items() for line in lines if _COMPLAINT.search(line))
     facts = {service: complaints(map(str, map(probe.with_common_names, lines))) for service, lines in logs.items()}
     told = {service: lines for service, lines in facts.items() if lines}
@@ -73,12 +73,12 @@ def _observed(probe: Probe, logs: Mapping[str, Sequence[str]]) -> Observation:
 
 
 def complaints(lines: Iterable[str]) -> list[str]:
-    """The lines that complain, each once, without times, numbers and names of the day."""
+    """Lines with warnings or errors, each once, without times and numbers."""
     return sorted({words for line in lines if _COMPLAINT.search(line) and (words := bare(line))})
 
 
 def bare(line: str) -> str:
-    """A log line without what differs from one moment to the next; empty for one that says nothing of the release."""
+    """A log line without what differs from start to start; empty for one that says nothing about the release."""
     if _PASSING.search(line):
         return ""
     words = _NUMBER.sub("N", _STAMP.sub("", line)).strip()

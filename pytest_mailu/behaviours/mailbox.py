@@ -1,4 +1,4 @@
-"""Folders over IMAP: what is there, and what people do with them."""
+"""Folders over IMAP: what a new mailbox has, and what users do with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_mailu.wire.imap.session import Folder
 UNTOUCHED = own_mailbox("untouched")
 ARRANGER = own_mailbox("folder-arranger")
 COUNTED = own_mailbox("quota-counted")
-"""The first has the folders of a new mailbox; nobody else uses up the quota of the last."""
+"""The first keeps the folders of a new mailbox; only one behaviour uses the quota of the last."""
 
 SPECIAL = frozenset({"\\Drafts", "\\Junk", "\\Sent", "\\Trash"})
 KINDS = {
@@ -23,8 +23,8 @@ KINDS = {
     "nested": (own_mailbox("folders-nested"), "probe {0}/below/deeper", "probe {0}/renamed"),
     "non-ascii": (own_mailbox("folders-non-ascii"), "Prüfung & Größe {0}", "Проверка {0} 統計"),
 }
-"""Names before and after; `/` stands for whatever the server separates levels with. Each kind has a mailbox in which
-nobody else makes folders: Dovecot can trip over its own folder list."""
+"""Mailbox, name before and name after; `/` stands for the server's hierarchy separator. Each kind has a mailbox of
+its own: Dovecot can fail where two sessions create folders in one mailbox."""
 REFUSALS = {
     "create-existing": "CREATE {0}",
     "select-missing": "SELECT no-such-folder",
@@ -37,7 +37,7 @@ REFUSALS = {
 
 
 def special_uses(folders: list[Folder]) -> dict[str, list[str]]:
-    """The special uses (RFC 6154) of each folder by its name; other attributes depend on the moment."""
+    """The special uses (RFC 6154) of each folder by its name. Other attributes depend on the moment."""
     return {one.name: [attribute for attribute in one.attributes if attribute in SPECIAL] for one in folders}
 
 

@@ -1,7 +1,7 @@
-"""Messages in a mailbox: each of them once, and what moving them to Junk and back teaches the filter.
+"""Delivered messages: exactly once, and what moving them to Junk and back teaches the filter.
 
 Dovecot pipes what is moved into Junk or out of it to Rspamd (core/dovecot/conf/report-spam.sieve, spam.script and the
-same for ham). Rspamd says in its log what it has learned; its counters also grow by what it learns from other mail.
+same for ham). Rspamd logs what it has learned. Its counters would grow by other mail as well.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ TWICE = own_mailbox("delivered-twice")
 JUNKER = own_mailbox("junk-appended")
 EMPTIER = own_mailbox("junk-emptied")
 LEARNERS = (own_mailbox("learns-junk"), own_mailbox("learns-not-junk"))
-"""Each has a Junk that nobody else touches: in Dovecot 2.3.13 (1.9.50) a MOVE out of it and an APPEND to it wait for
-each other's locks for two minutes."""
+"""Each has a Junk folder that only one behaviour uses: in Dovecot 2.3.13 (1.9.50) a MOVE out of it and an APPEND to
+it wait two minutes for each other's locks."""
 
 LEARNING_SECONDS = 40.0
-"""How long a command may take that makes Dovecot teach Rspamd: it ends when `rspamc` does."""
+"""How long a command may take in which Dovecot teaches Rspamd: it ends when `rspamc` does."""
 
 ENOUGH_WORDS = """The harbour was quiet on that morning, and nobody spoke about the ships that had left in the night.
 A letter lay upon the table beside some bread, a lamp and three green bottles from the cellar of our neighbour.
 Whoever reads these lines shall know where the garden begins, how far the river runs, and why the mill stands still.
 """
-"""Rspamd learns nothing from a message with fewer than eleven words that tell (classifier-bayes, `min_tokens`)."""
+"""Rspamd learns nothing from a message with fewer than eleven meaningful words (classifier-bayes, `min_tokens`)."""
 LESSONS = {
     "junk": (LEARNERS[0], ("Junk",), "spam"),
     "not-junk": (LEARNERS[1], ("Junk", "INBOX"), "ham"),
@@ -50,7 +50,7 @@ async def exactly_once(probe: Probe) -> Observation:
     first, chaser = probe.mail.compose(to=TWICE.address), probe.mail.compose(to=TWICE.address, subject="The chaser")
     reply = await probe.mail.deliver(first)
     seen = await probe.mail.in_mailbox(first, TWICE, reply)
-    # What came in behind it has passed everything on the way: a second copy would be there by now.
+    # A later message has arrived: a second copy of this one would be there by now.
     await probe.mail.in_mailbox(chaser, TWICE, await probe.mail.deliver(chaser))
     async with probe.mailbox(TWICE) as mailbox:
         copies = len(await mailbox.wait_for_message(first.message_id, 0.0))
@@ -127,7 +127,7 @@ async def junk_to_trash(probe: Probe) -> Observation:
             await imap.append("Junk", one.content)
         await _take(imap, spam, "Junk", ("Trash",))
         await _take(imap, chaser, "Junk", (name,))
-    # The chaser is good mail: once that is learned, Rspamd has read about the other one as well.
+    # The chaser is good mail and came later: once it is learned, the other one would be too.
     read = await probe.evidence.logged("antispam", "learned message as ham", chaser.token)
     wrong = await probe.evidence.logged("antispam", "learned message as ham", spam.token, seconds=0.5)
     outcome = Outcome.ALTERED if wrong else Outcome.ACCEPTED if read else Outcome.LOST
@@ -135,7 +135,7 @@ async def junk_to_trash(probe: Probe) -> Observation:
 
 
 async def _take(imap: ImapSession, message: Message, start: str, path: Sequence[str]) -> list[str]:
-    """Move a message from folder to folder; its flags at the end."""
+    """Move a message through folders; gives its flags at the end."""
     place = start
     for name in path:
         if name != place:

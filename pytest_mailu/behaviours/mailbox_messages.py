@@ -1,4 +1,4 @@
-"""Messages over IMAP: put in, read, flagged, copied, moved and removed. Each behaviour has a folder of its own."""
+"""Messages over IMAP: stored, read, flagged, copied, moved and removed. Each behaviour has a folder of its own."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def expunge(probe: Probe) -> Observation:
 
 
 def copied(reply: ImapReply) -> tuple[list[int], list[int]] | None:
-    """The UIDs before and after out of COPYUID (RFC 4315); MOVE gives it in an untagged OK (RFC 6851 section 4.3)."""
+    """The UIDs before and after, from COPYUID (RFC 4315); MOVE gives it in an untagged OK (RFC 6851 section 4.3)."""
     lines = [reply.code, *(text_of(response.line) for response in reply.named("OK"))]
     for line in lines:
         if match := re.search(r"COPYUID \d+ ([\d:,]+) ([\d:,]+)", line, re.IGNORECASE):
@@ -195,5 +195,5 @@ def _uids(text: str) -> list[int]:
 
 
 def settled(seen: tuple[str, ...]) -> list[str]:
-    """Without \\Recent, which whoever looks first gets."""
+    """Flags without \\Recent, which only the first session gets."""
     return sorted(flag for flag in seen if flag != "\\Recent")

@@ -1,4 +1,4 @@
-"""What programs do that fetch mail over POP3. Each behaviour looks only at a message of its own."""
+"""Mail over POP3. Each behaviour looks only at its own message."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 POPPER = own_mailbox("pop3-reader")
 DELETER = own_mailbox("pop3-deleter")
-"""Whose messages are deleted: in a mailbox that others read, they would meet a message that goes while they look."""
+"""A mailbox for deletions: in a shared one, other behaviours would see messages disappear."""
 
 
 async def _arrived(probe: Probe, user: User = POPPER) -> Message:
-    """A message that is in the user's mailbox. Raises CannotAsk where it does not arrive: no question of POP3."""
+    """Deliver a message to the user's mailbox. Raises CannotAsk where it does not arrive, since that is no matter of
+    POP3."""
     message = probe.mail.compose(to=user.address)
     seen = await probe.mail.in_mailbox(message, user, await probe.mail.deliver(message))
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
@@ -33,7 +34,7 @@ async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
 
 
 async def _number(pop3: Pop3Session, message: Message) -> int | None:
-    """The number of a message in this session, or None where it is not there."""
+    """The number of a message in this session, or None where it is missing."""
     for number in sorted(await pop3.list(), reverse=True):
         if message.message_id.encode() in await pop3.top(number, 0):
             return number

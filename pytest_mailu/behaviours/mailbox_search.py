@@ -1,8 +1,8 @@
 """Finding and showing mail over IMAP: SEARCH, SORT, THREAD, ENVELOPE, BODYSTRUCTURE and parts of messages.
 
-Search goes through a full-text index unless FULL_TEXT_SEARCH is off: Xapian up to 2.0, flatcurve since 2024.06, which
-by Mailu's own setting (`fts_header_excludes` in core/dovecot/conf/dovecot.conf, with `fts_enforced`) knows neither
-Message-ID nor References nor X- headers.
+Search uses a full-text index unless FULL_TEXT_SEARCH is off: Xapian up to 2.0, flatcurve since 2024.06. Mailu's
+settings for flatcurve (`fts_header_excludes` in core/dovecot/conf/dovecot.conf, with `fts_enforced`) leave out
+Message-ID, References and X- headers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import text_of
 
 Criteria: TypeAlias = Callable[[str], tuple[str, ...]]
-"""The words of SEARCH for a word: the command, and literals behind it."""
+"""The arguments of SEARCH for a word: the command, and literals behind it."""
 
 SEARCHER = own_mailbox("searcher")
 INDEXED = own_mailbox("search-indexed")
@@ -75,7 +75,7 @@ Content-Transfer-Encoding: base64\r
 JVBERi0xLjQK\r
 --outer--\r
 """
-"""A message whose structure is known: alternatives, and an attachment with a name outside ASCII."""
+"""A message with a known structure: alternatives, and an attachment with a non-ASCII name."""
 ENVELOPE = {
     "date": "1996-07-17T02:23:25-07:00",
     "subject": "=?utf-8?q?Gr=C3=BC=C3=9Fe?= and figures",
@@ -102,12 +102,12 @@ PARTS = {
 
 
 def nonsense(probe: Probe) -> str:
-    """A word of letters only, which no stemmer and no tokenizer of an index takes apart."""
+    """A word of letters only, which no index splits or stems."""
     return f"q{probe.unique_word().translate(_ALPHABET)}z"
 
 
 def needle(word: str) -> bytes:
-    """A message that can be found by one word in each place: an index may know a word from elsewhere."""
+    """A message with another unique word in each header and in the body."""
     return "\r\n".join(
         (
             f"From: f{word}@{ELSEWHERE}",
@@ -323,7 +323,7 @@ async def _known(probe: Probe, items: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """What imapclient makes of a response, as JSON can carry it: its own types by their fields, bytes as text."""
+    """A response of imapclient as JSON can hold it: its own types by their fields, bytes as text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name.strip("_"): plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):

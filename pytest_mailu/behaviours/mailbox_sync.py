@@ -1,4 +1,4 @@
-"""Several programs on one mailbox: what tells them that something has changed, and what they may rely on."""
+"""Several programs on one mailbox: how they learn of changes."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def idle(probe: Probe) -> Observation:
 
 
 def highest_modseq(reply: ImapReply) -> int | None:
-    """HIGHESTMODSEQ out of the answer to SELECT (RFC 7162 section 3.1.2.1)."""
+    """HIGHESTMODSEQ from the answer to SELECT (RFC 7162 section 3.1.2.1)."""
     for response in reply.named("OK"):
         if match := re.search(r"\[HIGHESTMODSEQ (\d+)\]", text_of(response.line), re.IGNORECASE):
             return int(match[1])

@@ -1,4 +1,4 @@
-"""Mail that is not for here: who may send it through, and how it goes out."""
+"""Relaying: who may send to other domains, and how messages leave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail that this server passes on for its users: to whom, in whose name, and the way back."""
+"""Messages that this server forwards for its users: recipient, envelope sender (SRS) and bounces."""
 
 from __future__ import annotations
 

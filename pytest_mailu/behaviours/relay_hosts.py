@@ -1,4 +1,4 @@
-"""Mail through a relay host, in every dress that a provider may want."""
+"""Messages through a relay host, with each kind of TLS and login that a provider may require."""
 
 from __future__ import annotations
 
@@ -128,5 +128,5 @@ async def _through(probe: Probe) -> Observation:
         return await probe.mail.at_world(message, reply, wait=0.5)
     finally:
         if entry := await probe.mail.queue_entry(message, reply):
-            # It must not turn up in a later variant.
+            # Otherwise it would arrive under a later variant.
             await probe.services.exec("smtp", "postsuper", "-d", entry["queue_id"])

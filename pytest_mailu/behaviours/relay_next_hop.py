@@ -1,4 +1,4 @@
-"""How mail goes out without a relay host: which server is found, and what happens when it will not take a message."""
+"""Messages without a relay host: which server is found, and what happens when it does not accept a message."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def not_now(probe: Probe, stage: str) -> Observation:
 
 
 async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
-    """Wait until the message has been put off, have Postfix try again, and give the reason that the queue held."""
+    """Wait until the message is deferred, have Postfix try again, and give the reason that the queue held."""
     reason = ""
     number = ""
 
@@ -62,7 +62,7 @@ async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
         return bool(reason)
 
     if not await eventually(put_off):
-        # Already tried again, returned or lost: what became of it will be seen.
+        # It was tried again, returned or lost already: the result will show.
         return ""
     await probe.services.exec("smtp", "postqueue", "-i", number)
     return reason
@@ -117,7 +117,7 @@ async def null_mx(probe: Probe) -> Observation:
 
 
 async def _returned(probe: Probe, message: Message) -> Observation:
-    """DELIVERED with the bounce's facts, or what else became of the message."""
+    """DELIVERED with the bounce's facts, or what else happened to the message."""
     reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
     bounce = await probe.mail.notification(message, WRITER)
     if bounce is None:
@@ -149,7 +149,7 @@ async def second_mx(probe: Probe) -> Observation:
     RFC 5321 section 5.1
     """
     domain = f"{probe.unique_word()}.{ELSEWHERE}"
-    # A machine that is there and takes no mail: it refuses the connection at once.
+    # An existing machine without a mail server: it refuses the connection at once.
     dead = DnsRecord(f"dead.{domain}", "A", probe.address_of("redis"))
     both = [DnsRecord(domain, "MX", f"10 dead.{domain}"), DnsRecord(domain, "MX", f"20 {MX_HOST}")]
     await probe.world.records([*both, dead])
@@ -162,7 +162,7 @@ async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> 
 
 
 async def _address(probe: Probe, domain: str) -> list[DnsRecord]:
-    """The mail server of the world under another name."""
+    """The address records of the world's mail server, under another name."""
     found = [record for record in await probe.world.records() if (record.name, record.type) == (MX_HOST, "A")]
     if not found:
         raise CannotAsk("the world's own mail server has no address")

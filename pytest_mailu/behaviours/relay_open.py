@@ -1,4 +1,4 @@
-"""Who may send through this server without a login: spellings of addresses, and hosts that are trusted."""
+"""Relaying without a login: unusual addresses, and trusted hosts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPELLINGS = {
     "source-route": f"@{DOMAIN}:someone@{ELSEWHERE}",
     "two-ats": f"someone@{ELSEWHERE}@{DOMAIN}",
 }
-"""Addresses that older servers read as "pass it on" (RFC 5321 appendix F.2; Postfix allow_percent_hack)."""
+"""Addresses that older servers forward (RFC 5321 appendix F.2; Postfix allow_percent_hack)."""
 
 
 @behaviour(

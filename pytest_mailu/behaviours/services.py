@@ -1,4 +1,4 @@
-"""That every service starts and stays up."""
+"""Services start and keep running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Filters, managed over ManageSieve as mail programs do it. All scripts have names of their own, but one is active."""
+"""Sieve scripts over ManageSieve, as mail programs manage them. All scripts have unique names; only one can be
+active."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from pytest_mailu.wire.sieve.session import SieveSession
 
 MANAGER = own_mailbox("sieve-manager")
 ACTIVE = own_mailbox("sieve-active")
-"""Whose active script nobody else touches."""
+"""A user whose active script only one behaviour changes."""
 
 SCRIPT = 'require ["fileinto"];\r\nif header :contains "Subject" "größe" {\r\n  fileinto "Junk";\r\n}\r\n'
 BROKEN = 'require ["fileinto"];\r\nif header :contains "Subject" { fileinto "Junk"\r\n'
@@ -25,7 +26,7 @@ UNKNOWN = 'require ["no-such-extension"];\r\nkeep;\r\n'
 
 @asynccontextmanager
 async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
-    """A session on 4190, logged in, and a name for a script; the script goes afterwards."""
+    """A logged-in session on 4190 and a unique name for a script, which is deleted afterwards."""
     async with probe.sieve(SIEVE_4190) as sieve:
         await sieve.authenticate(MANAGER.address, MANAGER.password)
         name = f"probe {probe.unique_word()}"

@@ -1,4 +1,5 @@
-"""What filters do to mail. They get in at the `imap` service itself, whether 4190 is served or not."""
+"""Effects of Sieve scripts on mail. Scripts are uploaded at the `imap` service itself, whether 4190 is served or
+not."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ UNFILTERED = own_mailbox("sieve-unfiltered")
 SORTER = own_mailbox("sieve-sorter")
 FORWARDER = own_mailbox("sieve-forwarder")
 HOLIDAY = own_mailbox("sieve-holiday")
-"""Filters belong to a user: each of them has one script, whoever asks."""
+"""Each user has one active script, which all behaviours with that user share."""
 SILENT = {"lists": own_mailbox("sieve-silent-lists"), "automatic-mail": own_mailbox("sieve-silent-automatic-mail")}
-"""Each of those who answer mail has a mailbox to itself: Dovecot 2.3 can forget whom it has answered where two messages
-come to one mailbox at once."""
+"""Each vacation filter has a mailbox of its own: Dovecot 2.3 can forget whom it answered where two messages come to
+one mailbox at once."""
 
 RULES = """require ["fileinto", "mailbox", "imap4flags", "copy", "subaddress", "envelope", "body"];
 if header :contains "Subject" "rule-fileinto" { fileinto :create "Sorted"; stop; }
@@ -42,7 +43,7 @@ SORTED: Mapping[str, tuple[str, list[str]]] = {
     "body": ("Read", []),
     "flags": ("INBOX", ["$label1", "\\Flagged"]),
 }
-"""Rule → the folder and the flags that it gives."""
+"""Rule → folder and flags."""
 NOT_PEOPLE: Mapping[str, Mapping[str, str]] = {
     "lists": {"List-Id": "<talk.elsewhere.example>", "Precedence": "list"},
     "automatic-mail": {"Auto-Submitted": "auto-generated"},
@@ -50,7 +51,7 @@ NOT_PEOPLE: Mapping[str, Mapping[str, str]] = {
 
 
 async def filtered(probe: Probe, user: User, script: str) -> None:
-    """Have `script` be the active one of a user."""
+    """Upload `script` and make it a user's active one."""
     async with probe.filters(user) as sieve:
         await sieve.putscript("probe", script)
         await sieve.setactive("probe")
@@ -101,7 +102,7 @@ async def discard(probe: Probe) -> Observation:
     followed = await probe.mail.in_mailbox(chaser, SORTER, await probe.mail.deliver(chaser))
     if followed.outcome is not Outcome.DELIVERED:
         return followed
-    # What was sent behind it is there, so it is decided as well.
+    # A later message has arrived, so this one was handled as well.
     async with probe.mailbox(SORTER) as mailbox:
         found = await mailbox.wait_for_message(unwanted.message_id, 0.0)
     return probe.seen(Outcome.DELIVERED if found else Outcome.ACCEPTED, Stage.DELIVERY, reply)
@@ -244,7 +245,7 @@ async def extensions(probe: Probe) -> Observation:
 
 
 def _reply_facts(arrival: Arrival) -> dict[str, Any]:
-    """What of an answer tells people and machines what it is."""
+    """The headers by which people and machines recognise an automatic reply."""
     message = arrival.message
     return {
         "envelope_sender": arrival.sender,

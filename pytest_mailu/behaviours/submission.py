@@ -1,4 +1,4 @@
-"""What a user's mail program does to send: RFC 6409 on 587, RFC 8314 on 465."""
+"""Sending with a mail program: RFC 6409 on 587, RFC 8314 on 465."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message is made of and how it is handed over: the extensions that mail programs use, and odd bytes."""
+"""Content of users' messages, and the SMTP extensions that mail programs use to hand them over."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODIES = {
     "no-text": b"",
     "nul": b"a\x00b\r\n",
 }
-"""RFC 6152 for 8 bits; RFC 5321 sections 4.5.2 for dots and 4.5.3.1.6 for lines of 998 characters and no more."""
+"""RFC 6152 for 8 bits; RFC 5321 sections 4.5.2 for dots and 4.5.3.1.6 for lines of at most 998 characters."""
 KEPT = ("8bit", "dots", "line-998", "trailing-space", "no-text")
 ODD = ("line-5000", "nul")
 

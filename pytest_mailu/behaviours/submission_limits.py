@@ -1,4 +1,4 @@
-"""How large a message may be, and how many."""
+"""Limits for users' messages: size, and recipients per day."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ WRITER = own_mailbox("limits-writer")
 BUSY = own_mailbox("limits-busy")
 SOMEONE = f"someone@{ELSEWHERE}"
 LARGE = 12_000_000
-"""Bytes: what people do attach, well below the 50 MB that Mailu allows by default."""
+"""Bytes, as of usual attachments; well below the 50 MB that Mailu allows by default."""
 SPARE = 4_000
-"""Bytes that servers add on the way and count (Received lines)."""
+"""Bytes that servers add and count (Received lines)."""
 MOST = 400
-"""Recipients to try before giving up on finding a limit; Mailu's default is 200 a day."""
+"""Recipients to try before giving up; Mailu's default limit is 200 a day."""
 
 
 @behaviour(
@@ -28,7 +28,7 @@ MOST = 400
     wanted=Outcome.DELIVERED,
     severity=Severity.CRITICAL,
     timeout=90.0,
-    # Two stacks of 2024.06.24 differed in whether so large a message was signed, twice each; why is not known.
+    # Two stacks of 2024.06.24 differed in whether so large a message was signed, for an unknown reason.
     volatile=("facts.arrival.headers.*",),
 )
 async def large(probe: Probe) -> Observation:
@@ -106,7 +106,7 @@ async def sent_too_large(probe: Probe) -> Observation:
 
 
 async def _limit(probe: Probe) -> int:
-    """MESSAGE_SIZE_LIMIT as Postfix has it."""
+    """MESSAGE_SIZE_LIMIT in bytes, as Postfix has it."""
     ran = await probe.services.exec("smtp", "postconf", "-h", "message_size_limit")
     if not ran.output.strip().isdecimal():
         raise CannotAsk(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")

@@ -1,4 +1,4 @@
-"""What becomes of a message on its way out: what is hidden, what is added, to whom it goes."""
+"""Users' messages on the way out: recipients, removed headers, added headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In whose name a user may write after a login, and what is refused to those who have none."""
+"""Sender addresses that a user may use after a login, and senders without a login."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def strangers_sender(probe: Probe, endpoint: Endpoint) -> Observation:
     wanted=Outcome.REFUSED,
     affected="Applications that send as noreply@ or another address without an account are refused.",
     severity=Severity.MAJOR,
-    # 550 "User unknown" or 553 "not owned by user": two stacks of one release (1.9.50, 2.0.43) have said either.
+    # Stacks of one release (1.9.50, 2.0.43) answered 550 "User unknown" or 553 "not owned by user".
     volatile=("reply.*",),
 )
 async def no_such_sender(probe: Probe) -> Observation:

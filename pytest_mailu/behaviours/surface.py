@@ -1,4 +1,4 @@
-"""What there is to connect to, and what it says of itself."""
+"""Ports that are served, and what servers announce there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the server takes commands that are unusual, out of order, or not its own."""
+"""Unusual SMTP and IMAP commands, and commands out of order."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def hello(probe: Probe, kind: str) -> Observation:
         for name, line in (("hello", HELLOS[kind]), ("mail", MAIL), ("rcpt", RCPT)):
             if line:
                 reply = await answer(smtp, line)
-                # EHLO's keywords are another behaviour's subject.
+                # Another behaviour compares the EHLO keywords.
                 said[name] = reply.code if name == "hello" and positive(reply) else as_fact(reply)
             if reply is HUNG_UP:
                 break

@@ -1,4 +1,4 @@
-"""How mail programs find their settings: by trying ports, and by documents that the server gives out."""
+"""How mail programs find their settings: by trying ports, and by configuration documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTLOOK_REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server that a document names. `protocol` is imap, pop3 or smtp."""
+    """One server in a configuration document. `protocol` is imap, pop3 or smtp."""
 
     protocol: str
     host: str
@@ -43,7 +43,7 @@ class Server:
 
 
 def thunderbird(text: str) -> list[Server]:
-    """What Mozilla's configuration file format 1.1 names (wiki.mozilla.org/Thunderbird:Autoconfiguration)."""
+    """Servers in a document of Mozilla's format 1.1 (wiki.mozilla.org/Thunderbird:Autoconfiguration)."""
     kinds = {"SSL": Tls.IMPLICIT, "STARTTLS": Tls.STARTTLS, "plain": Tls.NONE}
     return [
         Server(
@@ -58,7 +58,7 @@ def thunderbird(text: str) -> list[Server]:
 
 
 def outlook(text: str) -> list[Server]:
-    """What an Autodiscover answer of Exchange's POX form names (MS-OXDSCLI section 2.2.4)."""
+    """Servers in an Autodiscover reply of Exchange's POX form (MS-OXDSCLI section 2.2.4)."""
     servers = []
     for element in _xml(text).iter():
         if element.tag.endswith("}Protocol"):
@@ -72,7 +72,7 @@ def outlook(text: str) -> list[Server]:
 
 
 def apple(text: str) -> list[Server]:
-    """What the mail payload of an Apple configuration profile names (Apple, Device Management: Mail)."""
+    """Servers in the mail payload of an Apple configuration profile (Apple, Device Management: Mail)."""
     try:
         profile = plistlib.loads(text.encode(), fmt=plistlib.FMT_XML)
     except (plistlib.InvalidFileException, ExpatError, ValueError) as error:
@@ -99,7 +99,7 @@ async def _post(http: HttpSession, path: str) -> HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Where a document is, how it is asked for, and how it is read (None: it names no servers itself)."""
+    """A document's path, and how it is fetched and read (`read` is None where it names no servers)."""
 
     path: str
     fetch: Callable[[HttpSession, str], Awaitable[HttpReply]] = _get
@@ -116,7 +116,7 @@ DOCUMENTS = {
 
 
 async def document(probe: Probe, name: str) -> HttpReply:
-    """Fetch one; a page of the web site in its place, or none: `NotServed(NOT_OFFERED, COMMAND)`."""
+    """Fetch a document. Raises `NotServed(NOT_OFFERED, COMMAND)` for an error, and for a web page in its place."""
     wanted = DOCUMENTS[name]
     async with browser(probe) as http:
         reply = await wanted.fetch(http, wanted.path)
@@ -210,7 +210,7 @@ async def reading(probe: Probe, protocol: str) -> Observation:
 
 def _xml(text: str) -> ElementTree.Element:
     try:
-        # The document comes from a container that this run has started itself.
+        # The document comes from a container that this run has started.
         return ElementTree.fromstring(text.strip())  # noqa: S314
     except ElementTree.ParseError as error:
         raise CannotAsk(f"not XML: {error}") from error

@@ -1,4 +1,4 @@
-"""Encryption: versions, ciphers, certificates, resumption, and what must not slip in before it."""
+"""TLS: versions, ciphers, certificates, session resumption, and commands injected before it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ENCRYPTED = (
 """Every endpoint with TLS."""
 UPGRADED = tuple(endpoint for endpoint in ENCRYPTED if endpoint.tls is Tls.STARTTLS)
 MAIN = (SMTP_25, SUBMISSIONS_465, IMAPS_993, HTTPS_443)
-"""One way of each kind; between them they meet every TLS library and configuration that `front` has."""
+"""One endpoint of each kind: together they use every TLS library and configuration of `front`."""
 PEOPLE = (SUBMISSIONS_465, IMAPS_993, HTTPS_443)
 
 VERSIONS = {
@@ -62,14 +62,14 @@ FAMILIES = {
     "RSA-AESGCM": "kRSA+AESGCM",
     "RSA-CBC": "kRSA+AES:!AESGCM:!AESCCM",
 }
-"""Cipher families of TLS 1.2 as OpenSSL's cipher lists say them (openssl-ciphers(1))."""
+"""Cipher families of TLS 1.2 as OpenSSL cipher lists (openssl-ciphers(1))."""
 
 RESUMPTIONS = 8
-"""How many sessions in a row have to be taken up again."""
+"""How many handshakes in a row have to resume a session."""
 
 
 async def takes(probe: Probe, endpoint: Endpoint, **how: Any) -> bool:
-    """Whether a handshake with these limits succeeds; a port that is not there still raises `NotServed`."""
+    """Whether a handshake with these limits succeeds; raises NotServed for a closed port."""
     try:
         await tls_handshake(probe, endpoint, **how)
     except NotServed as end:
@@ -80,7 +80,7 @@ async def takes(probe: Probe, endpoint: Endpoint, **how: Any) -> bool:
 
 
 def certificate_facts(certificate: Certificate) -> Facts:
-    """What of a certificate is worth comparing: not its dates, which are those of the run."""
+    """What of a certificate is compared; its dates are those of the run."""
     return {
         "subject": certificate.subject,
         "names": list(certificate.names),
@@ -90,7 +90,7 @@ def certificate_facts(certificate: Certificate) -> Facts:
 
 
 def is_for(host: str, certificate: Certificate) -> bool:
-    """Whether programs take a certificate for this host's (RFC 9525 section 6.3: a star is one whole label)."""
+    """Whether programs accept a certificate for this host (RFC 9525 section 6.3: a wildcard is one whole label)."""
     return not {host, f"*.{host.partition('.')[2]}"}.isdisjoint(certificate.names)
 
 
@@ -224,7 +224,7 @@ async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 8446 section 2.2; core/nginx/conf/nginx.conf (ssl_session_cache), core/nginx/dovecot/proxy.conf (no_ticket)
     """
-    # Where each process of a server knows its own sessions only, one try shows nothing but which process was met.
+    # Where each process of a server has sessions of its own, one try depends on the process that answers.
     for _ in range(RESUMPTIONS):
         if not (await tls_handshake(probe, endpoint, resume=True)).resumed:
             return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=False)

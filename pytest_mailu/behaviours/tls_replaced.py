@@ -1,4 +1,4 @@
-"""A certificate that is renewed while everything runs."""
+"""A certificate that is renewed while the services run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RENEWED = "renewed.post.example"
 FILES = ("/certs/key.pem", "/certs/cert.pem")
 WRITE = 'printf %s "$1" > /certs/key.pem && printf %s "$2" > /certs/cert.pem'
 SECONDS = 25.0
-"""Mailu's watcher looks once a second (core/nginx/certwatcher.py), and nginx and Dovecot take a moment to reload."""
+"""Mailu's watcher looks once a second (core/nginx/certwatcher.py); nginx and Dovecot then need time to reload."""
 
 
 @behaviour(
@@ -55,7 +55,7 @@ async def renewed(probe: Probe) -> Observation:
 
 
 async def _waited(probe: Probe, endpoints: Iterable[Endpoint], *, present: bool) -> list[Endpoint]:
-    """Wait until every way serves the new certificate (or none does); gives those that do not."""
+    """Wait until every endpoint serves the new certificate (or none does); gives those that do not."""
     left = list(endpoints)
 
     async def settled() -> bool | None:
@@ -71,7 +71,7 @@ async def _waited(probe: Probe, endpoints: Iterable[Endpoint], *, present: bool)
 
 
 async def _names(probe: Probe, endpoint: Endpoint) -> tuple[str, ...] | None:
-    """The names in the certificate that is served; None where nothing is. During a reload that may be a moment."""
+    """The names in the served certificate; None where no handshake succeeds, which happens during a reload."""
     try:
         return (await tls_handshake(probe, endpoint)).certificate.names
     except (NotServed, CannotAsk):

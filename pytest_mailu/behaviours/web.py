@@ -1,4 +1,4 @@
-"""The web site as everybody sees it: pages, redirects, headers and cookies."""
+"""Web pages without a login: status, redirects, headers and cookies."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ HEADERS = (
     "x-permitted-cross-domain-policies",
     "x-xss-protection",
 )
-"""What browsers act on; all else is left out, since it changes with each answer."""
+"""Headers that browsers act on; others change with each answer."""
 
 
 def page_facts(reply: HttpReply) -> Facts:
-    """What of a page is worth comparing: the way to it, what browsers act on, what is remembered of the visitor."""
+    """What of a page is compared: redirects, headers that browsers act on, and cookies."""
     return {
         "way": [f"{_path(hop.url)} {hop.status} {local(hop.location).partition('?')[0]}" for hop in reply.chain],
         "loops": reply.looped,
@@ -50,7 +50,7 @@ def page_facts(reply: HttpReply) -> Facts:
 
 
 def page_outcome(reply: HttpReply) -> Outcome:
-    """Whether the page is there for whoever asks."""
+    """Whether the page is shown."""
     if reply.looped or reply.status >= 500:
         return Outcome.UNANSWERED
     if reply.status in (404, 405):
@@ -97,7 +97,7 @@ async def other(probe: Probe, name: str) -> Observation:
     """
     async with browser(probe) as http:
         reply = await http.get(OTHERS[name])
-    # Headers and the steps on the way are told once, by the pages that everybody needs.
+    # Headers and redirects are compared once, with the pages that everybody needs.
     ends_at = _path(reply.url).partition("?")[0]
     return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), ends_at=ends_at)
 

@@ -1,4 +1,4 @@
-"""Logging in to the web site, and what the session then may do."""
+"""Logins to the web site, and what the session may do."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pytest_mailu.wire.transport.errors import NotServed
 
 USER = own_mailbox("web-user")
 CHANGES = own_mailbox("web-changes-password")
-"""Changes the own password, and back."""
+"""A user whose password is changed, and changed back."""
 FORGED = own_mailbox("web-forged-form")
-"""Whose settings somebody else tries to change."""
+"""A user whose settings a forged form tries to change."""
 SETTINGS = "/user/settings"
 BAD = {
     "wrong-password": (USER.address, "wrong-password"),
@@ -41,7 +41,7 @@ def _at_login(reply: HttpReply) -> bool:
 
 
 def _guarded(probe: Probe, reply: HttpReply) -> Observation:
-    """Whether a page was shown, or kept from whoever asked."""
+    """Whether a page was shown, or refused."""
     redirects = [f"{hop.status} {urlsplit(hop.location).path}" for hop in reply.chain]
     if reply.status == 200 and not _at_login(reply):
         return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply("200"), way=redirects)
@@ -211,7 +211,7 @@ async def without_csrf(probe: Probe) -> Observation:
     async with Site.open(probe) as site:
         await site.login(FORGED.address, FORGED.password)
         await site.send_form(SETTINGS, {"displayed_name": mark}, leave_out=("csrf_token",))
-        # The status tells nothing: releases answer a form that was taken, and one that was not, with 200 or 302.
+        # The status says nothing: releases answer with 200 or 302 whether they saved the form or not.
         taken = form((await site.page(SETTINGS)).text).get("displayed_name") == mark
     return probe.seen(Outcome.ACCEPTED if taken else Outcome.REFUSED, Stage.COMMAND)
 

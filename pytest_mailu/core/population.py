@@ -1,6 +1,7 @@
-"""Who lives on the mail server under test, and who writes to it from outside: one declaration for both sides.
+"""The users, aliases and domains of the mail server under test, and the senders outside: one declaration for both
+sides.
 
-`stack.accounts` provisions it, `stack.world` serves the zones, and the behaviours name people by the constants below.
+`stack.accounts` creates them, `stack.world` serves their DNS zones, and behaviours name them by the constants below.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ ALTERNATIVE = "alternative.example"
 RELAYED = "relayed.example"
 """A domain that Mailu relays to a host of the world."""
 UNKNOWN_DOMAIN = "nowhere-here.example"
-"""A domain that exists in the world but that Mailu does not serve; for relay attempts use `ELSEWHERE`."""
+"""A domain that exists outside but that Mailu does not serve; for relay attempts use `ELSEWHERE`."""
 
 ELSEWHERE = "elsewhere.example"
-"""A well-kept domain of the world: MX, SPF, DKIM and DMARC are in order, and its hosts have names."""
+"""A well-configured domain outside: MX, SPF, DKIM and DMARC are in order, and its hosts have names."""
 FORGED = "forged.example"
-"""A domain of the world whose SPF record names nobody (`-all`) and whose DMARC policy is `reject`."""
+"""A domain outside whose SPF record authorises no host (`-all`) and whose DMARC policy is `reject`."""
 
 MX_HOST = "mx.elsewhere.example"
 RELAY_HOST = "relay.elsewhere.example"
@@ -37,7 +38,7 @@ RELAYNET_HOST = "printer.relaynet.example"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A mailbox. `spam` is False where the filter must not look at its mail."""
+    """A mailbox."""
 
     name: str
     password: str
@@ -86,7 +87,7 @@ LONG = User("long", "long-" + "x" * 180)
 FULL = User("full", "full-secret-1", quota_bytes=1_000)
 AWAY = User("away", "away-secret-1", reply="I am away.")
 AWAY_ONCE = User("away-once", "away-once-secret-1", reply="I am away.")
-"""As `AWAY`, for the one question that must not be disturbed: who has had the reply already?"""
+"""As `AWAY`, for the behaviour that asks whether a sender is answered only once."""
 KEEPS = User("keeps", "keeps-secret-1", forward=("forwarded-kept@elsewhere.example",))
 PASSES = User("passes", "passes-secret-1", forward=("forwarded-only@elsewhere.example",), keep=False)
 SPOOFER = User("spoofer", "spoofer-secret-1", spoof=True)
@@ -119,12 +120,12 @@ def own_mailbox(name: str) -> User:
 
 
 def users() -> tuple[User, ...]:
-    """Every user that a stack needs: `PEOPLE`, and the mailboxes that were asked for so far."""
+    """Every user that a stack needs: `PEOPLE`, and the own mailboxes that were asked for so far."""
     return (*PEOPLE, *_own_mailboxes.values())
 
 
 def hide_own_mailboxes(text: str) -> str:
-    """The text with `<mailbox>` in the place of the local parts of such mailboxes: their names mean nothing."""
+    """The text with `<mailbox>` in the place of the local parts of own mailboxes, whose names do not matter."""
     return _BOX.sub("<mailbox>", text)
 
 
@@ -133,5 +134,5 @@ TEAM = Alias("team", (ALICE.address, BOB.address))
 WILDCARD = Alias("wild-%", (CAROL.address,), wildcard=True)
 OUTSIDE = Alias("outside", (f"someone@{ELSEWHERE}",))
 REFUSED_OUTSIDE = Alias("refused-outside", (f"rcpt-550-outside@{ELSEWHERE}",))
-"""Leads to an address that the world's server refuses (`worldapp.scripts`)."""
+"""An alias whose destination the world's server refuses (`worldapp.scripts`)."""
 ALIASES = (SALES, TEAM, WILDCARD, OUTSIDE, REFUSED_OUTSIDE)

@@ -1,1 +1,1 @@
-"""What behaviours work with: sessions, messages, proof of delivery, the administration site."""
+"""What behaviours work with: sessions, messages, proof of delivery, evidence from inside the stack, the web site."""

@@ -1,4 +1,4 @@
-"""Mailu's web site and its REST interface, as a browser and a script use them."""
+"""Mailu's web site and its REST API, as a browser and a script use them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 LOGIN = "/sso/login"
 SECONDS = 90.0
-"""What a behaviour of the web site may take: `admin` has two threads, and `flask mailu` makes it wait."""
+"""The timeout of behaviours that use the web site: `admin` has two threads, and `flask mailu` makes it slow."""
 
 
 class Site:
@@ -120,7 +120,7 @@ async def browser(
 
 
 class Api:
-    """The REST interface (`WEB_API`, version 1), with a token or without."""
+    """The REST API (`WEB_API`, version 1), with a token or without."""
 
     def __init__(self, http: HttpSession, root: str, token: str) -> None:
         self._http = http
@@ -146,13 +146,6 @@ class Api:
         """One request; the answer of any status is data."""
         return await self._http.request(method, self._root + path, json=document, headers=self._headers, follow=False)
 
-    async def do(self, method: str, path: str, document: Any = None) -> Any:
-        """The same, and its JSON; any status but 200 is `NotServed(REFUSED, COMMAND)`."""
-        reply = await self.ask(method, path, document)
-        if reply.status != 200:
-            raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", f"{method} {said(reply)}"))
-        return reply.json()
-
 
 def setting(probe: Probe, name: str, default: str) -> str:
     """A setting as `admin` has it in its environment."""
@@ -160,12 +153,12 @@ def setting(probe: Probe, name: str, default: str) -> str:
 
 
 def local(location: str) -> str:
-    """Where a redirect leads, without the server's own name: whether that is written out makes no difference."""
+    """The target of a redirect without the server's own name, which may be written or left out."""
     return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS_443.port})?(?=/)", "", location)
 
 
 def said(reply: HttpReply) -> str:
-    """What an answer of the REST interface says, in one line."""
+    """The message in a reply of the REST API, on one line."""
     try:
         document = reply.json()
     except CannotAsk:
@@ -174,14 +167,14 @@ def said(reply: HttpReply) -> str:
 
 
 def form(page: str) -> dict[str, str]:
-    """The fields of a page's forms that a browser would send unchanged: boxes that are ticked, text, what is chosen."""
+    """The fields of a page's forms as a browser would send them unchanged."""
     found = _Fields()
     found.feed(page)
     return found.fields
 
 
 def flash(page: str) -> str:
-    """What the page tells its reader in coloured boxes, without markup."""
+    """The text of a page's message boxes, without markup."""
     boxes = re.findall(r'(?s)<div class="alert[^>]*>(.*?)</div>', page)
     words = (" ".join(unescape(re.sub(r"(?s)<button.*?</button>|<[^>]+>", " ", box)).split()) for box in boxes)
     return "; ".join(filter(None, words))

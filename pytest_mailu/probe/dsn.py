@@ -1,4 +1,4 @@
-"""Reading what mail servers write about mail: delivery status notifications (RFC 3464), bounces above all."""
+"""Facts of delivery status notifications (RFC 3464), bounces above all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from email.message import Message
 from typing import Any
 
 FIELDS = ("Action", "Status", "Final-Recipient", "Original-Recipient", "Diagnostic-Code", "Remote-MTA", "Reporting-MTA")
-"""What of RFC 3464 section 2 is worth comparing; dates, queue ids and the sender's copy are not."""
+"""The fields of RFC 3464 section 2 that are compared; dates, queue ids and the sender's copy are not."""
 
 
 def dsn_facts(content: bytes) -> dict[str, Any]:
-    """Whether a message is a well-formed notification (RFC 6522), what it is made of, and what it says."""
+    """Whether a message is a well-formed notification (RFC 6522), its parts, and its fields."""
     message = email.message_from_bytes(content, policy=email.policy.compat32)
     said: dict[str, str] = {}
     for part in message.walk():

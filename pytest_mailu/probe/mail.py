@@ -77,9 +77,9 @@ class Mail:
         wait: float = ARRIVAL_SECONDS,
         headers: bool = False,
     ) -> Observation:
-        """What became of a message that has to arrive in a mailbox: in which folder, unaltered?
+        """What became of a message that has to arrive in a mailbox: in which folder, and whether unaltered.
 
-        With `headers` their names are facts too, where these are the question: every release adds its own.
+        `headers` adds their names and counts to the facts; every release adds its own.
         """
         async with self._sessions.mailbox(user) as mailbox:
             found, entry = await self._awaited(
@@ -177,7 +177,7 @@ class Mail:
 
 
 def arrival_facts(arrival: Arrival, message: Message) -> Facts:
-    """What the world saw of a message that is worth comparing."""
+    """What is compared of a message that arrived at the world."""
     content = arrival.content or b""
     return {
         "listener": arrival.listener,
@@ -198,5 +198,5 @@ def queue_id(reply: Reply) -> str:
 
 
 def settled_srs(sender: str) -> str:
-    """An envelope sender without the hash and the day that SRS puts in (Mailu core/admin, srslib): its form remains."""
+    """An envelope sender without the hash and the day that SRS puts in (Mailu core/admin, srslib)."""
     return re.sub(r"(?i)^(SRS[01][=+-])[^=@]+=[^=@]+=", r"\1<hash>=<day>=", sender)

@@ -1,4 +1,4 @@
-"""Messages with a token each, so that one is found again wherever it turns up."""
+"""Messages with a unique token each, by which they are found again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Message:
         return self.content.partition(b"\r\n\r\n")[2]
 
     def with_body(self, body: bytes) -> Message:
-        """The same head over these very bytes and a last line with the token (see `message` why)."""
+        """The same head over these very bytes and a last line with the token (see `compose_message` for why)."""
         head = self.content.partition(b"\r\n\r\n")[0]
         return replace(self, content=head + b"\r\n\r\n" + body + self.token.encode() + b"\r\n")
 
@@ -86,15 +86,9 @@ def compose_message(
 
 
 def header_names(content: bytes) -> dict[str, int]:
-    """How often each header stands in a message, by its name in lower case: what delivery adds is a fact to compare."""
+    """How often each header occurs in a message, by its name in lower case."""
     names: dict[str, int] = {}
     for match in re.finditer(rb"(?m)^([!-9;-~]+):", content.partition(b"\r\n\r\n")[0]):
         name = match[1].decode("ascii").lower()
         names[name] = names.get(name, 0) + 1
     return names
-
-
-def received_addresses(content: bytes) -> list[str]:
-    """The client addresses in the Received lines (RFC 5321 section 4.4), newest first."""
-    header = re.sub(rb"\r\n[ \t]+", b" ", content.partition(b"\r\n\r\n")[0])
-    return [match[1].decode() for match in re.finditer(rb"(?mi)^Received: from [^\[\r\n]*\[([0-9a-f.:]+)\]", header)]

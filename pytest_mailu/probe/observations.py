@@ -1,4 +1,4 @@
-"""Making observations: what differs between two stacks for no reason gets a name that both sides share."""
+"""Observations with names that both sides share, in the place of addresses and tokens that differ each time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pytest_mailu.wire.transport.errors import NotServed
 
 
 class Observations:
-    """Observations of one probe. The stack's addresses and the probe's own tokens never stand in them."""
+    """Makes the observations of one probe. They contain neither the stack's addresses nor the probe's own tokens."""
 
     def __init__(self, stack: RunningStack) -> None:
         self._names = stack
         self._tokens: list[str] = []
 
     def unique_word(self) -> str:
-        """A word that nothing else has, for what a behaviour makes and names; observations show it as `<token>`."""
+        """A unique word for names of what a behaviour creates; observations show it as `<token>`."""
         word = secrets.token_hex(6)
         self.hide_token(word)
         return word

@@ -1,4 +1,4 @@
-"""What a behaviour works with: one side's server, sessions with it, and proof of what became of things."""
+"""What a behaviour works with: sessions with one side's server, messages, evidence and observations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second message hidden in the first, behind a line end that some servers take for the end of DATA and others do not.
+"""A second message hidden in the first, behind a line end that some servers take for the end of DATA.
 
 Postfix, "SMTP Smuggling" (CVE-2023-51764); RFC 5321 section 4.1.1.4: only CRLF.CRLF ends a message.
 """
@@ -21,13 +21,13 @@ ENDS = MappingProxyType(
         "cr-dot-cr": b"\r.\r",
     }
 )
-"""Line ends around a dot that end nothing."""
+"""Line ends around a dot that do not end a message."""
 
 
 async def smuggle(probe: Probe, smtp: SmtpSession, outer: Message, inner: Message, end: bytes) -> Observation:
     """Send `outer` with `inner` and its whole envelope hidden behind `end`, in one DATA, on a session ready for MAIL.
 
-    A second message that the server understood is ACCEPTED; REFUSED is the good case. Facts: how the server answered.
+    ACCEPTED where the server took the hidden message for one; REFUSED is wanted. Facts: how the server answered.
     """
     await smtp.mail(outer.sender)
     await smtp.rcpt(outer.recipients[0])
@@ -44,13 +44,13 @@ async def smuggle(probe: Probe, smtp: SmtpSession, outer: Message, inner: Messag
 
 
 async def exchange(smtp: SmtpSession, payload: bytes) -> tuple[Reply, tuple[Reply, ...], bool]:
-    """DATA and exactly these bytes: the reply, every reply that follows without having been asked for, and whether the
-    server then hung up rather than answer QUIT."""
+    """Send DATA and exactly these bytes. Gives the reply, every further reply, and whether the server closed the
+    connection instead of answering QUIT."""
     reply = await smtp.data_exact(payload)
     if reply.code in ("421", "521"):
         return reply, (), await smtp.hung_up()
     try:
         return reply, await smtp.rest(), False
     except CannotAsk:
-        # It hung up on us: that it did is the answer.
+        # The server closed the connection: that is its answer.
         return reply, (), True

@@ -1,4 +1,4 @@
-"""Waiting for a condition: it is looked at again and again, up to a deadline."""
+"""Waiting for a condition, by looking again and again up to a deadline."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 
 from pytest_mailu.core.population import ALICE, ELSEWHERE
-from pytest_mailu.probe.messages import BODY, Message, compose_message, header_names, received_addresses
+from pytest_mailu.probe.messages import BODY, Message, compose_message, header_names
 
 
 def parsed(made: Message) -> EmailMessage:
@@ -84,12 +84,3 @@ def test_header_names_counts_headers_and_not_lines_of_the_body() -> None:
     content = b"Received: a\r\n\tby: b\r\nReceived: c\r\nX-Spam: no\r\n\r\nTo: nobody\r\n"
     assert header_names(content) == {"received": 2, "x-spam": 1}
     assert header_names(b"") == {}
-
-
-def test_received_addresses_reads_folded_lines_newest_first() -> None:
-    content = (
-        b"Received: from front (front [198.18.4.10])\r\n\tby mail with ESMTPS\r\n"
-        b"Received: from [2001:db8::1] (unknown [2001:db8::1])\r\n by front\r\n"
-        b"Subject: from [1.2.3.4]\r\n\r\nReceived: from x [9.9.9.9]\r\n"
-    )
-    assert received_addresses(content) == ["198.18.4.10", "2001:db8::1"]

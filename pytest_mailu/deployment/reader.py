@@ -22,13 +22,12 @@ _SETTINGS_OF = ("admin", "front", "smtp", "imap", "antispam")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the files are. What is None is looked for in `folder`; `env_new` is laid over the settings."""
+    """Where the files are. What is None is looked for in `folder`."""
 
     folder: Path | None = None
     env: Path | None = None
     compose: Path | None = None
     overrides: Path | None = None
-    env_new: Path | None = None
 
     @property
     def given(self) -> bool:

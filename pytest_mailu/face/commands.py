@@ -8,11 +8,18 @@ from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.plan import Plan, RecordedSpec
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import select
+from pytest_mailu.running.settings_check import settings_check
 from pytest_mailu.sides.factory import sides_of
 
 
 def print_plan(plan: Plan) -> int:
     """Print what a run would do; exit status 0."""
+    sides = sides_of(plan, print)
+    checked = settings_check(plan, *(side.info.release for side in sides))
+    if checked.notes:
+        print(f"checks {len(checked.notes)} things in the files of the deployment, without a container")
+    if plan.check_only:
+        return 0
     matrix = built_in()
     for label, spec in plan.specs:
         if isinstance(spec, RecordedSpec):
@@ -21,7 +28,7 @@ def print_plan(plan: Plan) -> int:
             print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
             for line in _stack_lines(plan, label):
                 print(f"     {line}")
-    selection = select(matrix, plan, *sides_of(plan, print))
+    selection = select(matrix, plan, *sides)
     print(f"compares {len(selection.chosen)} behaviours:")
     for phase in phases(selection.chosen):
         first = phase[0]
@@ -63,7 +70,8 @@ def sweep(chosen: str) -> int:
 
 def _stack_lines(plan: Plan, label: str) -> list[str]:
     env = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
-    lines = [f"settings: {', '.join(map(str, env)) or 'the defaults of Mailu'}"]
+    else_ = "the defaults of Mailu" if plan.compose is None else "those of the compose file"
+    lines = [f"settings: {', '.join(map(str, env)) or else_}"]
     if plan.compose is not None:
         lines.append(f"compose file: {plan.compose}")
     if plan.overrides is not None:

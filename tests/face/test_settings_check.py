@@ -147,3 +147,10 @@ def test_the_logs_say_whom_a_closed_port_hits_and_are_not_recorded(deployment: A
     assert "zoltan" not in written + done.out
     missing = deployment.run(*CHECK, "--mailu-logs=none.log", sides=())
     assert missing.status == pytest.ExitCode.USAGE_ERROR
+
+
+def test_the_plan_of_a_check_names_what_is_checked_and_starts_nothing(deployment: Any) -> None:
+    done = deployment.run(*CHECK, "--mailu-plan", sides=())
+    assert done.status == pytest.ExitCode.OK
+    assert "things in the files of the deployment, without a container" in done.out
+    assert "sealed world" not in done.out

@@ -230,8 +230,8 @@ def _gets_new_volume(mount: Mapping[str, Any]) -> bool:
 def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
     """A volume in the place of a folder or volume of the user: the same one wherever the same source is mounted."""
     source = mount.get("source") or mount["target"]
-    letters = (c if c.isascii() and c.isalnum() else "-" for c in PurePosixPath(source).name.lower())
-    stem = "".join(letters).strip("-")[:40] or "data"
+    characters = (c if c.isascii() and c.isalnum() else "-" for c in PurePosixPath(source).name.lower())
+    stem = "".join(characters).strip("-")[:40] or "data"
     name = f"{stem}-{hashlib.sha256(source.encode(errors='surrogatepass')).hexdigest()[:8]}"
     volumes[name] = {}
     return name

@@ -61,6 +61,67 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment:
     assert not kept(run.pid, said), "".join(said)
 
 
+HANGS = """#!{python}
+import os, subprocess, sys
+if "version" in sys.argv:
+    print("2.40.3")
+    sys.exit()
+stubborn = "import signal, time\\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\\nwhile True: time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", stubborn])
+with open(os.environ["HANGING_PIDS"], "a") as file:
+    file.write(f"{{os.getpid()}} {{child.pid}} ")
+child.wait()
+"""
+"""A `docker` whose `compose` waits for a child that no signal but SIGKILL ends, and that holds its output."""
+
+
+def hanging(folder: Path) -> dict[str, str]:
+    """An environment in which `docker compose` hangs."""
+    tool = folder / "bin" / "docker"
+    tool.parent.mkdir()
+    tool.write_text(HANGS.format(python=sys.executable))
+    tool.chmod(0o755)
+    path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    pids = str(folder / "pids")
+    return {**os.environ, "PATH": path, "HANGING_PIDS": pids, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"}
+
+
+def running_pids(folder: Path) -> list[int]:
+    """Those of the hanging commands and their children that still run."""
+    path = folder / "pids"
+    found = [int(word) for word in path.read_text().split()] if path.exists() else []
+    return [pid for pid in found if Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in _status(pid)]
+
+
+def _status(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return "\nState:\tZ"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=lambda n: n.name if n else "time-out")
+def test_a_compose_that_hangs_keeps_no_run_from_ending(number: signal.Signals | None, tmp_path: Path) -> None:
+    build()
+    sides = ("--mailu-from", "2.0", "--mailu-to", "2024.06", "--mailu-pull", "never", "-k", "submission")
+    seconds = ("--mailu-timeout", "5" if number is None else "600")
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        run = subprocess.Popen(
+            command(*sides, *seconds), cwd=tmp_path, env=hanging(tmp_path), stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        eventually(lambda: len(running_pids(tmp_path)) >= 4, seconds=60)  # both sides, each with a child
+        if number is not None:
+            run.send_signal(number)
+        status = run.wait(timeout=90)
+    finally:
+        run.kill()
+    assert status not in (0, None), output.read_text()
+    eventually(lambda: not running_pids(tmp_path))
+    assert not left_by(run.pid), output.read_text()
+
+
 def kept(pid: int, said: list[str]) -> list[str]:
     """What is left of a run, but for networks of which the engine itself is said not to let go."""
     return [name for name in left_by(pid) if not any(f"empty network {name} " in line for line in said)]

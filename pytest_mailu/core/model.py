@@ -398,6 +398,11 @@ class Finding:
     action: Action = Action.LOOK
     affected: str = ""
 
+    @property
+    def means(self) -> str:
+        """What it means for whom, in a sentence: what broke, else whom the difference concerns; may be empty."""
+        return self.breaks or self.affected
+
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:

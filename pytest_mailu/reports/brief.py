@@ -20,7 +20,7 @@ def brief(finding: Finding) -> str:
     if finding.why and finding.verdict in UNCERTAIN:
         lines.append(f"  {safe(finding.why)}")
     else:
-        lines += [f"  {safe(finding.breaks)}"] if finding.breaks else []
+        lines += [f"  {safe(finding.means)}"] if finding.means else []
         for side, observation in (("old", finding.old), ("new", finding.new)):
             said = words.reply(observation.reply) if observation is not None else ""
             lines.append(f"  {side}: {words.end(observation)}" + (f": {said}" if said else ""))

@@ -122,7 +122,7 @@ def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iter
     yield f"| what | {prose(view.report.old.release)} | {prose(view.report.new.release)} |"
     yield "|---|---|---|"
     for finding in told:
-        breaks = f"<br>{prose(finding.breaks)}" if finding.breaks else ""
+        breaks = f"<br>{prose(finding.means)}" if finding.means else ""
         what = f"**{prose(finding.title)}**{breaks}<br>{code('mailu::' + finding.behaviour)}"
         yield f"| {what} | {_side(finding, new=False)} | {_side(finding, new=True)} |"
     yield ""

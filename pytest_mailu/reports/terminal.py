@@ -240,8 +240,8 @@ class _Page:
         for finding in told:
             yield from self.text(finding.title, indent=3, style=BOLD)
             yield from self.identity(finding)
-            if finding.breaks:
-                yield from self.text(finding.breaks, indent=3)
+            if finding.means:
+                yield from self.text(finding.means, indent=3)
         if rest:
             yield from self.text("same for", indent=3, style=DIM)
         for finding in rest[:IDS]:

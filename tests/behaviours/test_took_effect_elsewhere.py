@@ -20,7 +20,7 @@ from tests.behaviours.local_stack import local_probe
 
 
 class FakeApi:
-    """The REST API in memory. It answers 200 to the methods in `forgets` ("POST", "PATCH", "DELETE"), and does nothing."""
+    """The REST API in memory. It answers 200 to the methods in `forgets`, such as "PATCH", without doing them."""
 
     def __init__(self, *forgets: str) -> None:
         self._forgets = forgets

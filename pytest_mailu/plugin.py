@@ -38,15 +38,15 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Do what needs no session: print the plan, or remove what dead runs left."""
+    """Do what runs no test: print the plan, or remove what dead runs left."""
     if not config.option.mailu_plan and config.option.mailu_sweep is None:
         return None
-    from pytest_mailu.face.commands import print_plan, sweep
-    from pytest_mailu.face.configuration import plan_of, usage_errors
+    from pytest_mailu.face.commands import plan_session, sweep
+    from pytest_mailu.face.configuration import usage_errors
 
     with usage_errors():
         chosen: str | None = config.option.mailu_sweep
-        return sweep(chosen) if chosen is not None else print_plan(plan_of(config))
+        return sweep(chosen) if chosen is not None else plan_session(config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,6 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
         for arg in config.args:
             if "mailu::" in arg:
                 raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")
+        for option in OPTIONS:
+            if option.ini and config.getoption(option.dest) is not None:
+                raise pytest.UsageError(f"{option.flag} needs two sides as well: --mailu-from and --mailu-to")
         return
     # These imports take time, and test runs that are not about Mailu must not pay for it.
     from pytest_mailu.face.configuration import plan_of, usage_errors

@@ -12,8 +12,8 @@ from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.model import Finding, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.shipped import shipped
 from pytest_mailu.running.whole_run import compare_sides
-from pytest_mailu.sides.recording import shipped
 
 HEAD = """\
 # What each upgrade changes

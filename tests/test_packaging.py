@@ -22,7 +22,8 @@ import json, pathlib, pytest_mailu
 from pytest_mailu.judging.advice import Advisor
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.releases import compose_folder
-from pytest_mailu.sides.recording import load, shipped
+from pytest_mailu.core.shipped import shipped
+from pytest_mailu.sides.recording import load
 from pytest_mailu.stack.compose.command import template
 from pytest_mailu.stack.world.zipapp import build_zipapp
 print(json.dumps({

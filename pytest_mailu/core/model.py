@@ -420,7 +420,8 @@ class Report:
 
     `fail_on` is the gate that the decision went through. `seconds` is a duration. `matrix` is how many behaviours there
     are, `selected` how many of them were chosen to be compared; `left_out` has the ids of the others, by reason. `gaps`
-    says in sentences what keeps the run from a decision beside its findings.
+    says in sentences what keeps the run from a decision beside its findings; `caveats` what the decision does not cover
+    although it was asked for.
     """
 
     schema: int
@@ -436,6 +437,7 @@ class Report:
     matrix: int = 0
     left_out: Mapping[LeftOut, tuple[str, ...]] = field(default_factory=dict)
     gaps: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
     run: RunInfo = field(default_factory=RunInfo)
 
 

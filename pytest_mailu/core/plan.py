@@ -13,6 +13,7 @@ from pytest_mailu.core.releases import Release, check_pair
 
 RECORDED = "recorded:"
 LIVE = "live:"
+JSON = ".json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,17 @@ class Plan:
         return (("old", self.old), ("new", self.new))
 
     @property
+    def given_files(self) -> tuple[str, ...]:
+        """The options with settings of a stack that were given."""
+        options = {
+            "--mailu-env": self.env,
+            "--mailu-env-new": self.env_new,
+            "--mailu-compose": self.compose,
+            "--mailu-overrides": self.overrides,
+        }
+        return tuple(option for option, path in options.items() if path is not None)
+
+    @property
     def starts_stacks(self) -> bool:
         """Whether anything has to be started."""
         return not self.check_only and any(isinstance(spec, ReleaseSpec) for _, spec in self.specs)
@@ -88,6 +100,12 @@ class Plan:
         ):
             if path is not None and not path.is_file():
                 raise UsageError(f"{option}: there is no file {path}", "Check the path; it is taken from here.")
+        for label, spec in self.specs:
+            if self.report is not None and _folder(spec) == self.report.resolve():
+                raise UsageError(
+                    f"--mailu-report: the {label} side is read from {self.report}, and would be overwritten",
+                    "Name another folder for the reports.",
+                )
         if self.report is not None and self.report.exists() and not self.report.is_dir():
             raise UsageError(
                 f"--mailu-report: {self.report} is a file",
@@ -100,9 +118,33 @@ class Plan:
             )
 
 
+def caveats(plan: Plan) -> tuple[str, ...]:
+    """What was asked for and is not applied, in sentences."""
+    stacks = [spec for _, spec in plan.specs if isinstance(spec, ReleaseSpec)]
+    given = [
+        option
+        for option in plan.given_files
+        # The additional settings are for the new side, which is started.
+        if not (option == "--mailu-env-new" and isinstance(plan.new, ReleaseSpec))
+    ]
+    if plan.check_only or not given or len(stacks) == len(plan.specs):
+        return ()
+    options = ", ".join(given)
+    if not stacks:
+        return (f"{options} checked, not applied: recordings keep the settings that they were made with.",)
+    return (f"{options} applied to {stacks[0]} only: the recording keeps the settings that it was made with.",)
+
+
+def _folder(spec: SideSpec) -> Path | None:
+    """The folder that a side is read from; None where that is no folder of the user."""
+    if isinstance(spec, ReleaseSpec) or spec.text.startswith(RECORDED):
+        return None
+    return Path(spec.text).resolve().parent
+
+
 def is_path(text: str) -> bool:
-    """Whether a side is named by the path of a recording."""
-    return text.endswith(".json") and not text.startswith((RECORDED, LIVE))
+    """Whether a side is named by the path of a recording: with `.json`, or with a folder."""
+    return not text.startswith((RECORDED, LIVE)) and (text.endswith(JSON) or "/" in text)
 
 
 def side_spec(text: str) -> SideSpec:
@@ -112,6 +154,13 @@ def side_spec(text: str) -> SideSpec:
             f"{text}: a live server cannot be a side yet",
             "Name a release such as 2.0.43, a recording (recorded:2.0.43), or the path of a recording.",
         )
-    if text.startswith(RECORDED) or is_path(text):
+    if is_path(text):
+        return RecordedSpec(text if text.endswith(JSON) else text + JSON)
+    if text.startswith(RECORDED):
         return RecordedSpec(text)
-    return ReleaseSpec(Release.parse(text))
+    try:
+        return ReleaseSpec(Release.parse(text))
+    except UsageError:
+        if text and Path(text + JSON).is_file():
+            return RecordedSpec(text + JSON)
+        raise

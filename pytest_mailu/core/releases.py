@@ -161,3 +161,12 @@ def check_pair(old: Release, new: Release) -> None:
             f"Compare them the other way round: --mailu-from {new} --mailu-to {old}. "
             "Within one series, an earlier release is allowed.",
         )
+
+
+def check_names(old: str, new: str) -> None:
+    """The same for the names that two recordings have for their releases; other names have no order."""
+    try:
+        releases = Release.parse(old), Release.parse(new)
+    except UsageError:
+        return
+    check_pair(*releases)

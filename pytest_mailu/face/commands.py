@@ -1,50 +1,72 @@
-"""Commands that need no test session: `--mailu-plan` and `--mailu-sweep`."""
+"""Commands that run no test: `--mailu-plan` and `--mailu-sweep`."""
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours import built_in
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+
+import pytest
+from _pytest.main import wrap_session
+
+from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.behaviours.declaration import ANY_VARIANT
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.plan import Plan, RecordedSpec
+from pytest_mailu.face.items import BehaviourItem
 from pytest_mailu.running.scheduler import phases
-from pytest_mailu.running.selection import select
-from pytest_mailu.running.settings_check import settings_check
-from pytest_mailu.sides.factory import sides_of
+from pytest_mailu.running.selection import Selection
 
 
-def print_plan(plan: Plan) -> int:
-    """Print what a run would do; exit status 0."""
-    sides = sides_of(plan, print)
-    checked = settings_check(plan, *(side.info.release for side in sides))
-    if checked.notes:
-        print(f"checks {len(checked.notes)} things in the files of the deployment, without a container")
-    if plan.check_only:
-        return 0
-    matrix = built_in()
+def plan_session(config: pytest.Config) -> int:
+    """Collect as a run would, and print what it would do instead of running it; pytest's exit status."""
+    config.option.collectonly = True
+    config.option.verbose = -2  # pytest itself prints errors and nothing else
+    return int(wrap_session(config, _collect_and_print))
+
+
+def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
+    config.option.collectonly = False  # or pytest would list what was collected
+    session.perform_collect()
+    active = config.pluginmanager.get_plugin("mailu-active")
+    if active is None:
+        raise pytest.UsageError("--mailu-plan needs two sides as well: --mailu-from and --mailu-to")
+    items = [item.behaviour for item in session.items if isinstance(item, BehaviourItem)]
+    others = len(session.items) - len(items)
+    of_files = {behaviour.id for behaviour in active.settings}
+    chosen = [behaviour for behaviour in items if behaviour.id not in of_files]
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        if checked := len(items) - len(chosen):
+            print(f"checks {checked} things in the files of the deployment, without a container")
+        if not active.plan.check_only:
+            print(*plan_lines(active.plan, chosen, active.left_out, others), sep="\n")
+
+
+def plan_lines(plan: Plan, chosen: Sequence[Behaviour], left_out: Selection, others: int = 0) -> Iterator[str]:
+    """What a run would do: `chosen` are the behaviours, `others` the number of other tests that were collected."""
     for label, spec in plan.specs:
         if isinstance(spec, RecordedSpec):
-            print(f"{label}: answers from the recording {spec.text}")
+            yield f"{label}: answers from the recording {spec.text}"
         else:
-            print(f"{label}: starts Mailu {spec} in a sealed world of its own, images pulled if {plan.pull}")
-            for line in _stack_lines(plan, label):
-                print(f"     {line}")
-    selection = select(matrix, plan, *sides)
-    print(f"compares {len(selection.chosen)} behaviours:")
-    for phase in phases(selection.chosen):
+            yield f"{label}: starts Mailu {spec} in its own sealed world, images pulled if {plan.pull}"
+            yield from (f"     {line}" for line in _stack_lines(plan, label))
+    yield f"compares {len(chosen)} behaviours:"
+    for phase in phases(chosen):
         first = phase[0]
         manner = "one after the other" if first.alone else "concurrently"
         variant = "in the current settings" if first.variant == ANY_VARIANT else f"variant {first.variant}"
-        print(f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else ""))
-    if selection.slow and plan.starts_stacks:
-        print(f"leaves out {len(selection.slow)} that are slow or more detailed: --mailu-deep compares them too")
-    if selection.newer:
-        print(f"leaves out {len(selection.newer)} that are newer than the recordings")
-    print("asks again where the two sides differ, compares, decides")
+        yield f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else "")
+    if left_out.slow and plan.starts_stacks:
+        yield f"leaves out {len(left_out.slow)} that are slow or more detailed: --mailu-deep compares them too"
+    if left_out.newer:
+        yield f"leaves out {len(left_out.newer)} that are newer than the recordings"
+    yield "asks again where the two sides differ, compares, decides"
+    if others:
+        yield f"runs {others} other tests"
     if plan.report is not None:
-        print(f"writes the reports and both recordings to {plan.report}")
+        yield f"writes the reports and both recordings to {plan.report}"
     if plan.starts_stacks:
-        print("removes everything it started" if not plan.keep else "keeps the stacks (--mailu-keep)")
-    return 0
+        yield "removes everything it started" if not plan.keep else "keeps the stacks (--mailu-keep)"
 
 
 def sweep(chosen: str) -> int:

@@ -74,9 +74,9 @@ def plan_of(config: pytest.Config) -> Plan:
         report=_path(given["mailu_report"]),
         waivers=waivers,
         fail_on=FailOn(str(given["mailu_fail_on"])),
-        timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0),
+        timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0, example=300),
         deep=bool(given["mailu_deep"]),
-        repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, whole=True)),
+        repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, example=3, whole=True)),
         seed=_seed(given["mailu_seed"]),
         environ={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
@@ -114,19 +114,19 @@ def _value(config: pytest.Config, option: Option) -> object:
 def _seed(given: object) -> int:
     if given is None:
         return secrets.randbelow(10**9)
-    return round(_number(given, "--mailu-seed", least=0.0, whole=True))
+    return round(_number(given, "--mailu-seed", least=0.0, example=1, whole=True))
 
 
 def _path(given: object) -> Path | None:
     return given if isinstance(given, Path) else None
 
 
-def _number(given: object, option: str, *, least: float, whole: bool = False) -> float:
+def _number(given: object, option: str, *, least: float, example: int, whole: bool = False) -> float:
     try:
         number = float(str(given))
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number >= least and (number.is_integer() or not whole)):
         kind = "whole number" if whole else "number"
-        raise UsageError(f"{option}: {given} is not a {kind} of at least {least:g}", f"For example: {option} 60")
+        raise UsageError(f"{option}: {given} is not a {kind} of at least {least:g}", f"For example: {option} {example}")
     return number

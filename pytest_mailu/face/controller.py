@@ -25,6 +25,7 @@ from pytest_mailu.reports.folder import write
 from pytest_mailu.running.reported_run import Phase, ReportedRun
 from pytest_mailu.running.results import Result
 from pytest_mailu.running.run import Run
+from pytest_mailu.running.selection import Selection
 
 
 class Controller:
@@ -49,6 +50,16 @@ class Controller:
         if reporter is not None and not self._config.option.collectonly:
             reporter.ensure_newline()
             reporter.write_line(f"mailu {words}")
+
+    @property
+    def plan(self) -> Plan:
+        """What the run was asked for."""
+        return self._plan
+
+    @property
+    def left_out(self) -> Selection:
+        """What is not compared by default."""
+        return self._reported.default
 
     def choose(self, matrix: Matrix) -> Sequence[Behaviour]:
         """The behaviours that the command line names, or the default of the plan."""

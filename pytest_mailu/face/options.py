@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import FailOn
+from pytest_mailu.core.shipped import shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Option:
         return self.name.replace("-", "_")
 
 
-SIDE = "a release (2.0, 2024.06.24, master), a recording that comes with the package (recorded:2.0.43), or its path"
+RECORDINGS = ", ".join(f"recorded:{release}" for release in shipped())
+SIDE = f"a release (2.0, 2024.06.24, master), a shipped recording ({RECORDINGS}), or the path of a recording"
 
 OPTIONS = (
     Option("mailu-from", f"the release in use today: {SIDE}", "side", "SIDE"),

@@ -97,8 +97,8 @@ class ReportView:
 
     @cached_property
     def sentence(self) -> str:
-        """The decision in one sentence."""
-        return words.sentence(self.report)
+        """The decision in one sentence; then what it does not cover although it was asked for."""
+        return " ".join([words.sentence(self.report), *map(safe, self.report.caveats)])
 
     @cached_property
     def counts(self) -> str:

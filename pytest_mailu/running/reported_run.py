@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import IntEnum
 
 from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Recording, Report, RunInfo
-from pytest_mailu.core.plan import Plan
+from pytest_mailu.core.plan import Plan, caveats
 from pytest_mailu.judging.judge import QUIET
 from pytest_mailu.running.results import Result, Results
 from pytest_mailu.running.run import Run
 from pytest_mailu.running.scheduler import phases
-from pytest_mailu.running.selection import Selection, select
+from pytest_mailu.running.selection import Selection, named, select
 from pytest_mailu.running.settings_check import settings_check
 from pytest_mailu.sides.factory import Notify
 
@@ -46,7 +47,8 @@ class ReportedRun:
         self._matrix = Matrix()
         self._results: Results | None = None
         self._judged: dict[str, Result] = {}
-        self._default = Selection()
+        self.default = Selection()
+        """What is compared by default, and what is left out of it."""
         self._selected: tuple[str, ...] = ()
 
     @property
@@ -55,22 +57,24 @@ class ReportedRun:
         assert self._results is not None  # noqa: S101 - a mistake of ours, not of a user
         return self._results
 
-    def take_matrix(self, matrix: Matrix, named: Sequence[str] | None = None) -> tuple[Behaviour, ...]:
-        """Use this matrix, and choose the behaviours to ask: those that are `named`, or the default of this plan.
+    def take_matrix(self, matrix: Matrix, names: Sequence[str] | None = None) -> tuple[Behaviour, ...]:
+        """Use this matrix, and choose the behaviours to ask: those that `names` mean (ids, families), or the default.
 
-        Raises UsageError for a name that the matrix does not have, and for a broken waivers file.
+        Raises UsageError for a name that means none, and for a broken waivers file.
         """
         self._matrix = matrix
         notes = self.settings.notes
-        if named is not None:
-            chosen = tuple(matrix[id_] for id_ in named)
+        checked = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
+        default = Selection()
+        if not self._plan.check_only:
+            asked = [behaviour for behaviour in matrix if behaviour.id not in notes]
+            default = select(asked, self._plan, self.run.old, self.run.new)
+        if names is not None:
+            chosen = named(matrix, names, replace(default, chosen=checked + default.chosen))
         else:
-            chosen = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
-            if not self._plan.check_only:
-                asked = [behaviour for behaviour in matrix if behaviour.id not in notes]
-                self._default = select(asked, self._plan, self.run.old, self.run.new)
-                # In the order of asking, so that no item waits longer than it must.
-                chosen += tuple(behaviour for phase in phases(self._default.chosen) for behaviour in phase)
+            self.default = default
+            # In the order of asking, so that no item waits longer than it must.
+            chosen = checked + tuple(behaviour for phase in phases(default.chosen) for behaviour in phase)
         self._selected = tuple(behaviour.id for behaviour in chosen)
         releases = self.run.old.info.release, self.run.new.info.release
         self._results = Results(self._plan, matrix, releases, notes)
@@ -135,12 +139,13 @@ class ReportedRun:
             self.run.old.info,
             self.run.new.info,
             selected=self._selected,
-            slow=[behaviour.id for behaviour in self._default.slow],
-            newer=[behaviour.id for behaviour in self._default.newer],
+            slow=[behaviour.id for behaviour in self.default.slow],
+            newer=[behaviour.id for behaviour in self.default.newer],
             notes=self._notes(answered, complete),
             seconds=self.run.seconds,
             run=self._info,
             complete=complete,
+            caveats=caveats(self._plan),
         )
         return self.report
 
@@ -154,9 +159,9 @@ class ReportedRun:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:
             notes.append(f"The run ended early: {answered} of {len(self._selected)} behaviours were compared.")
-        if (slow := len(self._default.slow)) and self._plan.starts_stacks:
+        if (slow := len(self.default.slow)) and self._plan.starts_stacks:
             notes.append(f"{slow} slow or more detailed behaviours were not compared: --mailu-deep compares them too.")
-        if newer := self._default.newer:
+        if newer := self.default.newer:
             ids = ", ".join(behaviour.id for behaviour in newer)
             are = "1 behaviour is" if len(newer) == 1 else f"{len(newer)} behaviours are"
             notes.append(f"{are} newer than these recordings, and left out: {ids}.")

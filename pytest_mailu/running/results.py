@@ -127,6 +127,7 @@ class Results:
         seconds: float = 0.0,
         run: RunInfo | None = None,
         complete: bool = True,
+        caveats: Sequence[str] = (),
     ) -> Report:
         """The report over all results.
 
@@ -151,6 +152,7 @@ class Results:
             matrix=len(self._ids),
             left_out=self._left_out(self._results if selected is None else selected, slow, newer),
             gaps=missing,
+            caveats=tuple(caveats),
             run=run or RunInfo(plugin=__version__),
         )
 

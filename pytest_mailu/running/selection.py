@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_mailu.behaviours import Behaviour
+from pytest_mailu.behaviours import Behaviour, Matrix
+from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.sides.base import Side
 
@@ -37,6 +39,33 @@ def select(matrix: Iterable[Behaviour], plan: Plan, old: Side, new: Side) -> Sel
         else:
             slow.append(behaviour)
     return Selection(tuple(chosen), tuple(slow), tuple(newer))
+
+
+def named(matrix: Matrix, names: Iterable[str], default: Selection) -> tuple[Behaviour, ...]:
+    """The behaviours that `names` mean: ids, or beginnings of ids up to a slash, such as a family.
+
+    Of a family it is what is compared by default, or everything where that is nothing. Raises UsageError, with the
+    nearest name, where there is none.
+    """
+    found: dict[str, Behaviour] = {}
+    for name in names:
+        if name in matrix:
+            found[name] = matrix[name]
+            continue
+        below = [behaviour for behaviour in matrix if behaviour.id.startswith(f"{name.rstrip('/')}/")]
+        if not below:
+            raise _unknown(name, matrix)
+        usual = [behaviour for behaviour in default.chosen if behaviour in below]
+        found |= {behaviour.id: behaviour for behaviour in usual or below}
+    return tuple(found.values())
+
+
+def _unknown(name: str, matrix: Matrix) -> UsageError:
+    beginnings = {"/".join(parts[:number]) for each in matrix for parts in [each.id.split("/")] for number in (1, 2)}
+    nearest = difflib.get_close_matches(name, [*beginnings, *(behaviour.id for behaviour in matrix)], n=1)
+    hint = f"Did you mean mailu::{nearest[0]}? " if nearest else ""
+    listing = "See the ids with: pytest --mailu-from … --mailu-to … --collect-only -q"
+    return UsageError(f"there is no behaviour {name}", f"{hint}{listing}")
 
 
 def is_newer(behaviour: Behaviour, side: Side) -> bool:

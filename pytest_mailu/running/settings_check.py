@@ -73,7 +73,7 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
         before = read_deployment(sources)
         after = with_settings(before, plan.env_new) if plan.env_new else before
     except UsageError as error:
-        if plan.deployment is not None or plan.check_only:
+        if plan.deployment is not None or not plan.starts_stacks:
             raise
         return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
     notes = check(before, *releases, after, machine=host_of(before.root))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pytest_mailu.behaviours.declaration import Behaviour
@@ -12,6 +10,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Observation, Recording, SideInfo
 from pytest_mailu.core.plan import RECORDED
 from pytest_mailu.core.serialization import read_recording
+from pytest_mailu.core.shipped import named, shipped
 
 
 class RecordingSide:
@@ -54,26 +53,16 @@ class RecordingSide:
         return attempts[attempt] if attempt < len(attempts) else None
 
 
-def shipped() -> dict[str, Traversable]:
-    """The recordings that come with the package, by release."""
-    package = files("pytest_mailu")
-    folder = package / "_recordings"
-    if not folder.is_dir():  # an editable install: the folder stands beside the package
-        folder = Path(str(package)).parent / "recordings"
-    if not folder.is_dir():
-        return {}
-    return {entry.name.removesuffix(".json"): entry for entry in folder.iterdir() if entry.name.endswith(".json")}
-
-
 def load(text: str) -> Recording:
     """The recording that `recorded:RELEASE` or a path names; raises UsageError where there is none."""
     if not text.startswith(RECORDED):
         return read_recording(Path(text))
-    release = text.removeprefix(RECORDED)
     available = shipped()
-    if release not in available:
+    release = named(text.removeprefix(RECORDED))
+    if release is None:
+        choices = ", ".join(f"{RECORDED}{each}" for each in available) or "(none)"
         raise UsageError(
-            f"no recording of {release} comes with this package",
-            f"Choose one of {', '.join(sorted(available)) or '(none)'}, or name the path of a recording of your own.",
+            f"no recording of {text.removeprefix(RECORDED)} comes with this package",
+            f"Choose one of {choices}, or name the path of your own recording.",
         )
     return read_recording(Path(str(available[release])))

@@ -11,8 +11,9 @@ from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import Decision, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.shipped import shipped
 from pytest_mailu.running.whole_run import compare_sides
-from pytest_mailu.sides.recording import load, shipped
+from pytest_mailu.sides.recording import load
 from tests.lab.faults import FAULTS
 
 PAIRS = tuple(pairwise(sorted(shipped(), key=Release.parse)))

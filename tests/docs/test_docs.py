@@ -14,8 +14,8 @@ import yaml
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Observation, Outcome, Recording, SideInfo, Stage
 from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.core.shipped import shipped
 from pytest_mailu.face.options import OPTIONS
-from pytest_mailu.sides.recording import shipped
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -65,7 +65,7 @@ def test_the_plan_is_printed_and_nothing_is_done(folder: Any) -> None:
     assert done.status == 0
     done.lines.fnmatch_lines(
         [
-            "old: starts Mailu 2.0.43 in a sealed world of its own, images pulled if missing",
+            "old: starts Mailu 2.0.43 in its own sealed world, images pulled if missing",
             "new: answers from the recording new.json",
             "compares * behaviours:",
             "*concurrently, variant mx",

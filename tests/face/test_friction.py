@@ -1,0 +1,144 @@
+"""Small things that people stumble over: names of sides, families, typing mistakes, options without effect."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+EXTERNAL_465 = "submission/465-tls/external"
+
+
+def test_a_series_names_its_newest_shipped_recording(folder: Any) -> None:
+    done = folder.run("-q", f"mailu::{EXTERNAL_465}", "--mailu-report=out", sides=("recorded:2.0", "recorded:2024.06"))
+    report = folder.json("out/report.json")
+    assert (report["old"]["release"], report["new"]["release"]) == ("2.0.43", "2024.06.57")
+    assert done.status == 0
+
+
+def test_help_and_the_error_list_the_shipped_recordings(folder: Any) -> None:
+    assert "recorded:2.0.43" in folder.run("--help", sides=()).out
+    done = folder.run(sides=("recorded:1.8", "new.json"))
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "Choose one of recorded:1.9.50, recorded:2.0.43, recorded:2024.06.24" in done.errors
+
+
+@pytest.mark.parametrize("name", ["old", "./old", "old.json"])
+def test_the_path_of_a_recording_needs_no_ending(folder: Any, name: str) -> None:
+    assert folder.run("-q", f"mailu::{EXTERNAL_465}", sides=(name, "same")).status == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [
+        ("mailu::submission", "submission/"),
+        ("mailu::submission/", "submission/"),
+        ("mailu::submission/465-tls", "submission/465-tls/"),
+    ],
+)
+def test_a_family_or_the_beginning_of_an_id_selects_what_is_below_it(folder: Any, name: str, beginning: str) -> None:
+    done = folder.run("--collect-only", "-q", name)
+    everything = folder.run("--collect-only", "-q").items
+    assert done.items
+    assert sorted(done.items) == sorted(id_ for id_ in everything if id_.startswith(f"mailu::{beginning}"))
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [(f"mailu::{EXTERNAL_465[:-1]}", f"mailu::{EXTERNAL_465}"), ("mailu::submision", "mailu::submission")],
+)
+def test_a_mistyped_id_gets_the_one_that_was_meant(folder: Any, mistyped: str, meant: str) -> None:
+    done = folder.run(mistyped)
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert f"Did you mean {meant}?" in done.errors
+
+
+def test_an_option_that_needs_two_sides_says_so(folder: Any) -> None:
+    done = folder.run("--mailu-report=out", sides=())
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "--mailu-report needs two sides as well: --mailu-from and --mailu-to" in done.errors
+
+
+def test_an_option_in_the_ini_file_is_no_reason_to_need_two_sides(folder: Any) -> None:
+    folder.write({"pytest.ini": "[pytest]\nmailu_report = out\n", "test_own.py": "def test_own(): pass\n"})
+    assert folder.run("-q", "test_own.py", sides=()).status == 0
+
+
+def test_asking_zero_times_is_refused_with_a_fitting_example(folder: Any) -> None:
+    done = folder.run("--mailu-repeat=0")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "--mailu-repeat: 0 is not a whole number of at least 1" in done.errors
+    assert "For example: --mailu-repeat 3" in done.errors
+
+
+def test_recordings_in_reverse_order_are_refused_as_releases_are(folder: Any) -> None:
+    done = folder.run("-q", sides=("new.json", "old.json"))
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "Mailu cannot go from 2024.06.24 back to 2.0.43" in done.errors
+
+
+def test_recordings_of_one_series_may_go_back(folder: Any) -> None:
+    assert folder.run("-q", f"mailu::{EXTERNAL_465}", sides=("same.json", "old.json")).status == 0
+
+
+@pytest.mark.parametrize("report", [".", "../{name}"])
+def test_reports_do_not_overwrite_the_side_they_are_made_from(folder: Any, report: str) -> None:
+    before = folder.json("old.json")
+    done = folder.run(f"--mailu-report={report.format(name=folder.path.name)}")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "the old side is read from" in done.errors
+    assert folder.json("old.json") == before
+
+
+ENV = "DOMAIN=post.example\n"
+
+
+def test_settings_that_recordings_cannot_apply_are_said_in_the_second_line_of_the_decision(folder: Any) -> None:
+    folder.write({"mailu.env": ENV})
+    done = folder.run("-q", f"mailu::{EXTERNAL_465}", "--mailu-env-new=mailu.env", sides=("old", "same"))
+    lines = done.out.splitlines()
+    decision = next(number for number, line in enumerate(lines) if "2.0.43 → 2.0.44" in line and "GO" in line)
+    second = " ".join(lines[decision + 1 : decision + 3])
+    assert "--mailu-env-new checked, not applied: recordings keep the settings that they were made with." in second
+
+
+@pytest.mark.parametrize("option", ["--mailu-env", "--mailu-env-new"])
+@pytest.mark.parametrize("plan", [False, True])
+def test_files_are_checked_where_they_are_not_applied(folder: Any, option: str, plan: bool) -> None:
+    (folder.path / "mailu.env").write_bytes(b"\xff\xfe\x00")
+    done = folder.run("-q", f"{option}=mailu.env", *(["--mailu-plan"] if plan else []))
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "mailu.env" in done.errors
+    assert "UTF-8" in done.errors
+
+
+def test_the_plan_honours_what_selects(folder: Any) -> None:
+    folder.write({"test_own.py": "def test_submission_own(): pass\n"})
+    selected = ("-k", "465-tls and submission", "test_own.py")
+    number = sum(line.startswith("mailu::") for line in folder.run("--collect-only", "-q", *selected).items)
+    done = folder.run("--mailu-plan", *selected)
+    assert done.status == 0
+    assert f"compares {number} behaviours:" in done.out
+    marked = folder.run("--mailu-plan", "-m", "mailu(severity='critical')")
+    assert 0 < int(marked.out.partition("compares ")[2].split()[0]) < len(json.loads(_ids(folder)))
+
+
+def _ids(folder: Any) -> str:
+    return json.dumps(folder.json("old.json")["behaviours"])
+
+
+def test_the_plan_checks_the_waivers(folder: Any) -> None:
+    folder.write({"mailu-waivers.toml": "[[waiver]\n"})
+    done = folder.run("--mailu-plan")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "mailu-waivers.toml" in done.errors
+
+
+def test_the_repository_s_own_settings_warn_of_nothing_that_is_not_installed() -> None:
+    import tomllib
+    from pathlib import Path
+
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    of_others = [name for name in pyproject["tool"]["pytest"]["ini_options"] if name.startswith("asyncio")]
+    assert of_others == []

@@ -22,9 +22,7 @@ _WIRE = ("wire.smtp", "wire.imap", "wire.pop3", "wire.sieve", "wire.http", "wire
 
 ROWS: Mapping[str, frozenset[str]] = {
     "plugin": _packages("face"),
-    "face": _packages(
-        *("running", "sides", "behaviours", "probe", "stack.docker", "deployment", "reports", "judging", "core")
-    ),
+    "face": _packages(*("running", "behaviours", "probe", "stack.docker", "deployment", "reports", "judging", "core")),
     "running": _packages(
         "sides", "behaviours", "deployment", "deployment.catalogue", "judging", "judging.advice", "core"
     ),

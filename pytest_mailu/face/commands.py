@@ -27,6 +27,7 @@ def plan_session(config: pytest.Config) -> int:
 def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
     config.option.collectonly = False  # or pytest would list what was collected
     session.perform_collect()
+    config.option.collectonly = True
     active = config.pluginmanager.get_plugin("mailu-active")
     if active is None:
         raise pytest.UsageError("--mailu-plan needs two sides as well: --mailu-from and --mailu-to")

@@ -112,9 +112,9 @@ def test_the_example_of_own_tests_is_collected(tmp_path: Path) -> None:
     sides = ("--mailu-from", "side.json", "--mailu-to", "side.json")
     ran = run_pytest(tmp_path, *sides, "test_house.py", "-k", "delivery_does_not_take")
 
-    # A recording can only be asked what was recorded; with stacks, it would be asked.
-    assert "test_house.py" in ran.stdout
-    assert "assert None is" in ran.stdout
+    # A recording cannot be asked; with stacks, it would be.
+    assert ran.returncode == 0
+    assert "1 skipped" in ran.stdout
 
 
 def test_the_terminal_shown_in_the_readme_is_what_its_first_command_prints(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.secrets import MASK
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.model import Deployment
-from pytest_mailu.deployment.note import MASK, Edit, Note, is_secret
+from pytest_mailu.deployment.note import Edit, Note, is_secret
 from pytest_mailu.deployment.subject import IMAGE_NAMES
 
 NOTES = "NOTES.md"

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_mailu.core import secrets
 from pytest_mailu.core.model import Action, Advice, Observation, Outcome, Question, Severity, Stage
 from pytest_mailu.deployment.model import Place
 
 FAMILY = "settings"
-MASK = "****"
-_SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|_PW$|_KEY$|RELAYUSER|DB_USER|DATABASE_URI", re.IGNORECASE)
-_NO_SECRET = frozenset(("RECAPTCHA_PUBLIC_KEY", "AUTH_REQUIRE_TOKENS", "TLS_KEYPAIR_FILENAME"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class About:
 
     def ignored(self) -> Note:
         """Old reads it, new does not, and nobody loses anything by that: changed."""
-        return self._note(None, Outcome.ACCEPTED, Outcome.NOT_OFFERED)
+        return self.changed({"read": True}, {"read": False})
 
     def changed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Note:
         """Both take it, with different effect: `old` and `new` say which."""
@@ -151,13 +149,11 @@ class About:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a setting of this name holds a secret, which no report shows."""
-    return name not in _NO_SECRET and bool(_SECRET.search(name))
+    """Whether reports hide the value of a setting: of all that are not known to be harmless."""
+    return not secrets.is_public(name)
 
 
 def shown(name: str, value: str) -> str:
     """A value as reports show it: in one line, cut, and without secrets."""
-    if value and is_secret(name):
-        return MASK
-    line = " ".join(value.split())
+    line = " ".join(secrets.shown(name, value).split())
     return line if len(line) <= 80 else f"{line[:80]}…"

@@ -177,7 +177,7 @@ def _admin_port(subject: Subject, id_: str, given: Given, what: str, line: str =
         place=given.place,
         cause="From 2.0.22 on, admin listens on port 8080 instead of 80.",
         remedy="Change the port to 8080.",
-        write=line or _ADMIN_PORT.sub(r"\g<host>:8080", given.value)[:120],
+        write=line or shown("WEBSITE", _ADMIN_PORT.sub(r"\g<host>:8080", given.value)),
     ).lost(Outcome.UNREACHABLE)
 
 

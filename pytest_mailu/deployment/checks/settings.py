@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.core.secrets import is_credential
 from pytest_mailu.deployment.catalogue import ChangeKind, Difference, SettingState
 from pytest_mailu.deployment.catalogue import Setting as Known
 from pytest_mailu.deployment.model import Setting
@@ -194,7 +195,7 @@ def _unknown(subject: Subject, setting: Setting) -> Note:
         severity=Severity.MINOR,
         place=setting.place,
         remedy=f"Write {similar}, or remove the line." if similar else "Check the name, or remove the line.",
-        write="" if is_secret(name) or is_secret(similar) else line,
+        write="" if is_credential(name) or is_secret(similar) else line,
         edits=(Edit(line, line=setting.place.line, last=setting.place.line),) if line else (),
         facts=facts,
     ).broken()

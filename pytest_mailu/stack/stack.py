@@ -120,7 +120,7 @@ class Stack:
     @property
     def secrets(self) -> frozenset[str]:
         """What was made up for this stack and must not be shown."""
-        return frozenset({self.project.settings.values["SECRET_KEY"]})
+        return frozenset({self.project.settings.values["SECRET_KEY"], self._token})
 
     async def external_interference(self) -> str:
         """What happened to the containers from outside since the stack was ready; empty when nothing did."""

@@ -44,7 +44,7 @@ class Behaviour:
     last: bool = False
     deep: bool = False
     volatile: tuple[str, ...] = ()
-    timeout: float = 30.0
+    timeout: float = 75.0
 
     @property
     def id(self) -> str:
@@ -66,7 +66,7 @@ def behaviour(
     last: bool = False,
     deep: bool | Mapping[str, Collection[Any]] = False,
     volatile: tuple[str, ...] = (),
-    timeout: float = 30.0,
+    timeout: float = 75.0,
 ) -> Callable[
     [Callable[Concatenate[Probe, P], Awaitable[Observation]]], Callable[Concatenate[Probe, P], Awaitable[Observation]]
 ]:

@@ -32,6 +32,8 @@ VOLATILE = (
     # Postfix names the queue file it took the message into (cleanup(8)); Dovecot's submission proxy passes that on.
     Volatile("reply.text", re.compile(r"(?<=queued as )[0-9A-Za-z]+"), "queue id"),
     Volatile("facts.*.text", re.compile(r"(?<=queued as )[0-9A-Za-z]+"), "queue id"),
+    # Postfix tells how many bytes BDAT brought (smtpd(8)): they depend on the names of mailboxes and on dates.
+    Volatile("reply.text", re.compile(r"(?<=Ok: )\d+(?= bytes queued)"), "size"),
     # Dovecot's session id behind LMTP and login replies.
     Volatile("reply.text", re.compile(r"\b[A-Za-z0-9+/]{16,}(?= (?:Saved|<))"), "session id"),
     # Dovecot's imap says how long a command took: "(0.001 + 0.000 + 0.012 secs)" (imap_client_command_sync).

@@ -20,7 +20,7 @@ from pytest_mailu.stack.world.dkim import sign
 
 Value = TypeVar("Value")
 
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 30.0
 """How much longer to wait while Postfix is still delivering: slow is not deferred."""
 
 

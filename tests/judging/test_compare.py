@@ -81,6 +81,7 @@ def test_times_transcripts_and_logs_are_no_differences() -> None:
     ("old", "new"),
     [
         ("Ok: queued as 4Xk2Lm1Zz9", "Ok: queued as 3AbC9"),
+        ("Ok: 392 bytes queued as 4Xk2Lm1Zz9", "Ok: 404 bytes queued as 3AbC9"),
         ("<alice@post.example> AbCdEfGh01234567xyz Saved", "<alice@post.example> ZZZZEfGh01234567abc Saved"),
         ("POP3 ready <1a.5f.64f0@mail>", "POP3 ready <2b.60.64f1@mail>"),
         ("Spam (anti-spoofing: SPF, DKIM)", "Spam (anti-spoofing: DKIM, SPF)"),

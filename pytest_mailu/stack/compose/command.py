@@ -1,4 +1,4 @@
-"""The compose command: finding it, asking it, and the model of one stack that it is given on standard input."""
+"""The compose command: it is found, run, and given the model of one stack on standard input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONFIGURED = ("front", "admin", "imap", "smtp", "antispam")
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """A usable compose command. `environ` points it at the engine that docker's own client found."""
+    """A usable compose command. With `environ` it uses the engine that docker's own client found."""
 
     command: tuple[str, ...]
     version: str
@@ -66,8 +66,8 @@ class Compose:
     ) -> CommandResult:
         """Runs one compose command on `model`. Raises StackError with what compose said, when it fails.
 
-        Some releases of compose (2.40 among them) end with status 0 when `create` has failed: whoever calls looks
-        whether everything is there, and makes an error of the answer with `explain` where it is not.
+        Some releases of compose (2.40 among them) exit with 0 when `create` has failed: the caller checks that
+        everything exists, and makes an error of the result with `explain` where it does not.
         """
         answer = await run_command(
             (
@@ -85,7 +85,7 @@ class Compose:
 
 
 def candidates() -> list[tuple[str, ...]]:
-    """Commands that may be compose, best first."""
+    """Commands that may be compose, the best one first."""
     found: list[tuple[str, ...]] = []
     if docker := shutil.which("docker"):
         found.append((docker, "compose"))
@@ -104,25 +104,25 @@ def parse_version(text: str) -> Version | None:
 
 
 def explain(action: str, answer: CommandResult) -> StackError:
-    """A failed compose command in plain words."""
+    """The error for a failed compose command."""
     lines = tuple(line for line in answer.errors.splitlines() if line.strip())[-12:]
     text = answer.errors.lower()
     if "no space left on device" in text:
         cause, remedy = (
             "the disk of the Docker engine is full",
-            "free some space: docker system df, docker system prune",
+            "free some space (docker system df, docker system prune)",
         )
     elif "pool overlaps" in text or ("address already in use" in text and "network" in text):
         cause, remedy = SUBNET_TAKEN, "try again"
     elif "manifest unknown" in text or "no such image" in text or "pull access denied" in text:
         cause, remedy = "an image is missing", "check the release, DOCKER_ORG and DOCKER_PREFIX, and --mailu-pull"
     else:
-        cause, remedy = f"docker compose {action} failed", "see what compose says below"
+        cause, remedy = f"docker compose {action} failed", "see compose's message below"
     return StackError(cause, remedy, lines)
 
 
 def subnet_was_taken(error: StackError) -> bool:
-    """Whether a compose error means that another layout may work."""
+    """Whether an error means that another layout may work."""
     return error.cause == SUBNET_TAKEN
 
 
@@ -133,7 +133,7 @@ def template(name: str) -> Model:
 
 
 def merge(base: Any, over: Any) -> Any:
-    """`over` laid on `base`: mappings are merged, everything else is replaced."""
+    """`base` with `over` on top: mappings are merged, everything else is replaced."""
     if isinstance(base, Mapping) and isinstance(over, Mapping):
         return {key: merge(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
     return over
@@ -163,7 +163,7 @@ def sealed(
 
 
 def escaped(text: str) -> str:
-    """`text` as compose must read it to mean exactly that (compose specification, interpolation)."""
+    """`text` with every $ escaped, so that compose interpolates nothing in it (compose specification)."""
     return text.replace("$", "$$")
 
 

@@ -1,8 +1,8 @@
-"""`--mailu-compose`: the user's own compose file, brought into the sealed world.
+"""`--mailu-compose`: the user's own compose file, made part of the sealed world.
 
-Taken from it are images, commands, environment and the services beside Mailu's core. Left behind is whatever reaches
-out of the stack: networks, published ports, names, labels, devices, and above all the user's data: every folder and
-volume becomes a fresh one. Files mounted read-only (overrides) are copied in.
+Used are images, commands, environment and the services beside Mailu's core. Dropped is everything that leads out of the
+stack: networks, published ports, names, labels, devices, and the user's data: each folder and volume becomes a new
+volume. Files that are mounted read-only (overrides) are copied in.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _ALLOWED_KEYS = frozenset(
         *("read_only", "shm_size", "init", "platform", "cap_drop", "stop_signal", "mem_limit", "cpus"),
     )
 )
-"""What a service may bring along; everything else stays behind, known or not."""
+"""What is used of a service; everything else is dropped, known or not."""
 _OFFICIAL = ("ghcr.io/mailu", "mailu", "docker.io/mailu")
 _MAILU_IMAGES = frozenset(
     (*IMAGES.values(), "unbound", "fetchmail", "radicale", "oletools", "clamav", "traefik-certdumper")
 )
 _RESERVED_TARGETS = ("/certs", "/dkim")
-"""Where the test stack puts things of its own: never the user's, read-only or not."""
+"""Folders of the test stack's own files: nothing of the user's is copied there."""
 _MEMORY = 4 << 30
 """Bytes of memory that a service of the user's own may have at most."""
 
@@ -60,7 +60,7 @@ class UserCompose:
 
 
 async def read_user_compose(path: Path, release: Release, compose: Compose) -> UserCompose:
-    """Reads `path` as compose does, for one side. Raises UsageError where that fails or a core service is missing."""
+    """Reads `path` by compose, for one side. Raises UsageError where that fails or a core service is missing."""
     answer = await compose.config(path, {"MAILU_VERSION": release.tag})
     if answer.code:
         raise UsageError(
@@ -143,7 +143,7 @@ def _without_credentials(command: Any) -> Any:
 
 
 def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[str, dict[str, str]]]:
-    """The user's model without what reaches out, and its read-only mounts: service → target → source. Pure."""
+    """The user's model without what leads out, and its read-only mounts: service → target → source. Pure."""
     services: Mapping[str, Mapping[str, Any]] = model.get("services") or {}
     if missing := [name for name in CORE_SERVICES if name not in services]:
         raise UsageError(
@@ -184,7 +184,7 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
 
 
 def image_for(image: str, release: Release) -> str:
-    """The image of the same name in `release`, where it is one of Mailu's; all others stay as they are."""
+    """The image of the same name in `release`, if it is one of Mailu's; other images stay as they are."""
     reference = image.partition("@")[0]
     head, slash, last = reference.rpartition("/")
     name, _, _ = last.partition(":")
@@ -196,7 +196,7 @@ def image_for(image: str, release: Release) -> str:
 
 
 def _sealed_defaults(service: Mapping[str, Any]) -> dict[str, Any]:
-    """What world.yml says of the core services, for one of the user's own."""
+    """For one of the user's own services: what world.yml has for the core services."""
     sealed = template("world")["x-sealed"]
     return {
         "cap_drop": sorted({*service.get("cap_drop", ()), *sealed["cap_drop"]}),
@@ -228,7 +228,7 @@ def _gets_new_volume(mount: Mapping[str, Any]) -> bool:
 
 
 def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
-    """A volume in the place of a folder or volume of the user: the same one wherever the same source is mounted."""
+    """A new volume for a folder or volume of the user: the same one wherever the same source is mounted."""
     source = mount.get("source") or mount["target"]
     characters = (c if c.isascii() and c.isalnum() else "-" for c in PurePosixPath(source).name.lower())
     stem = "".join(characters).strip("-")[:40] or "data"

@@ -1,4 +1,4 @@
-"""The settings of a stack: Mailu's own defaults, the user's mailu.env, and what the sealed world has to replace.
+"""The settings of a stack: Mailu's defaults, the user's mailu.env, and what the sealed world replaces.
 
 Sources: setup/flavors/compose/mailu.env and core/admin/mailu/configuration.py of the releases named.
 """
@@ -50,7 +50,7 @@ DEFAULTS: Mapping[str, str] = {
     "REJECT_UNLISTED_RECIPIENT": "",
     "TZ": "Etc/UTC",
 }
-"""What Mailu's setup writes unless it is told otherwise, in every series."""
+"""What Mailu's setup page writes by default, in every series."""
 DEFAULTS_SINCE_2_0: Mapping[str, str] = {
     "API": "false",
     "WEB_API": "/api",
@@ -60,7 +60,7 @@ DEFAULTS_SINCE_2_0: Mapping[str, str] = {
     "DEFAULT_SPAM_THRESHOLD": "80",
 }
 CHEAP_ROUNDS = "4"
-"""The least that bcrypt allows; 12 or 13 cost a quarter of a second for each password, on each login."""
+"""The minimum of bcrypt; 12 or 13 take a quarter of a second for each password, on each login."""
 
 REPLACED = "replaced-by-pytest-mailu"
 """What a container gets instead of a credential."""
@@ -72,20 +72,20 @@ _OPTIONAL: Mapping[str, tuple[str, str]] = {
     "SCAN_MACROS": ("oletools", "false"),
     "FULL_TEXT_SEARCH_ATTACHMENTS": ("fts_attachments", "false"),
 }
-"""Setting → the service it needs, and the value that means "without"."""
+"""Setting → the service it needs, and the value that switches it off."""
 
-_WHY_OWN = "the world knows this name"
+_WHY_OWN = "the world's DNS has this name"
 
 
 class Put(Protocol):
-    """Sets a value and, where the user had another, notes why."""
+    """Sets a value; where the user had another, notes why."""
 
     def __call__(self, name: str, value: str, why: str) -> None:  # noqa: D102 - see the class
         ...
 
 
 class Drop(Protocol):
-    """Leaves a setting out and, where the user had it, notes why."""
+    """Leaves a setting out; where the user had it, notes why."""
 
     def __call__(self, name: str, why: str) -> None:  # noqa: D102 - see the class
         ...
@@ -93,7 +93,7 @@ class Drop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The environment of one stack. `replaced` says, by name, what of the user's own had to give way, and why."""
+    """The environment of one stack. `replaced` maps a setting of the user's to its replacement and the reason."""
 
     values: Mapping[str, str]
     replaced: Mapping[str, str] = field(default_factory=dict)
@@ -103,12 +103,12 @@ class Settings:
         return {name: shown(name, value) for name, value in sorted(self.values.items())}
 
     def with_changes(self, changes: Mapping[str, str]) -> Settings:
-        """The same with the settings of a variant on top."""
+        """The same with the changes of a variant."""
         return Settings({**self.values, **changes}, self.replaced)
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The user's mailu.env. Raises UsageError, with the line, for a file that cannot be read."""
+    """The settings in the user's mailu.env. Raises UsageError, with the line, for a file that cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -116,18 +116,18 @@ def read_env(path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8 (byte {error.start})", "save it as UTF-8") from error
     for binding in parse_stream(io.StringIO(text)):
-        # A bare name is valid for dotenv, but Mailu's own compose would take its value from the shell: say so.
+        # dotenv accepts a name alone; Mailu's compose would take its value from the shell.
         line = binding.original.line
         if binding.error or (binding.key is not None and binding.value is None):
             raise UsageError(
                 f"{path}, line {line + _blank_lines(binding.original.string)} is not NAME=value",
-                "mend it, or put a # before it",
+                "correct the line, or put a # in front of it",
             )
     return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items()}
 
 
 def _blank_lines(text: str) -> int:
-    """How many line breaks dotenv swallowed before the binding itself."""
+    """How many line breaks stand before the binding itself."""
     return len(text) - len(text.lstrip("\r\n")) if text.strip() else 0
 
 
@@ -160,9 +160,9 @@ def settings_for(
     _credentials(user, put)
     put("DOMAIN", population.DOMAIN, _WHY_OWN)
     put("HOSTNAMES", population.HOSTNAME, _WHY_OWN)
-    put("SECRET_KEY", secret_key, "a test stack has a key of its own")
-    put("SUBNET", str(layout.inside.network), "a network that is free on this machine")
-    drop("SUBNET6", "the sealed networks have IPv4 only")
+    put("SECRET_KEY", secret_key, "each test stack has its own key")
+    put("SUBNET", str(layout.inside.network), "a free network of this machine")
+    drop("SUBNET6", "the sealed networks have only IPv4")
     put("DISABLE_STATISTICS", "True", "a test stack is not counted")
     _tls(user, put, drop)
     _relaying(user, layout, put, drop)
@@ -172,7 +172,11 @@ def settings_for(
             drop(name, why)
     for name, (service, without) in _OPTIONAL.items():
         if service not in services and name in user and user[name].lower() not in ("", "none", "false", "no"):
-            put(name, without, f"the test stack has no service `{service}`; --mailu-compose brings it along")
+            put(
+                name,
+                without,
+                f"the test stack has no service `{service}`; --mailu-compose adds yours",
+            )
     if release.addresses_are_resolved_at_start:
         values |= _fixed_addresses(layout)
     if "CREDENTIAL_ROUNDS" not in user:
@@ -185,9 +189,9 @@ def _tls(user: Mapping[str, str], put: Put, drop: Drop) -> None:
     if "letsencrypt" in flavor:
         put("TLS_FLAVOR", flavor.replace("letsencrypt", "cert").replace("mail-cert", "mail"), "there is no internet")
     for name in ("TLS_CERT_FILENAME", "TLS_KEYPAIR_FILENAME"):
-        drop(name, "the test stack has a certificate of its own")
+        drop(name, "the test stack has its own certificate")
     if user.get("OUTBOUND_TLS_LEVEL", "") in ("verify", "secure", "fingerprint", "dane-only"):
-        put("OUTBOUND_TLS_LEVEL", "encrypt", "no authority of the test stack vouches for the world's certificates")
+        put("OUTBOUND_TLS_LEVEL", "encrypt", "no known authority has issued the world's certificates")
 
 
 def _relaying(user: Mapping[str, str], layout: Layout, put: Put, drop: Drop) -> None:
@@ -195,14 +199,18 @@ def _relaying(user: Mapping[str, str], layout: Layout, put: Put, drop: Drop) -> 
     drop("RELAYUSER", "mail must stay in the sealed world")
     drop("RELAYPASSWORD", "mail must stay in the sealed world")
     own = [net.strip() for net in user.get("RELAYNETS", "").split(",") if net.strip()]
-    put("RELAYNETS", ",".join([*own, str(layout.relaynet.network)]), "with the network of the vantage `relaynet`")
+    put("RELAYNETS", ",".join([*own, str(layout.relaynet.network)]), "yours, and the network of the vantage `relaynet`")
 
 
 def _limits(user: Mapping[str, str], layout: Layout, put: Put) -> None:
-    """The login limiter must not stop the harness; `other-stranger` stays subject to it, so that it can be asked of."""
+    """Exempts clients from the login limiter, but not `other-stranger`, which behaviours about the limiter use."""
     own = [net.strip() for net in user.get("AUTH_RATELIMIT_EXEMPTION", "").split(",") if net.strip()]
-    harness = (layout.stranger.network, layout.inside.network, layout.relaynet.network)
-    put("AUTH_RATELIMIT_EXEMPTION", ",".join([*own, *map(str, harness)]), "with the addresses of the harness")
+    clients = (layout.stranger.network, layout.inside.network, layout.relaynet.network)
+    put(
+        "AUTH_RATELIMIT_EXEMPTION",
+        ",".join([*own, *map(str, clients)]),
+        "yours, and those of the clients",
+    )
 
 
 def _credentials(user: Mapping[str, str], put: Put) -> None:
@@ -221,26 +229,26 @@ def without_credential(name: str, value: str) -> str:
 
 
 _DROPPED_SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(ROUNDCUBE_)?DB_|SQLALCHEMY_"), "a test stack has a database of its own"),
+    (re.compile(r"(ROUNDCUBE_)?DB_|SQLALCHEMY_"), "each test stack has its own database"),
     (re.compile(r"INITIAL_ADMIN_"), "the accounts of the test are imported"),
-    (re.compile(r"(?!POSTFIX_LOG_FILE).*_FILE$"), "the file is not in the test stack"),
-    (re.compile(r"(RATELIMIT|SESSION|QUOTA)_STORAGE_URL$"), "a test stack has a store of its own"),
-    (re.compile(r"PROXY_AUTH_"), "there is no such proxy in the sealed world"),
-    (re.compile(r"COMPOSE_|MAILU_VERSION$|DOCKER_"), "every run has a project of its own"),
+    (re.compile(r"(?!POSTFIX_LOG_FILE).*_FILE$"), "this file is not in the test stack"),
+    (re.compile(r"(RATELIMIT|SESSION|QUOTA)_STORAGE_URL$"), "each test stack has its own store"),
+    (re.compile(r"PROXY_AUTH_"), "the sealed world has no such proxy"),
+    (re.compile(r"COMPOSE_|MAILU_VERSION$|DOCKER_"), "each run has its own project"),
     (
         re.compile(r"HOST_|.*_ADDRESS$|POD_ADDRESS_RANGE$|KUBERNETES_INGRESS$"),
-        "services of the test stack have Mailu's own names",
+        "services of the test stack have Mailu's names",
     ),
 )
 
 
 def reason_to_drop(name: str) -> str:
-    """Why a setting of the user's cannot be taken over, because it reaches out of the stack; empty when it can."""
+    """Why a setting of the user's is dropped: it leads out of the stack. Empty where it is used."""
     return next((why for pattern, why in _DROPPED_SETTINGS if pattern.match(name)), "")
 
 
 def _fixed_addresses(layout: Layout) -> dict[str, str]:
-    """1.9 looks its services up once, when it starts, and pauses for seconds until all are there: it is told."""
+    """1.9 resolves the names of services once, at its start, and waits until all exist: it gets addresses."""
     at = {name: str(layout.service(name)) for name in ("redis", "front", "admin", "imap", "smtp", "antispam")}
     return {
         **{f"{name.upper()}_ADDRESS": at[name] for name in ("redis", "front", "admin", "imap", "smtp")},

@@ -102,8 +102,6 @@ ENDPOINTS = (
 )
 """Everything that Mailu's `front` has ever served to the outside (its EXPOSE line, 1.9 to master), in order of port."""
 PORTS = tuple(endpoint.port for endpoint in ENDPOINTS)
-IMPLICIT_TLS_PORTS = frozenset(endpoint.port for endpoint in ENDPOINTS if endpoint.tls is Tls.IMPLICIT)
-"""Ports that start with TLS (RFC 8314 section 7.3, RFC 9110 section 4.2.2)."""
 
 SERVICE_NAMES = {
     25: "SMTP",

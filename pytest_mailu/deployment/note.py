@@ -32,7 +32,7 @@ class Note:
     """One thing of a deployment, as two releases take it. The ordinary judge makes a verdict of the observations.
 
     `place` is where it stands (None: nowhere yet), `write` the line to write, `cause` and `remedy` why and what to do.
-    Notes with the same `root` have one cause and are told together, with the cause and remedy in `shared`.
+    Notes with the same `root` have one cause and are told together, with cause, remedy and lines in `shared`.
     """
 
     question: Question
@@ -44,7 +44,7 @@ class Note:
     write: str = ""
     edits: tuple[Edit, ...] = ()
     root: str = ""
-    shared: tuple[str, str] = ("", "")
+    shared: tuple[str, str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -63,10 +63,13 @@ class Note:
         if not self.remedy:
             return ()
         action = Action.FIX_BEFORE if self.lost else Action.DO if self.write else Action.LOOK
-        cause, remedy = self.shared if all(self.shared) else (self.cause or self.question.breaks, self.remedy)
-        if not all(self.shared) and self.place:
-            remedy = f"{self.place}: {remedy}"
-        return (Advice(self.slug, cause, remedy, self.question.source, action, self.remedy, self.write),)
+        if self.shared is not None:
+            cause, remedy, paste = self.shared
+            return (Advice(self.slug, cause, remedy, self.question.source, action, self.root, paste),)
+        cause = self.cause or self.question.breaks
+        remedy = self.remedy if self.place is None else f"{self.place}: {self.remedy}"
+        title = self.question.title if self.place is None else f"{self.place}: {self.question.title}"
+        return (Advice(self.slug, cause, remedy, self.question.source, action, title, self.write),)
 
     @property
     def lost(self) -> bool:

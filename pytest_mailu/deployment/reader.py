@@ -153,6 +153,9 @@ def _overrides(sources: Sources, folder: Folder) -> dict[str, Text]:
                 f"--mailu-overrides: there is no folder {sources.overrides}",
                 "Name the folder that Mailu mounts, with nginx/, postfix/, dovecot/ or rspamd/ in it.",
             )
+        real = sources.overrides.resolve()
+        if real.is_relative_to(folder.root):
+            return _below(folder, real.relative_to(folder.root))
         return _below(Folder(sources.overrides), Path())
     return _below(folder, Path(OVERRIDES_FOLDER)) if folder.exists(Path(OVERRIDES_FOLDER)) else {}
 

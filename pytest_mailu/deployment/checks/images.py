@@ -43,9 +43,8 @@ def _together(notes: list[Note]) -> Iterator[Note]:
         lines = ", ".join(
             f"{place} ({name})" for name, place in ((each.id.split("/")[2], each.place) for each in alike)
         )
-        yield replace(
-            note, shared=(f"{note.root}.", f"Change the image of each service: {lines}. For example: {note.write}")
-        )
+        paste = "\n".join(dict.fromkeys(each.write for each in alike))
+        yield replace(note, shared=(f"{note.root}.", f"Change the image of each service: {lines}.", paste))
 
 
 def _image(subject: Subject, role: str, service: Service) -> Note:

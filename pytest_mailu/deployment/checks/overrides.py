@@ -15,6 +15,13 @@ from pytest_mailu.deployment.model import Place
 from pytest_mailu.deployment.note import About, Note
 from pytest_mailu.deployment.subject import Subject
 
+EFFECTS = {
+    Effect.APPENDED: "read after Mailu's own file",
+    Effect.MERGED: "merged into Mailu's own file",
+    Effect.REPLACES: "read instead of Mailu's own file",
+    Effect.BREAKS: "in the way of the service",
+    Effect.IGNORED: "ignored",
+}
 LINE_LIMIT = 5000
 """Lines of one file that are looked at."""
 
@@ -92,7 +99,7 @@ def _file(subject: Subject, path: str, text: Text, before: Override | None, afte
         return made(title, "The file has no effect today.", after.source, Severity.MINOR).gained()
     # A map is a list that other files name: it is neither merged nor does it replace anything.
     if before.effect is not after.effect and not path.endswith(".map"):
-        title = f"overrides/{path}: {before.effect} in {subject.old}, {after.effect} in {subject.new}"
+        title = f"overrides/{path} is {EFFECTS[after.effect]}, no longer {EFFECTS[before.effect]}"
         breaks = "What your file left out on purpose comes back, or what it relied on is gone."
         remedy = "Compare the file with Mailu's own of the same name, and keep only the lines that differ."
         return made(title, breaks, after.source, Severity.MAJOR, after.note, remedy).lost(Outcome.ALTERED)

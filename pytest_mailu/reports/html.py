@@ -15,10 +15,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_mailu.core.model import Finding, SideInfo
+from pytest_mailu.core.model import Finding, RunInfo, SideInfo
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import atlas, sidebyside, words
-from pytest_mailu.reports.view import ReportView
+from pytest_mailu.reports.view import ReportView, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ def render(view: ReportView) -> str:
             script=Markup(script),  # noqa: S704 - our own file
             policy=_policy(style, script),
             words=words,
+            contents=_contents(view),
+            made=_made(report.run),
+            quiet={group.root for group in view.quiet},
+            calm=total(group for group in view.everything if group.root in {each.root for each in view.quiet}),
             atlas=atlas,
             numbers={finding.behaviour: number for number, finding in enumerate(report.findings, 1)},
             talk=_talk,
@@ -59,6 +63,23 @@ def render(view: ReportView) -> str:
     )
 
 
+def _contents(view: ReportView) -> list[tuple[str, str]]:
+    parts = [
+        ("blockers", f"Fix before ({len(view.blockers)})", bool(view.blockers)),
+        ("todo", f"To do ({len(view.todos)})", bool(view.todos)),
+        ("findings", f"Findings ({len(view.report.findings)})", bool(view.report.findings)),
+        ("ports", "Ports", bool(view.comparisons or view.report.findings)),
+        ("map", "Map", bool(view.comparisons or view.report.findings)),
+        ("sides", "What was compared", True),
+    ]
+    return [(anchor, name) for anchor, name, there in parts if there]
+
+
+def _made(run: RunInfo) -> list[tuple[str, str]]:
+    made = [("Made", run.date), ("by pytest-mailu", run.plugin), ("with", run.command)]
+    return [(name, text) for name, text in (*made, ("settings from", ", ".join(run.files))) if text]
+
+
 def _talk(finding: Finding) -> tuple[sidebyside.Row, ...]:
     old = finding.old.transcript if finding.old is not None else ()
     new = finding.new.transcript if finding.new is not None else ()
@@ -66,7 +87,7 @@ def _talk(finding: Finding) -> tuple[sidebyside.Row, ...]:
 
 
 def _replies(finding: Finding) -> tuple[sidebyside.Marked, sidebyside.Marked]:
-    old, new = (words.reply(side.reply) if side is not None else "" for side in (finding.old, finding.new))
+    old, new = (words.cut(words.reply(side.reply)) if side is not None else "" for side in (finding.old, finding.new))
     return sidebyside.marked(old, new)
 
 
@@ -110,5 +131,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["safely"] = safe
+    environment.filters["cut"] = lambda text: words.cut(str(text))
     environment.filters["visible"] = visible
+    environment.filters["lines"] = lambda text: "\n".join(map(visible, text.split("\n")))
     return environment

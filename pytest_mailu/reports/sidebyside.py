@@ -10,12 +10,19 @@ from typing import TypeAlias
 
 from pytest_mailu.core.text import visible
 from pytest_mailu.core.transcript import Event
+from pytest_mailu.reports.words import cut
 
 Marked: TypeAlias = tuple[tuple[str, bool], ...]
 """Pieces of a line; True where a piece is not in the other line."""
 
 ALIKE = 0.5
 """From which similarity on two lines are compared word by word."""
+WORDS = 400
+"""Longer lines are not compared word by word: that takes time with the square of their length."""
+MOST = 400
+"""Events of one side that are shown."""
+LONGEST = 1000
+"""Characters of one event that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +35,12 @@ class Row:
 
 
 def rows(old: Sequence[Event], new: Sequence[Event]) -> tuple[Row, ...]:
-    """The events of both sides as people read them, aligned."""
-    return tuple(_rows(old, new))
+    """The events of both sides as people read them, aligned; at most `MOST` of each side."""
+    found = list(_rows(old[:MOST], new[:MOST]))
+    if missing := max(len(old), len(new)) - MOST:
+        mark = ((f"… [{missing} more events]", False),)
+        found += [Row(mark, mark, differs=False)] if missing > 0 else []
+    return tuple(found)
 
 
 def _rows(old: Sequence[Event], new: Sequence[Event]) -> Iterator[Row]:
@@ -51,12 +62,14 @@ def _rows(old: Sequence[Event], new: Sequence[Event]) -> Iterator[Row]:
 
 
 def _line(event: Event | None) -> str:
-    return "" if event is None else visible(str(event))
+    return "" if event is None else visible(cut(str(event), LONGEST))
 
 
 def marked(old: str, new: str) -> tuple[Marked, Marked]:
     """Two lines with what differs marked; not where so much does that the marks would say nothing."""
     left, right = _words(old), _words(new)
+    if max(len(left), len(right)) > WORDS:
+        return ((old, False),), ((new, False),)
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     if matcher.ratio() < ALIKE:
         return ((old, False),), ((new, False),)

@@ -40,6 +40,24 @@ VERDICTS = (
 """Worst first."""
 
 
+MEANINGS = {
+    Verdict.REGRESSED: "works on old and fails on new",
+    Verdict.UNSTABLE: "a side differs from itself",
+    Verdict.INCONCLUSIVE: "could not be compared",
+    Verdict.CHANGED: "works on both, with differences",
+    Verdict.GAINED: "works only on new",
+    Verdict.BROKEN: "fails on both",
+}
+
+LONGEST = 2000
+"""Characters of one text of a server in a report; recordings and report.json have all that was read."""
+
+
+def cut(text: str, limit: int = LONGEST) -> str:
+    """The text, or its beginning with a mark that says how much is missing."""
+    return text if len(text) <= limit else f"{text[:limit]} … [{len(text) - limit} characters left out]"
+
+
 _PIECES = re.compile(r"(?P<address>https://[^\s<>\"'()\\]+[^\s<>\"'()\\.,;:])|`(?P<code>[^`]+)`")
 
 
@@ -82,7 +100,7 @@ def reply(said: Reply | None) -> str:
     if enhanced and not enhanced[0].isdigit():
         enhanced = f"[{enhanced}]"
     text = said.text.removeprefix(said.enhanced).strip() if said.enhanced else said.text
-    return safe(" ".join(part for part in (said.code, enhanced, text) if part))
+    return safe(cut(" ".join(part for part in (said.code, enhanced, text) if part)))
 
 
 def end(observation: Observation | None) -> str:
@@ -91,7 +109,7 @@ def end(observation: Observation | None) -> str:
         return "not recorded"
     outcome, stage = observation.outcome, observation.stage
     if outcome is None:
-        return safe(f"could not be asked: {observation.trouble}" if observation.trouble else "could not be asked")
+        return safe(f"could not be asked: {cut(observation.trouble)}" if observation.trouble else "could not be asked")
     if stage is Stage.CONNECT and outcome is Outcome.UNREACHABLE:
         return "port closed"
     words = str(outcome).replace("-", " ")
@@ -106,7 +124,7 @@ def value(what: Any) -> str:
         return "yes"
     if what is False:
         return "no"
-    return "nothing" if what is None or what == "" else safe(what)
+    return "nothing" if what is None or what == "" else safe(cut(str(what)))
 
 
 def path(of: str) -> str:

@@ -4,13 +4,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from pytest_mailu.core.model import Comparison, Report
+from pytest_mailu.core.model import Comparison, Difference, Reply, Report
 from pytest_mailu.core.serialization import dumps, plain, structured
-from pytest_mailu.reports import html
+from pytest_mailu.core.transcript import Event, Kind, Speaker
+from pytest_mailu.reports import html, markdown, terminal
 from pytest_mailu.reports.view import ReportView
 
 VOID = {"meta", "input", "br"}
@@ -150,3 +152,28 @@ def test_nothing_unprintable_gets_into_the_page(most_hostile: Report) -> None:
 def test_every_decision_makes_a_page(report: Report, decision: str) -> None:
     bare = structured({**plain(report), "decision": decision, "findings": [], "notes": [], "counts": {}}, Report)
     Page(render(bare))
+
+
+def test_a_reply_of_a_megabyte_is_cut_with_a_mark(report: Report, comparisons: list[Comparison]) -> None:
+    """The page had 30 MB, and one line of a million characters."""
+    huge = "x" * 1_000_000
+    lead = report.findings[0]
+    assert lead.old is not None
+    old = replace(
+        lead.old,
+        reply=Reply("250", "", huge),
+        transcript=(Event(Speaker.SERVER, Kind.LINE, huge),) * 900,
+        logs=(huge,) * 3,
+    )
+    new = replace(old, reply=Reply("251", "", huge[1:]), transcript=(Event(Speaker.SERVER, Kind.LINE, huge[1:]),) * 900)
+    difference = Difference("facts.x", "changed", huge, huge[1:])
+    bad = replace(lead, old=old, new=new, differences=(difference,), why=None)
+    bloated = replace(report, findings=(bad, *report.findings[1:]))
+    usual = len(render(report, comparisons))
+    page = render(bloated, comparisons)
+    assert "characters left out]" in page
+    assert "[500 more events]" in page
+    assert len(page) < usual + 1_500_000
+    assert len(markdown.render(ReportView(bloated))) <= markdown.COMMENT_LIMIT
+    text = ["".join(span.text for span in line) for line in terminal.lines(bloated, 80, "", 1)]
+    assert max(map(len, text)) <= 80

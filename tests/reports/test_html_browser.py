@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
+import tomllib
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
+from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.model import Comparison, Report
+from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.reports import html
 from pytest_mailu.reports.view import ReportView
+from pytest_mailu.running.whole_run import compare_sides
 
 pytestmark = pytest.mark.browser
 
@@ -78,7 +88,7 @@ def page(browser: Chrome, report: Report, comparisons: list[Comparison], tmp_pat
 
 
 def test_verdicts_can_be_filtered_away_and_back(page: Chrome) -> None:
-    everything = len(shown(page))
+    everything = len(page.find_elements(By.CSS_SELECTOR, ".finding"))
     page.find_element(By.CSS_SELECTOR, "[name=verdict][value=regressed]").click()
     assert "regressed" not in verdicts(page)
     assert shown(page)
@@ -103,12 +113,14 @@ def test_a_cell_of_the_map_opens_its_finding_even_if_that_is_filtered_away(page:
     cell = page.find_element(By.CSS_SELECTOR, ".sheet a.spot.regressed")
     finding = page.find_element(By.CSS_SELECTOR, (cell.get_attribute("href") or "").partition("#")[2].join(("#", "")))
     assert not finding.is_displayed()
+    page.find_element(By.CSS_SELECTOR, "#map summary").click()
     cell.click()
     assert finding.get_attribute("open")
     assert finding.find_element(By.CSS_SELECTOR, ".inside").is_displayed()
 
 
 def test_all_findings_open_and_close_at_once(page: Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "#calm > summary").click()
     button = page.find_element(By.NAME, "open")
     button.click()
     assert len(shown(page, ".finding .inside")) == len(shown(page))
@@ -191,6 +203,73 @@ def test_the_page_never_scrolls_sideways(
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_filters_stand_in_the_address_and_come_back_from_it(page: Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "[name=verdict][value=changed]").click()
+    Select(page.find_element(By.NAME, "family")).select_by_value("access")
+    found = [finding.get_attribute("id") for finding in shown(page)]
+    address = page.current_url
+    assert "family=access" in address
+    page.get("about:blank")
+    page.get(address)
+    assert [finding.get_attribute("id") for finding in shown(page)] == found
+    page.find_element(By.NAME, "all").click()
+    assert "?" not in page.current_url
+
+
+def test_blockers_and_things_to_do_stand_before_findings_and_findings_before_the_map(page: Chrome) -> None:
+    places = {
+        id_: page.find_element(By.ID, id_).location["y"] for id_ in ("blockers", "todo", "findings", "ports", "map")
+    }
+    assert list(places.values()) == sorted(places.values())
+    assert places["blockers"] < 400, "on the first screen"
+    for link in page.find_elements(By.CSS_SELECTOR, "nav a"):
+        target = (link.get_attribute("href") or "").partition("#")[2]
+        assert page.find_element(By.ID, target)
+
+
+def test_the_first_tab_leads_past_the_head(page: Chrome) -> None:
+    ActionChains(page).send_keys(Keys.TAB).perform()
+    link = page.switch_to.active_element
+    assert link.get_attribute("class") == "skip"
+    assert (link.get_attribute("href") or "").endswith("#main")
+    assert link.is_displayed()
+
+
+def test_what_is_to_be_pasted_is_copied_whole(page: Chrome) -> None:
+    page.execute_script(
+        "window.taken = []; document.execCommand = (kind) => { window.taken.push("
+        "document.activeElement.value); return true; };"
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: () => Promise.reject()}});"
+    )
+    page.find_element(By.CSS_SELECTOR, ".finding summary").click()
+    button = page.find_element(By.CSS_SELECTOR, ".finding[open] .entry .copy")
+    button.click()
+    WebDriverWait(page, 10).until(lambda _: button.text == "Copied")
+    (taken,) = page.execute_script("return window.taken")
+    assert tomllib.loads(taken)["waiver"][0]["behaviour"] == "submission/587-plain/login"
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_axe_finds_nothing_that_keeps_anybody_out(page: Chrome, opened: bool) -> None:
+    if opened:
+        page.execute_script("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.execute_script((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    page.set_script_timeout(100)
+    found = page.execute_async_script(
+        "axe.run().then((result) => arguments[0](result.violations.map("
+        "(each) => `${each.id}: ${each.nodes.length} × ${each.nodes[0].html.slice(0, 120)}`)))"
+    )
+    assert found == []
+
+
+def test_the_example_prints_on_at_most_4_pages(browser: Chrome, tmp_path: Path) -> None:
+    plan = Plan(side_spec("recorded:2.0.43"), side_spec("recorded:2024.06.24"))
+    report, _ = compare_sides(plan, built_in())
+    show(browser, render(report), tmp_path)
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed["data"]))) <= 4
 
 
 WORST_CONTRAST = """

@@ -1,6 +1,27 @@
 "use strict";
-// Filters and links into folded findings. Without this the page shows everything.
+// Copy buttons, filters that stand in the address, links into folded parts. Without this the page shows everything.
 (() => {
+  // Copy buttons.
+  for (const button of document.querySelectorAll(".copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = button.parentElement.querySelector("code").textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+      } catch {
+        // A page that was opened from a file may not use the clipboard itself.
+        const area = document.createElement("textarea");
+        area.value = text;
+        document.body.append(area);
+        area.select();
+        document.execCommand("copy");
+        area.remove();
+        button.focus();
+      }
+      button.textContent = "Copied";
+    });
+  }
+
   const form = document.querySelector(".filters");
   if (!form) return;
   const findings = [...document.querySelectorAll(".finding")];
@@ -25,14 +46,37 @@
       if (!finding.hidden) shown += 1;
     }
     for (const group of groups) group.hidden = !group.querySelector(".finding:not([hidden])");
+    const calm = document.getElementById("calm");
+    const everyVerdict = verdicts.size === form.querySelectorAll("[name=verdict]").length;
+    if (calm && (family || severity || text || !everyVerdict)) calm.open = true;
     output.textContent = `${shown} of ${findings.length} shown`;
+    remember(verdicts, family, severity, text);
+  }
+
+  // The filters stand in the address, so that a filtered page can be passed on.
+  function remember(verdicts, family, severity, text) {
+    const all = [...form.querySelectorAll("[name=verdict]")].map((box) => box.value);
+    const query = new URLSearchParams();
+    if (verdicts.size < all.length) query.set("verdict", [...verdicts].join(","));
+    for (const [name, value] of Object.entries({ family, severity, text })) if (value) query.set(name, value);
+    const search = query.size ? `?${query}` : location.pathname;
+    history.replaceState(null, "", search + location.hash);
+  }
+
+  function recall() {
+    const query = new URLSearchParams(location.search);
+    if (query.has("verdict")) {
+      const chosen = query.get("verdict").split(",");
+      for (const box of form.querySelectorAll("[name=verdict]")) box.checked = chosen.includes(box.value);
+    }
+    for (const name of ["family", "severity", "text"]) if (query.has(name)) form.elements[name].value = query.get(name);
   }
 
   function follow() {
     const target = document.getElementById(location.hash.slice(1));
     if (!target || !target.matches(".finding, .group")) return;
     if (target.hidden) showAll();
-    if (target.matches(".finding")) target.open = true;
+    for (let part = target; part; part = part.parentElement) if (part.matches("details")) part.open = true;
     target.scrollIntoView();
   }
 
@@ -50,6 +94,7 @@
     event.target.textContent = open ? "Close all" : "Open all";
   });
   window.addEventListener("hashchange", follow);
+  recall();
   filter();
   follow();
 })();

@@ -93,6 +93,7 @@ class Service:
     extra_hosts: Mapping[str, Given] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     network_mode: str = ""
+    hostname: str = ""
 
     @property
     def repository(self) -> str:

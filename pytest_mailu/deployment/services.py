@@ -68,6 +68,7 @@ def _service(name: str, place: Place, keys: Keys, written: str) -> Service:
         extra_hosts=_table(keys, "extra_hosts"),
         profiles=tuple(str(profile) for profile in _givens(keys, "profiles")),
         network_mode=str(_given(keys, "network_mode") or ""),
+        hostname=str(_given(keys, "hostname") or ""),
     )
 
 

@@ -108,3 +108,16 @@ def test_files_that_are_named_may_stand_anywhere(tmp_path: Path, folder: Path) -
     deployment = read_deployment(Sources(compose=folder / "docker-compose.yml", env=env))
     assert deployment.value("DOMAIN") == "c.example"
     assert deployment.services["admin"].tag == "1.9"
+
+
+def test_a_file_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the answer of the system is put in place of it."""
+    usual = os.open
+
+    def refusing(path: Path, *flags: int) -> int:
+        if Path(path).name == "mailu.env":
+            raise PermissionError(13, "Permission denied", str(path))
+        return usual(path, *flags)
+
+    monkeypatch.setattr(os, "open", refusing)
+    assert "mailu.env cannot be read: permission denied" in refusal(folder).cause

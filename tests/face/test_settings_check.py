@@ -154,3 +154,11 @@ def test_the_plan_of_a_check_names_what_is_checked_and_starts_nothing(deployment
     assert done.status == pytest.ExitCode.OK
     assert "things in the files of the deployment, without a container" in done.out
     assert "sealed world" not in done.out
+
+
+def test_a_moving_tag_without_an_engine_says_what_to_add(deployment: Any) -> None:
+    deployment.write({"mailu/docker-compose.yml": COMPOSE.replace(":2.0.43", ":2.0")})
+    done = deployment.run(*CHECK, sides=(), DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "the tag 2.0 stands for many releases" in done.errors
+    assert "Add --mailu-from and the release, such as 2.0.43" in done.errors

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.deployment.checks.from_notice import about
 from pytest_mailu.deployment.model import Given, Mount, Place, Service
 from pytest_mailu.deployment.note import About, Edit, Note, shown
 from pytest_mailu.deployment.subject import Subject
@@ -20,6 +21,7 @@ def check(subject: Subject) -> Iterator[Note]:
         for mount in service.mounts:
             yield from _mount(subject, role, service, mount)
         yield from _restart(service)
+        yield from _hostname(subject, role, service)
         yield from _environment(subject, role, service)
         yield from _health(subject, role, service)
         yield from _labels(subject, role, service)
@@ -94,6 +96,19 @@ def _restart(service: Service) -> Iterator[Note]:
         remedy="Add the line to the service." if service.restart is None else "Change the line.",
         write="restart: always",
     ).broken(Outcome.ALTERED)
+
+
+def _hostname(subject: Subject, role: str, service: Service) -> Iterator[Note]:
+    """Rspamd's memory belongs to the host name, which Docker otherwise makes up anew for each container."""
+    notice = subject.catalogue.notice("compose/antispam-hostname")
+    if role == "antispam" and not service.hostname and subject.new in notice:
+        yield about(
+            notice,
+            id=f"compose/{service.name}/hostname",
+            title=f"{service.name} has no fixed host name",
+            place=service.place,
+            severity=Severity.MINOR,
+        ).broken(Outcome.ALTERED)
 
 
 def _environment(subject: Subject, role: str, service: Service) -> Iterator[Note]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,7 +78,10 @@ async def read_user_compose(path: Path, release: Release, compose: Compose) -> U
     core, binds = transform(model, release, path)
     shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
     configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
-    files = {name: read for name, mounts in binds.items() if (read := await asyncio.to_thread(_read, name, mounts))}
+    made = _made_by_the_engine(model["services"])
+    files = {
+        name: read for name, mounts in binds.items() if (read := await asyncio.to_thread(_read, name, mounts, made))
+    }
     secrets = _secrets(model["services"], files)
     return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files, secrets)
 
@@ -237,10 +241,21 @@ def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) ->
     return name
 
 
-def _read(service: str, mounts: Mapping[str, str]) -> dict[str, bytes]:
-    """The files under read-only mounts: path in the container → content. Blocking."""
+def _made_by_the_engine(services: Mapping[str, Any]) -> frozenset[str]:
+    """The folders that the engine makes, empty, where they are missing: those of mounts in the short syntax."""
+    mounts = [mount for service in services.values() for mount in service.get("volumes") or []]
+    return frozenset(m["source"] for m in mounts if (m.get("bind") or {}).get("create_host_path") and "source" in m)
+
+
+def _read(service: str, mounts: Mapping[str, str], made: frozenset[str] = frozenset()) -> dict[str, bytes]:
+    """The files under read-only mounts: path in the container → content. Blocking.
+
+    A folder of `made` that is missing has no files. Any other missing one raises UsageError.
+    """
     files: dict[str, bytes] = {}
     for target, source in mounts.items():
+        if source in made and not os.path.lexists(source):
+            continue
         read = read_tree(Path(source), f"mounted read-only in {service}")
         files |= {f"{target.rstrip('/')}/{path}" if path else target: content for path, content in read.items()}
     return files

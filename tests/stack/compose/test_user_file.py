@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.releases import Release
+from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import CONFIGURED, Compose, sealed
 from pytest_mailu.stack.compose.user_file import _read, image_for, read_user_compose, transform
 from pytest_mailu.stack.compose.user_folder import SIZE_LIMIT
@@ -157,6 +157,26 @@ def test_read_only_files_are_copied_up_to_a_limit(tmp_path: Path) -> None:
     single.write_bytes(bytes(SIZE_LIMIT + 1))
     with pytest.raises(UsageError, match="too big"):
         _read("front", {"/etc/one.cf": str(single)})
+
+
+DEPLOYMENTS = Path(__file__).parents[2] / "deployment" / "deployments"
+
+
+def test_a_missing_folder_of_overrides_is_an_empty_one_as_for_the_engine() -> None:
+    compose = asyncio.run(Compose.find({}))
+    read = asyncio.run(read_user_compose(DEPLOYMENTS / "20-plain" / "docker-compose.yml", NEW, compose))
+    assert not read.files
+
+
+def test_a_missing_folder_that_the_engine_would_not_make_is_refused(tmp_path: Path) -> None:
+    services: dict[str, Any] = {name: {"image": f"ghcr.io/mailu/{name}:2024.06"} for name in CORE_SERVICES}
+    services["front"]["volumes"] = [
+        {"type": "bind", "source": "./missing", "target": "/x", "read_only": True, "bind": {"create_host_path": False}}
+    ]
+    path = tmp_path / "compose.yml"
+    path.write_text(json.dumps({"services": services}))
+    with pytest.raises(UsageError, match=r"missing, mounted read-only in front, cannot be read"):
+        asyncio.run(read_user_compose(path, NEW, asyncio.run(Compose.find({}))))
 
 
 ELSEWHERE = "https://127.0.0.1:1/x/y.git", "oci://127.0.0.1:1/x/y:1"

@@ -104,7 +104,7 @@ class ReleaseSide:
         if self._plan.keep:
             proxy = f"stranger:{stack.world.proxy.token}@127.0.0.1:{stack.world.proxy.port}"
             self._notify(f"kept. Connect to it with: curl --socks5-hostname {proxy} smtp://front:25")
-            self._notify(f"kept. Remove it with: docker compose -p {stack.project.name} down -v -t 0")
+            self._notify(f"kept. Remove it with: pytest --mailu-sweep {self._session.labels.id}")
         else:
             await stack.down()
 

@@ -147,14 +147,16 @@ class _Judge:
         if not run or owner is None:
             skipped[f"{thing.name}, whose labels are broken (remove it by hand if you know it)"] = None
             return False
-        if labels.get(KEPT) == "yes":
-            return named and not self._beats(run)
         life = owner.liveness()
         if life is Liveness.ALIVE or (self._beats(run) and life is not Liveness.DEAD):
             if named:
                 skipped[f"{thing.name}: its run is alive (process {owner.pid} on {owner.host})"] = None
             return False
-        if life is Liveness.DEAD or named:
+        if named:
+            return True
+        if labels.get(KEPT) == "yes":
+            return False
+        if life is Liveness.DEAD:
             return True
         created = _seconds(labels.get(CREATED, ""))
         return self.choice.older is not None and 0 < created < self.now - self.choice.older

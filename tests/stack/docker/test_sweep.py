@@ -169,3 +169,12 @@ def test_kept_means_kept(engine: Engine, shelf: Shelf) -> None:
     sweep(engine)
     sweep(engine, Choice(older=1))
     assert shelf.names == {"kept"}
+
+
+def test_a_kept_stack_goes_by_its_id_as_soon_as_its_process_has_ended(engine: Engine, shelf: Shelf) -> None:
+    """Its last heartbeat is young then."""
+    run, labels = of(DEAD, keep=True)
+    shelf.put("containers", "kept", labels)
+    shelf.put("volumes", "beat", {**labels, BEAT: str(int(time.time()))})
+    assert sweep(engine, Choice(run=run))
+    assert shelf.names == set()

@@ -60,7 +60,8 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
         if overrides
         else "The service does not find its data and begins with an empty folder.",
         source=str(after.source),
-        severity=Severity.MAJOR,
+        # The scanner loads its signatures anew; nothing of the user's is in its folder.
+        severity=Severity.MINOR if role == "antivirus" else Severity.MAJOR,
         place=mount.place,
         cause=f"From {after.since} on, {service.name} reads {after.container}.{moved}",
         remedy="Change the line.",

@@ -1,26 +1,35 @@
-"""How bytes of a stranger are shown: never as control characters, never failing."""
+"""Text that somebody else wrote, as it is shown: printable, of limited length; never fails."""
 
 from __future__ import annotations
+
+TEXT_LIMIT = 4096
+"""Characters of one text of a server that are kept."""
+_DIGITS = 18
 
 
 def show(data: bytes | str, limit: int | None = None) -> str:
     """`data` as printable text: invalid UTF-8 as `\\xff`, control and other invisible characters escaped.
 
-    Line feeds stay, since replies of several lines are joined by them. At most `limit` characters are shown.
+    Line feeds stay, since replies of several lines are joined by them. With `limit`, at most so many characters are
+    shown; `…` stands where the text was cut.
     """
-    if isinstance(data, bytes):
-        head = data if limit is None else data[: 4 * limit]
-        text = head.decode("utf-8", "backslashreplace")
-    else:
-        text = data
+    head = data if limit is None else data[: 4 * limit]
+    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
     cut = text if limit is None else text[:limit]
-    shown = "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in cut)
-    return shown if len(cut) == len(text) else shown + "…"
+    shown = cut if cut.isprintable() else "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in cut)
+    if limit is None or (len(shown) <= limit and len(cut) == len(text) and len(head) == len(data)):
+        return shown
+    return shown[:limit] + "…"
 
 
 def show_line(data: bytes | str, limit: int | None = None) -> str:
     """Like `show`, but line feeds are escaped as well."""
     return show(data, limit).replace("\n", "\\n")
+
+
+def whole_number(text: str | bytes) -> int | None:
+    """A number of at most 18 ASCII digits; None for anything else, such as one of 5,000 digits."""
+    return int(text) if 0 < len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _escaped(character: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from html import unescape
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_mailu.core.endpoints import HTTPS_443, Endpoint
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.core.text import TEXT_LIMIT, show_line
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.probe.sessions import REPLY_SECONDS
@@ -20,6 +22,10 @@ from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 LOGIN = "/sso/login"
+LONGEST_PAGE = 1 << 20
+LONGEST_BOX = 4096
+MOST_BOXES = 10
+"""Characters of a page and of a box in it, and boxes, that are read."""
 SECONDS = 90.0
 """The timeout of behaviours that use the web site: `admin` has two threads, and `flask mailu` makes it slow."""
 
@@ -163,21 +169,43 @@ def said(reply: HttpReply) -> str:
         document = reply.json()
     except CannotAsk:
         return ""
-    return str(document.get("message", "")) if isinstance(document, dict) else ""
+    return show_line(str(document.get("message", "")), TEXT_LIMIT) if isinstance(document, dict) else ""
 
 
 def form(page: str) -> dict[str, str]:
     """The fields of a page's forms as a browser would send them unchanged."""
     found = _Fields()
-    found.feed(page)
+    try:
+        found.feed(page[:LONGEST_PAGE])
+    except Exception as error:  # HTMLParser's own, for markup that makes no sense
+        raise CannotAsk(f"a page whose forms cannot be read: {show_line(str(error), 80)}") from error
     return found.fields
 
 
 def flash(page: str) -> str:
     """The text of a page's message boxes, without markup."""
-    boxes = re.findall(r'(?s)<div class="alert[^>]*>(.*?)</div>', page)
-    words = (" ".join(unescape(re.sub(r"(?s)<button.*?</button>|<[^>]+>", " ", box)).split()) for box in boxes)
-    return "; ".join(filter(None, words))
+    words = (_text(box[:LONGEST_BOX]) for box in islice(_between(page, '<div class="alert', "</div>"), MOST_BOXES))
+    return show_line("; ".join(filter(None, words)), TEXT_LIMIT)
+
+
+def _between(text: str, begin: str, end: str) -> Iterator[str]:
+    """What stands between the two, from left to right; each character is looked at a fixed number of times."""
+    stop = 0
+    while (start := text.find(begin, stop)) >= 0 and (stop := text.find(end, start)) >= 0:
+        yield text[start + len(begin) : stop]
+
+
+def _text(box: str) -> str:
+    inside = box.partition(">")[2]
+    return " ".join(unescape(_without(_without(inside, "<button", "</button>"), "<", ">")).split())
+
+
+def _without(text: str, begin: str, end: str) -> str:
+    kept, position = [], 0
+    while (start := text.find(begin, position)) >= 0 and (stop := text.find(end, start)) >= 0:
+        kept.append(text[position:start])
+        position = stop + len(end)
+    return " ".join([*kept, text[position:]])
 
 
 class _Fields(HTMLParser):

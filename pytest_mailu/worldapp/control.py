@@ -3,7 +3,7 @@
 | `do` | takes | gives |
 |---|---|---|
 | `ping` | | `last` (a mark for `since`), `ports` |
-| `arrivals` | conditions (below), `count`, `wait` in seconds | `arrivals`, `complete` |
+| `arrivals` | conditions (below), `count`, `wait` in seconds | `arrivals`, `complete`, `dropped` (too many to keep) |
 | `script` | a rule (see `scripts.Rule`) | `id` |
 | `unscript` | `id` | `found` |
 | `records` | `replace`: records, `remove`: `[name, type]` pairs | `records`: all of them afterwards |
@@ -67,7 +67,7 @@ class Control:
     async def _do_arrivals(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         count = int(request.get("count", 1))
         arrivals = await self._journal.wait(request, count, min(float(request.get("wait") or 0), _MAX_WAIT))
-        return {"arrivals": arrivals, "complete": len(arrivals) >= count}
+        return {"arrivals": arrivals, "complete": len(arrivals) >= count, "dropped": self._journal.dropped}
 
     async def _do_script(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         return {"id": self._scripts.add({name: value for name, value in request.items() if name != "do"})}

@@ -37,6 +37,8 @@ log = logging.getLogger("world.dns")
 _PLAIN_LIMIT = 512
 _IDLE_SECONDS = 30.0
 _NEGATIVE_SECONDS = 5
+_MOST_QUERIES = 20_000
+"""Questions that are remembered; then the oldest go."""
 
 
 def _mx(value: str) -> Any:

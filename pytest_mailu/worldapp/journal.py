@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-_MESSAGE_ID = re.compile(rb"^message-id:\s*<?([^>\s]+)", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t\r\n]{0,100}<?([^>\s]{1,998})", re.IGNORECASE | re.MULTILINE)
+_LONGEST_HEADER = 256 * 1024
+MOST_ENTRIES = 10_000
+MOST_BYTES = 256 * 1024 * 1024
+"""Entries and bytes of content that are kept; then the oldest go, and are counted."""
+MOST_ANSWERED = 64 * 1024 * 1024
+"""Bytes of content in one answer; the entries that do not fit are left out, and the answer says so."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,15 @@ class Entry:
     time: float = field(default_factory=time.time)
 
     @property
+    def size(self) -> int:
+        """Bytes that the entry takes, about."""
+        addresses = sum(len(to) + sum(map(len, params)) for to, params in self.recipients)
+        return len(self.content or b"") + addresses + len(self.sender) + sum(map(len, self.sender_params))
+
+    @property
     def message_id(self) -> str:
         """The Message-ID of the content without its angle brackets, or ""."""
-        header, _, _ = (self.content or b"").partition(b"\r\n\r\n")
+        header, _, _ = (self.content or b"")[:_LONGEST_HEADER].partition(b"\r\n\r\n")
         found = _MESSAGE_ID.search(header)
         return found.group(1).decode("utf-8", "replace") if found else ""
 
@@ -76,11 +88,16 @@ def _like(address: str, pattern: Any) -> bool:
 
 
 class Journal:
-    """The entries, and a way to wait for more. Numbers start at 1 and are never used twice."""
+    """The entries, and a way to wait for more. Numbers start at 1 and are never used twice.
+
+    `dropped` counts the entries that had to go because there were too many.
+    """
 
     def __init__(self) -> None:
         self._entries: Dict[int, Entry] = {}
         self._last = 0
+        self._bytes = 0
+        self.dropped = 0
         self._changed = asyncio.Condition()
 
     async def add(self, entry: Entry) -> None:
@@ -88,6 +105,10 @@ class Journal:
         async with self._changed:
             self._last += 1
             self._entries[self._last] = entry
+            self._bytes += entry.size
+            while len(self._entries) > MOST_ENTRIES or self._bytes > MOST_BYTES:
+                self._bytes -= self._entries.pop(next(iter(self._entries))).size
+                self.dropped += 1
             self._changed.notify_all()
 
     async def wait(self, wanted: Mapping[str, Any], count: int, seconds: float) -> List[Dict[str, Any]]:
@@ -104,7 +125,14 @@ class Journal:
         if len(found()) < count and seconds > 0:
             with suppress(asyncio.TimeoutError):  # the caller sees by their number that these are not all
                 await asyncio.wait_for(enough(), seconds)
-        return [self._entries[number].as_json(number) for number in found()]
+        answer: List[Dict[str, Any]] = []
+        left = MOST_ANSWERED
+        for number in found():
+            left -= self._entries[number].size
+            if left < 0 and answer:
+                break
+            answer.append(self._entries[number].as_json(number))
+        return answer
 
     @property
     def last(self) -> int:

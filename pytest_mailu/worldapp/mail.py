@@ -21,6 +21,8 @@ from .plan import Listener, Plan
 from .scripts import USUAL, Scripts, Verdict
 
 log = logging.getLogger("world.mail")
+_MOST_RECIPIENTS = 1000
+"""Of one message (RFC 5321 section 4.5.3.1.10)."""
 _OWN_PARAMETERS = ("RET", "ENVID", "AUTH", "NOTIFY", "ORCPT")
 """Parameters of MAIL and RCPT (RFC 3461, RFC 4954 section 5) that aiosmtpd would answer with 555."""
 
@@ -104,6 +106,8 @@ class Handler:
     ) -> str:
         """Stage `rcpt`."""
         transaction: _Transaction = envelope.transaction  # type: ignore[attr-defined]
+        if len(transaction.recipients) >= _MOST_RECIPIENTS:
+            return "452 4.5.3 too many recipients"
         transaction = transaction.to(address, server.parameters)
         verdict = await _in_time(self._scripts.verdict("rcpt", self._name, transaction.sender, address))
         if _turned_away(verdict):

@@ -19,6 +19,7 @@ from typing import Counter as Count
 STAGES = ("mail", "rcpt", "data")
 _ORDER = re.compile(r"(rcpt|data|greylist|delay)-(\d{1,3})(?:[-+].*)?$")
 _MAX_DELAY = 600.0
+_MOST_TRIES = 10_000
 
 
 class ScriptError(ValueError):
@@ -119,6 +120,8 @@ class Scripts:
         if verb == "delay" and stage == "rcpt":
             return Verdict(delay=min(float(number), _MAX_DELAY))
         if verb == "greylist" and stage == "rcpt":
+            if len(self._tries) >= _MOST_TRIES:
+                self._tries.clear()
             self._tries[recipient.lower()] += 1
             if self._tries[recipient.lower()] <= number:
                 return Verdict("451 4.7.1 come back later, by order of the address")

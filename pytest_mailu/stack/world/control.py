@@ -16,7 +16,7 @@ from pytest_mailu.stack.world.zones import DnsRecord
 from pytest_mailu.wire.transport.connector import SocksConnector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-_ANSWER_LIMIT = 1 << 30
+_ANSWER_LIMIT = 1 << 28
 """Longest answer in bytes: a whole mailbox of large messages may come in one line."""
 
 
@@ -106,6 +106,8 @@ class World:
         conditions = {"message_id": message_id, "recipient": recipient, "sender": sender, "token": token}
         request = {"listener": listener, "accepted": accepted, "since": since, "count": count, "wait": wait}
         answer = await self._ask({"do": "arrivals", **conditions, **request}, wait)
+        if answer["dropped"] and not answer["complete"]:
+            raise CannotAsk(f"the world's journal was full: {answer['dropped']} of the oldest messages are gone")
         return [Arrival.read(document) for document in answer["arrivals"]]
 
     async def script(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-import httpcore
 import httpx
 
 from pytest_mailu.core.endpoints import Tls
@@ -24,6 +23,12 @@ from pytest_mailu.wire.transport.transcript import Transcript
 
 MAX_BODY = 4 * MIB
 MAX_REDIRECTS = 10
+LONGEST_HEADER = 16_384
+"""Characters of one header that are kept; all headers of an answer have 100 KiB (h11)."""
+LONGEST_COOKIE = 4096
+"""Bytes that browsers take (RFC 6265 section 6.1)."""
+DEEPEST = 50
+"""Objects and lists in one another in a JSON answer."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEEP_METHOD = {307, 308}
 
@@ -67,7 +72,7 @@ class HttpReply:
     def json(self) -> Any:
         """The body as JSON. Raises `CannotAsk` when it is none."""
         try:
-            return json_module.loads(self.body)
+            return _not_too_deep(json_module.loads(self.body))
         except (ValueError, RecursionError) as error:
             raise CannotAsk(f"the answer of {self.url} is not JSON: {show_line(self.body, 60)!r}") from error
 
@@ -76,7 +81,7 @@ class HttpReply:
         """The cookies that this answer sets: attributes by name, values left out since they are secrets."""
         found: dict[str, dict[str, str]] = {}
         for key, value in self.headers:
-            if key != "set-cookie":
+            if key != "set-cookie" or len(value) > LONGEST_COOKIE:
                 continue
             jar = SimpleCookie()
             try:
@@ -205,10 +210,15 @@ class HttpSession:
             if self._transport.heard:
                 raise CannotAsk(f"half an answer, then nothing more within {seconds:g} s") from None
             raise NotServed(Outcome.UNANSWERED, Stage.COMMAND) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpx.HTTPError, OSError, ValueError) as error:
+        except (NotServed, CannotAsk):
+            raise
+        except Exception as error:  # httpcore's, httpx's, h11's, and those of the cookie jar
             reason = show_line(str(error) or type(error).__name__, 120)
             raise CannotAsk(f"not an HTTP answer to {request.method} {request.url}: {reason}") from error
-        headers = tuple((show_line(key).lower(), show_line(value)) for key, value in response.headers.raw)
+        headers = tuple(
+            (show_line(key, LONGEST_HEADER).lower(), show_line(value, LONGEST_HEADER))
+            for key, value in response.headers.raw
+        )
         reply = HttpReply(response.status_code, str(request.url), headers, body, chain)
         self.transcript.server(f"{reply.status} {reply.header('location')} ({len(body)} bytes)")
         return reply
@@ -221,3 +231,19 @@ async def _body(response: httpx.Response) -> bytes:
         if len(body) > MAX_BODY:
             raise CannotAsk(f"an answer of more than {MAX_BODY} bytes")
     return bytes(body)
+
+
+def _not_too_deep(document: Any) -> Any:
+    """The document itself; raises ValueError for objects and lists nested too deep."""
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError(f"nested more than {DEEPEST} deep")
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return document

@@ -15,6 +15,10 @@ from pytest_mailu.wire.transport.sasl import Mechanism, responses
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.transcript import MASK
 
+LONGEST_LIST = 16_384
+"""Characters of a list of capabilities that are kept."""
+MOST_NEWS = 1000
+"""Responses that are kept while idling."""
 _LATER = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 _NOT_THE_CREDENTIALS = {"PRIVACYREQUIRED", "ENCRYPTIONNEEDED"}
 
@@ -151,7 +155,7 @@ class ImapConnection(LineSession):
 
     def _learn(self, reply: ImapReply) -> bool:
         """Take capabilities from wherever the reply has them (section 7.2.2)."""
-        lists = [reply.code] + [show_line(response.line) for response in reply.named("CAPABILITY")]
+        lists = [reply.code] + [show_line(response.line, LONGEST_LIST) for response in reply.named("CAPABILITY")]
         for words in (one.upper().split() for one in reversed(lists)):
             if words[:1] == ["CAPABILITY"]:
                 self.offered = tuple(words[1:])
@@ -206,6 +210,8 @@ class Idle:
                 raise CannotAsk(f"not an answer to IDLE: {show_line(tag + b' ' + Untagged(chunks).line, 80)!r}")
             response = Untagged(chunks)
             self.heard.append(response)
+            if len(self.heard) > MOST_NEWS:
+                raise CannotAsk(f"more than {MOST_NEWS} responses to IDLE")
             if response.word in words:
                 return response
         return None

@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from imapclient import response_parser  # type: ignore[import-untyped]
-from imapclient.exceptions import ProtocolError  # type: ignore[import-untyped]
 
 from pytest_mailu.core.model import Reply
-from pytest_mailu.core.text import show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show_line
 from pytest_mailu.wire.transport.errors import CannotAsk
 from pytest_mailu.wire.transport.stream import LineStream
 
 Chunk = bytes | tuple[bytes, bytes]
 """A piece of a response: a line, or a line that ends in `{n}` with the literal of n bytes that follows it."""
 
+_BRACKET = re.compile(rb"[()]")
 _LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
 _STATE = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?:\s+|$)(?:\[([^\]\r\n]*)\]\s*)?(.*)", re.IGNORECASE | re.DOTALL)
-_NUMBERED = re.compile(rb"(\d+) +([A-Za-z]+)")
+_NUMBERED = re.compile(rb"(\d{1,10}) {1,8}([A-Za-z]{1,40})")
+_LONGEST_WORD = 40
+_DEEPEST = 32
+"""Lists in lists that are taken apart; imapclient's parser and ours call themselves for each level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Untagged:
     def word(self) -> str:
         """Its name in upper case: `CAPABILITY`, `EXISTS`, `FETCH` …"""
         match = _NUMBERED.match(self.head)
-        return show_line(match[2] if match else self.head.partition(b" ")[0]).upper()
+        return show_line(match[2] if match else self.head[:_LONGEST_WORD].partition(b" ")[0]).upper()
 
     @property
     def number(self) -> int | None:
@@ -94,10 +97,11 @@ async def read_response(stream: LineStream) -> tuple[bytes, tuple[Chunk, ...]]:
 
 def state(chunks: tuple[Chunk, ...], untagged: Iterable[Untagged] = ()) -> ImapReply | None:
     """The response as a status (section 7.1), or None when it is another."""
-    match = _STATE.fullmatch(Untagged(chunks).line)
+    match = _STATE.fullmatch(Untagged(chunks).line) if len(chunks) == 1 or _STATE.match(Untagged(chunks).head) else None
     if match is None:
         return None
-    return ImapReply(match[1].decode().upper(), show_line(match[2] or b""), show_line(match[3]), tuple(untagged))
+    code, text = show_line(match[2] or b"", TEXT_LIMIT), show_line(match[3], TEXT_LIMIT)
+    return ImapReply(match[1].decode().upper(), code, text, tuple(untagged))
 
 
 def fetched(responses: Iterable[Untagged]) -> dict[int, dict[str, Any]]:
@@ -109,8 +113,9 @@ def fetched(responses: Iterable[Untagged]) -> dict[int, dict[str, Any]]:
     if not chunks:
         return {}
     try:
+        _check_depth(chunks)
         found = response_parser.parse_fetch_response(chunks, normalise_times=False)
-    except (ProtocolError, ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
+    except Exception as error:  # whatever a foreign parser makes of foreign data
         raise CannotAsk(f"a FETCH response that cannot be parsed: {show_line(str(error), 80)}") from error
     return {uid: {_key(name): _value(name, value) for name, value in items.items()} for uid, items in found.items()}
 
@@ -122,7 +127,7 @@ def quoted(text: str) -> str:
 
 def text_of(value: object) -> str:
     """An atom or string as text."""
-    return show_line(value) if isinstance(value, bytes) else str(value)
+    return show_line(value if isinstance(value, bytes) else str(value), TEXT_LIMIT)
 
 
 def _without_word(response: Untagged) -> list[Chunk]:
@@ -135,13 +140,25 @@ def _without_word(response: Untagged) -> list[Chunk]:
 
 def _parse(chunks: tuple[Chunk, ...]) -> tuple[Any, ...]:
     try:
+        _check_depth(chunks)
         return tuple(response_parser.parse_response(list(chunks)))
-    except (ProtocolError, ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
+    except Exception as error:  # whatever a foreign parser makes of foreign data
         raise CannotAsk(f"a response that cannot be parsed: {show_line(str(error), 80)}") from error
 
 
+def _check_depth(chunks: Iterable[Chunk]) -> None:
+    """Raise ValueError for lists nested too deep; brackets in quoted strings count, which no server's reply minds."""
+    depth = deepest = 0
+    for chunk in chunks:
+        for byte in _BRACKET.findall(chunk if isinstance(chunk, bytes) else chunk[0]):
+            depth += 1 if byte == b"(" else -1
+            deepest = max(deepest, depth)
+    if deepest > _DEEPEST:
+        raise ValueError(f"lists nested {deepest} deep")
+
+
 def _key(name: bytes) -> str:
-    return show_line(name)
+    return show_line(name, TEXT_LIMIT)
 
 
 def _value(name: bytes, value: Any) -> Any:

@@ -9,12 +9,13 @@ from typing import Any
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
-from pytest_mailu.core.text import show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show_line, whole_number
 from pytest_mailu.wire.imap.connection import ImapConnection
 from pytest_mailu.wire.imap.reply import ImapReply, Untagged, fetched, quoted, text_of
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 LONGEST_PAUSE = 2.0
+_MOST_FLAGS = 100
 
 _State = dict[str, int] | None
 
@@ -96,7 +97,7 @@ class ImapSession(ImapConnection):
         """APPEND; gives the new UID where the server tells it (APPENDUID, RFC 4315)."""
         reply = await self.do(f"APPEND {_mailbox(folder)} ({' '.join(flags)}) ", message)
         words = reply.code.split()
-        return int(words[2]) if len(words) == 3 and words[0].upper() == "APPENDUID" and words[2].isdecimal() else None
+        return whole_number(words[2]) if len(words) == 3 and words[0].upper() == "APPENDUID" else None
 
     async def search(self, criteria: str, *literals: str | bytes) -> list[int]:
         """UID SEARCH, sorted by UID."""
@@ -161,7 +162,11 @@ class ImapSession(ImapConnection):
         for response in (await self.do(f"GETQUOTAROOT {_mailbox(folder)}")).named("QUOTA"):
             resources = _item(response, 2)
             triples = zip(*[iter(resources if isinstance(resources, tuple) else ())] * 3, strict=False)
-            roots[text_of(_item(response, 1))] = {text_of(name): (usage, limit) for name, usage, limit in triples}
+            roots[text_of(_item(response, 1))] = {
+                text_of(name): (usage, limit)
+                for name, usage, limit in triples
+                if isinstance(usage, int) and isinstance(limit, int)
+            }
         return roots
 
     async def wait_for_message(
@@ -254,8 +259,8 @@ def _folders(reply: ImapReply, word: str) -> list[Folder]:
 
 def _name(value: Any) -> str:
     try:
-        return show_line(str(imap_utf7.decode(value if isinstance(value, bytes) else str(value).encode())))
-    except ValueError:
+        return show_line(str(imap_utf7.decode(value if isinstance(value, bytes) else str(value).encode())), TEXT_LIMIT)
+    except (ValueError, IndexError):
         # Not modified UTF-7: shown as it came.
         return text_of(value)
 
@@ -264,20 +269,21 @@ def _code_facts(line: str) -> dict[str, Any]:
     """UIDVALIDITY, UIDNEXT and PERMANENTFLAGS out of `OK [UIDNEXT 4] …`."""
     code = line.partition("[")[2].partition("]")[0]
     name, _, value = code.partition(" ")
-    if name.upper() in ("UIDVALIDITY", "UIDNEXT") and value.isdecimal():
-        return {name.lower(): int(value)}
+    number = whole_number(value)
+    if name.upper() in ("UIDVALIDITY", "UIDNEXT") and number is not None:
+        return {name.lower(): number}
     if name.upper() == "PERMANENTFLAGS":
-        return {"permanentflags": tuple(sorted(value.strip("()").split()))}
+        return {"permanentflags": tuple(sorted(value.strip("()").split()[:_MOST_FLAGS]))}
     return {}
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    return tuple(sorted(text_of(word) for word in value)) if isinstance(value, tuple) else ()
+    return tuple(sorted(text_of(word) for word in value[:_MOST_FLAGS])) if isinstance(value, tuple) else ()
 
 
 def _figures(status: Untagged) -> dict[str, int]:
     """What a STATUS response says, by item."""
-    return {text_of(key).upper(): value for key, value in _pairs(_item(status, 2)).items()}
+    return {text_of(key).upper(): value for key, value in _pairs(_item(status, 2)).items() if isinstance(value, int)}
 
 
 def _numbers(values: Sequence[Any]) -> list[int]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.core.text import show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show_line, whole_number
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.line_session import LineSession
 from pytest_mailu.wire.transport.reader import MIB, Limits
@@ -17,6 +17,10 @@ from pytest_mailu.wire.transport.transcript import MASK
 _STATUS = re.compile(rb"(\+OK|-ERR)(?: +\[([A-Z0-9/_-]+)\])?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
 _LATER = {"SYS/TEMP", "IN-USE", "LOGIN-DELAY"}
 GO_ON = "+"
+MOST_LISTED = 10_000
+"""Lines of a list (CAPA, LIST, UIDL)."""
+LONGEST_ENTRY = 1000
+"""Characters of one of them that are kept."""
 LIMITS = Limits(line=MIB, reply=64 * MIB, lines=4_000_000)
 """A message comes line by line, and may be as large as Mailu takes them (MESSAGE_SIZE_LIMIT, 50 MB)."""
 
@@ -48,19 +52,21 @@ class Pop3Session(LineSession):
         self.capabilities: dict[str, dict[str, str]] = {}
         self.offered: dict[str, str] = {}
 
-    async def command(self, line: str, *, multi: bool = False, stage: Stage = Stage.COMMAND) -> Pop3Reply:
+    async def command(
+        self, line: str, *, multi: bool = False, stage: Stage = Stage.COMMAND, most: int = MOST_LISTED
+    ) -> Pop3Reply:
         """Send one line and give the reply, whatever it says; `multi` where +OK is followed by lines up to a dot."""
         await self.stream.send(line.encode() + b"\r\n")
-        return await self._read(stage, multi=multi)
+        return await self._read(stage, multi=multi, most=most)
 
-    async def do(self, line: str, *, multi: bool = False) -> Pop3Reply:
+    async def do(self, line: str, *, multi: bool = False, most: int = MOST_LISTED) -> Pop3Reply:
         """Like `command`, but -ERR raises `NotServed(REFUSED, COMMAND)`."""
-        return expect_ok(await self.command(line, multi=multi), Stage.COMMAND)
+        return expect_ok(await self.command(line, multi=multi, most=most), Stage.COMMAND)
 
     async def capa(self) -> dict[str, str]:
         """CAPA (RFC 2449); empty where the server does not know it."""
         answer = await self.command("CAPA", multi=True)
-        lines = [show_line(line).partition(" ") for line in answer.lines]
+        lines = [show_line(line, LONGEST_ENTRY).partition(" ") for line in answer.lines]
         self.offered = {name.upper(): arguments for name, _, arguments in lines}
         self.capabilities[self._phase] = self.offered
         return self.offered
@@ -112,14 +118,16 @@ class Pop3Session(LineSession):
 
     async def stat(self) -> tuple[int, int]:
         """STAT: number of messages, bytes."""
-        words = (await self.do("STAT")).reply.text.split()
-        if len(words) < 2 or not (words[0].isdecimal() and words[1].isdecimal()):
-            raise CannotAsk("an answer to STAT that means nothing")
-        return int(words[0]), int(words[1])
+        numbers = [whole_number(word) for word in (await self.do("STAT")).reply.text.split()[:2]]
+        match numbers:
+            case [int(count), int(size)]:
+                return count, size
+        raise CannotAsk("an answer to STAT that means nothing")
 
     async def list(self) -> dict[int, int]:
         """LIST: bytes by message number."""
-        return {number: int(size) for number, size in _numbered(await self.do("LIST", multi=True)) if size.isdecimal()}
+        sizes = {number: whole_number(size) for number, size in _numbered(await self.do("LIST", multi=True))}
+        return {number: size for number, size in sizes.items() if size is not None}
 
     async def uidl(self) -> dict[int, str]:
         """UIDL: unique id by message number."""
@@ -127,11 +135,11 @@ class Pop3Session(LineSession):
 
     async def retr(self, number: int) -> bytes:
         """RETR: the message, lines ending in CRLF."""
-        return b"".join(line + b"\r\n" for line in (await self.do(f"RETR {number}", multi=True)).lines)
+        return _message(await self.do(f"RETR {number}", multi=True, most=LIMITS.lines))
 
     async def top(self, number: int, lines: int = 0) -> bytes:
         """TOP: the header and so many lines of the body."""
-        return b"".join(line + b"\r\n" for line in (await self.do(f"TOP {number} {lines}", multi=True)).lines)
+        return _message(await self.do(f"TOP {number} {lines}", multi=True, most=LIMITS.lines))
 
     async def dele(self, number: int) -> Reply:
         """DELE; takes effect with QUIT."""
@@ -146,18 +154,21 @@ class Pop3Session(LineSession):
         self._over = True
         return (await self.command("QUIT")).reply
 
-    async def _read(self, stage: Stage, *, multi: bool = False) -> Pop3Reply:
+    async def _read(self, stage: Stage, *, multi: bool = False, most: int = MOST_LISTED) -> Pop3Reply:
         lines: list[bytes] = []
         async with self.stream.reply(stage):
             first = await self.stream.line()
             if stage is Stage.AUTH and (first == b"+" or first.startswith(b"+ ")):
-                return Pop3Reply(Reply(GO_ON, "", show_line(first[2:])))
+                return Pop3Reply(Reply(GO_ON, "", show_line(first[2:], TEXT_LIMIT)))
             match = _STATUS.fullmatch(first)
             if match is None:
                 raise CannotAsk(f"not a POP3 reply: {show_line(first, 80)!r}")
-            reply = Reply(match[1].decode().upper(), show_line(match[2] or b""), show_line(match[3] or b""))
+            enhanced, text = (show_line(part or b"", TEXT_LIMIT) for part in match.groups()[1:])
+            reply = Reply(match[1].decode().upper(), enhanced, text)
             while multi and reply.code == "+OK" and (line := await self.stream.line()) != b".":
                 lines.append(line[1:] if line.startswith(b".") else line)
+                if len(lines) > most:
+                    raise CannotAsk(f"a list of more than {most} lines")
         return Pop3Reply(reply, tuple(lines))
 
     async def _logged_in(self, answer: Pop3Reply) -> Reply:
@@ -186,6 +197,11 @@ def expect_ok(answer: Pop3Reply, stage: Stage) -> Pop3Reply:
     raise NotServed(Outcome.DEFERRED if answer.reply.enhanced.upper() in _LATER else outcome, stage, answer.reply)
 
 
+def _message(answer: Pop3Reply) -> bytes:
+    return b"".join(line + b"\r\n" for line in answer.lines)
+
+
 def _numbered(answer: Pop3Reply) -> list[tuple[int, str]]:
-    pairs = [show_line(line).partition(" ") for line in answer.lines]
-    return [(int(number), rest.strip()) for number, _, rest in pairs if number.isdecimal()]
+    pairs = [show_line(line, LONGEST_ENTRY).partition(" ") for line in answer.lines]
+    numbers = [(whole_number(number), rest.strip()) for number, _, rest in pairs]
+    return [(number, rest) for number, rest in numbers if number is not None]

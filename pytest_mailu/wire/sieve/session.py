@@ -6,21 +6,22 @@ import re
 from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.core.text import show, show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show, show_line
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.line_session import LineSession
-from pytest_mailu.wire.transport.reader import MIB, Limits
+from pytest_mailu.wire.transport.reader import KIB, MIB, Limits
 from pytest_mailu.wire.transport.sasl import Mechanism, responses
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.transcript import MASK
 
 _STATUS = re.compile(rb"(OK|NO|BYE)(?: +\(([^)]*)\))?(?: +(.*)|)", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(rb"\{(\d{1,9})\+?\}$")
-_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|[^\s"]+', re.DOTALL)
+_WORD = re.compile(rb'"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"|(?P<open>")|(?P<atom>[^\s"]++)', re.DOTALL)
+"""Possessive, so that a quote that is never closed is looked at once; behind it nothing can be read."""
 _LATER = {"TRYLATER"}
 _NOT_THE_CREDENTIALS = {"ENCRYPT-NEEDED"}
 
-LIMITS = Limits(line=MIB, reply=8 * MIB)
+LIMITS = Limits(line=64 * KIB, reply=8 * MIB, lines=1000)
 
 Words = tuple[bytes, ...]
 
@@ -116,7 +117,9 @@ class SieveSession(LineSession):
     async def listscripts(self) -> dict[str, bool]:
         """LISTSCRIPTS: whether it is the active one, by name."""
         answer = await self.do("LISTSCRIPTS")
-        return {show_line(words[0]): b"ACTIVE" in map(bytes.upper, words[1:]) for words in answer.lines if words}
+        return {
+            show_line(words[0], TEXT_LIMIT): b"ACTIVE" in map(bytes.upper, words[1:]) for words in answer.lines if words
+        }
 
     async def setactive(self, name: str) -> Reply:
         """SETACTIVE; an empty name makes none active."""
@@ -154,18 +157,19 @@ class SieveSession(LineSession):
 
     async def _line(self) -> bytes:
         """A line with its literals put in as quoted strings."""
-        whole = b""
+        pieces = []
         line = await self.stream.line()
         while match := _LITERAL.search(line):
             literal = await self.stream.exactly(int(match[1]))
-            whole += line[: match.start()] + b'"' + literal.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+            quoted = literal.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+            pieces += [line[: match.start()], b'"', quoted, b'"']
             line = await self.stream.line()
-        return whole + line
+        return b"".join([*pieces, line])
 
     def _learn(self, answer: SieveReply, stage: Stage) -> Reply:
         expect_ok(answer, stage)
         self.offered = {
-            show_line(words[0]).upper(): show_line(words[1]) if len(words) > 1 else ""
+            show_line(words[0], TEXT_LIMIT).upper(): show_line(words[1], TEXT_LIMIT) if len(words) > 1 else ""
             for words in answer.lines
             if words
         }
@@ -213,8 +217,8 @@ def _status(line: bytes, lines: list[Words]) -> SieveReply | None:
         text = _words(match[3] or b"")
         reply = Reply(
             match[1].decode().upper(),
-            show_line(match[2] or b""),
-            show(text[-1].replace(b"\r\n", b"\n") if text else b""),
+            show_line(match[2] or b"", TEXT_LIMIT),
+            show(text[-1].replace(b"\r\n", b"\n") if text else b"", TEXT_LIMIT),
         )
         return SieveReply(reply, tuple(lines))
     if not line.startswith(b'"'):
@@ -223,8 +227,11 @@ def _status(line: bytes, lines: list[Words]) -> SieveReply | None:
 
 
 def _words(line: bytes) -> Words:
-    """The quoted strings and atoms of a line."""
-    return tuple(
-        re.sub(rb"\\(.)", rb"\1", match[1], flags=re.DOTALL) if match[1] is not None else match[0]
-        for match in _WORD.finditer(line)
-    )
+    """The quoted strings and atoms of a line, up to a quote that is not closed."""
+    words = []
+    for match in _WORD.finditer(line):
+        if match["open"] is not None:
+            break
+        quoted = match["quoted"]
+        words.append(match["atom"] if quoted is None else re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL))
+    return tuple(words)

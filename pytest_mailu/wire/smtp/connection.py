@@ -24,7 +24,7 @@ class SmtpConnection(LineSession):
     calls itself in EHLO; with `hello=False` opening sends no EHLO, unless STARTTLS needs one.
     """
 
-    limits = Limits(line=16 * KIB, reply=256 * KIB)
+    limits = Limits(line=16 * KIB, reply=256 * KIB, lines=1000)
 
     def __init__(self, stream: LineStream, *, name: str = CLIENT_NAME, hello: bool = True) -> None:
         super().__init__(stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.core.text import show, show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show, show_line
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 
@@ -68,9 +68,9 @@ def _refusal(reply: Reply, stage: Stage) -> Outcome:
 
 
 def _reply(code: str, texts: list[bytes]) -> Reply:
-    lines = [show_line(text) for text in texts]
+    lines = [show_line(text, TEXT_LIMIT) for text in texts]
     match = _ENHANCED.match(lines[0])
-    if match is None or match[1] != code[0]:
-        return Reply(code, "", show("\n".join(lines)))
-    enhanced = match[0]
-    return Reply(code, enhanced, "\n".join(line.removeprefix(enhanced).lstrip(" ") for line in lines))
+    enhanced = match[0] if match is not None and match[1] == code[0] else ""
+    if enhanced:
+        lines = [line.removeprefix(enhanced).lstrip(" ") for line in lines]
+    return Reply(code, enhanced, show("\n".join(lines), TEXT_LIMIT))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from cryptography import x509
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from pytest_mailu.core.endpoints import Protocol, Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
-from pytest_mailu.core.text import show_line
+from pytest_mailu.core.text import TEXT_LIMIT, show_line
 from pytest_mailu.wire.tls.plain_session import plain_session
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
@@ -29,6 +30,10 @@ PROBES = {
     Protocol.HTTP: b"HEAD / HTTP/1.0\r\n\r\n",
 }
 """Commands that a server answers under TLS before a login."""
+
+
+MOST_NAMES = 100
+"""Names of a certificate that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +188,9 @@ def _facts(tls: ssl.SSLObject, resumed: bool | None) -> TlsFacts:
     try:
         certificates = [x509.load_der_x509_certificate(one) for one in _chain(tls) or [der]]
         leaf = _certificate(certificates[0])
-        chain = tuple(show_line(one.subject.rfc4514_string()) for one in certificates)
-    except ValueError as error:
-        raise CannotAsk(f"a certificate that cannot be read: {error}") from error
+        chain = tuple(show_line(one.subject.rfc4514_string(), TEXT_LIMIT) for one in certificates)
+    except Exception as error:  # cryptography has many for a certificate that is not well-formed
+        raise CannotAsk(f"a certificate that cannot be read: {show_line(str(error), 200)}") from error
     cipher = _cipher(tls)
     return TlsFacts(
         version=tls.version() or "",
@@ -211,14 +216,14 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
 def _certificate(certificate: x509.Certificate) -> Certificate:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = tuple(sorted(show_line(str(name.value)) for name in extension))
+        names = tuple(sorted(show_line(str(name.value), TEXT_LIMIT) for name in islice(extension, MOST_NAMES)))
     except x509.ExtensionNotFound:
         names = ()
     kind, bits = _key(certificate)
     return Certificate(
-        subject=show_line(certificate.subject.rfc4514_string()),
+        subject=show_line(certificate.subject.rfc4514_string(), TEXT_LIMIT),
         names=names,
-        issuer=show_line(certificate.issuer.rfc4514_string()),
+        issuer=show_line(certificate.issuer.rfc4514_string(), TEXT_LIMIT),
         key=kind,
         key_bits=bits,
         not_after=certificate.not_valid_after_utc.isoformat(),

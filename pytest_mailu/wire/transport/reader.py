@@ -18,11 +18,15 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a server may say: bytes in one line, bytes and lines in one reply."""
+    """How much a server may say: bytes in one line, bytes and lines in one reply, `text` bytes in all of its lines.
+
+    What is no line is a literal. `text` None means as much as the reply.
+    """
 
     line: int
     reply: int
-    lines: int = 100_000
+    lines: int = 20_000
+    text: int | None = None
 
 
 class Inbox:
@@ -38,11 +42,12 @@ class Inbox:
         self._pending = bytearray()
         self._taken = 0
         self._lines = 0
+        self._text = 0
 
     @asynccontextmanager
     async def reply(self, stage: Stage, seconds: float) -> AsyncIterator[None]:
         """The bounds of one reply: all of it has to be here within `seconds`, and to be no larger than allowed."""
-        self._taken = self._lines = 0
+        self._taken = self._lines = self._text = 0
         try:
             async with asyncio.timeout(seconds):
                 yield
@@ -61,8 +66,11 @@ class Inbox:
         self._check_line(end)
         line = self._take(end + 1)
         self._lines += 1
+        self._text += len(line)
         if self._lines > self._limits.lines:
             raise CannotAsk(f"a reply of more than {self._limits.lines} lines")
+        if self._limits.text is not None and self._text > self._limits.text:
+            raise CannotAsk(f"a reply with more than {self._limits.text} bytes of lines")
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
     async def exactly(self, size: int) -> bytes:

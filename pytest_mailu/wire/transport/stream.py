@@ -11,12 +11,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pytest_mailu.core.model import Stage, Vantage
 from pytest_mailu.wire.transport.connector import Connector, dial
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
-from pytest_mailu.wire.transport.reader import CHUNK, MIB, Inbox, Limits
+from pytest_mailu.wire.transport.reader import CHUNK, KIB, MIB, Inbox, Limits
 from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
 
 CLOSE_SECONDS = 2.0
-LIMITS = Limits(line=MIB, reply=64 * MIB)
+LIMITS = Limits(line=64 * KIB, reply=64 * MIB, text=MIB)
 
 
 class LineStream:

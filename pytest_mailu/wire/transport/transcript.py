@@ -12,6 +12,7 @@ MAX_EVENTS = 400
 MAX_LENGTH = 500
 MASK = "****"
 SHORTEST_SECRET = 4
+_LONGEST_COMMAND = 16_384
 
 _CREDENTIALS = re.compile(
     r"""^( (?:\S+\s+)? (?: AUTH(?:ENTICATE)? \s+ "?[A-Z0-9_-]+"? | LOGIN \s+ (?:"(?:[^"\\]|\\.)*"|\S+) )
@@ -45,12 +46,14 @@ class Transcript:
 
     def client(self, line: bytes | str) -> None:
         """A line that the client sent."""
-        self._add(Speaker.CLIENT, Kind.LINE, _CREDENTIALS.sub(rf"\1 {MASK}", show_line(line)))
+        if not self._full():
+            self._add(Speaker.CLIENT, Kind.LINE, _CREDENTIALS.sub(rf"\1 {MASK}", show_line(line, _LONGEST_COMMAND)))
 
     def server(self, line: bytes | str, *, queue_id: str = "") -> None:
         """A line that the server sent; `queue_id` where it names one."""
-        shown = show_line(line, self._max_length)
-        self._add(Speaker.SERVER, Kind.LINE, shown, Queued(self._masked(queue_id)) if queue_id else None)
+        if not self._full():
+            detail = Queued(self._masked(queue_id)) if queue_id else None
+            self._add(Speaker.SERVER, Kind.LINE, show_line(line, self._max_length), detail)
 
     def connecting(self, host: str, port: int, vantage: str) -> None:
         """A connection is about to be opened."""
@@ -73,15 +76,20 @@ class Transcript:
         self._probe(Kind.NOTE, words)
 
     def _probe(self, kind: Kind, words: str, detail: Detail | None = None) -> None:
-        self._add(Speaker.PROBE, kind, show_line(words), detail)
+        if not self._full():
+            self._add(Speaker.PROBE, kind, show_line(words, self._max_length), detail)
 
     def _add(self, speaker: Speaker, kind: Kind, line: str, detail: Detail | None = None) -> None:
-        if len(self._events) >= self._max_events:
-            self._left_out += 1
-            return
         line = self._masked(line)
         text = line if len(line) <= self._max_length else line[: self._max_length] + "…"
         self._events.append(Event(speaker, kind, text, round(time.monotonic() - self._start, 3), detail))
+
+    def _full(self) -> bool:
+        """Whether there is no room for an event, which is then counted; before any work is done on its text."""
+        if len(self._events) < self._max_events:
+            return False
+        self._left_out += 1
+        return True
 
     def _masked(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import socket
 import tarfile
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from docker.api.client import APIClient
 from docker.errors import DockerException
 from docker.models.containers import Container
+from docker.utils.socket import demux_adaptor, frames_iter
 from testinfra.backend.base import BaseBackend
 from testinfra.backend.base import CommandResult as TestinfraResult
 from testinfra.host import Host
@@ -20,8 +25,12 @@ from pytest_mailu.core.errors import StackError
 
 OUTPUT_LIMIT = 4_000_000
 """Bytes that are read of what a command writes."""
+EXEC_SECONDS = 180.0
+"""How long the output of a command is read."""
+LOG_LINES = 20_000
+"""Lines that are read of one service's log at a time, the newest."""
 LOG_LIMIT = 16_000_000
-"""Bytes that are read of one service's log at a time."""
+"""Bytes of them that are used."""
 LINE_LIMIT = 4_000
 """Characters that are kept of one log line."""
 FILE_LIMIT = 1_000_000
@@ -39,7 +48,7 @@ def execute(
         raise StackError("the container is not attached to an engine", "start the stack first")
     try:
         made = api.exec_create(container.id, list(command), user=user, environment=dict(environment or {}))
-        output, errors = _collect(api.exec_start(made["Id"], stream=True, demux=True))
+        output, errors = _collect(_frames(api, made["Id"]))
         code = api.exec_inspect(made["Id"])["ExitCode"]
     except DockerException as error:
         raise StackError(
@@ -48,6 +57,26 @@ def execute(
             (str(error),),
         ) from error
     return CommandResult(-1 if code is None else int(code), _text(output), _text(errors))
+
+
+def _frames(api: APIClient, exec_id: str) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """What a command writes, for a while: an engine that froze would keep the thread, and with it the run, for ever."""
+    stream = api.exec_start(exec_id, socket=True)
+    raw: Any = getattr(stream, "_sock", stream)
+
+    def end() -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            raw.shutdown(socket.SHUT_RDWR)  # wakes the reader, which a mere close would not
+
+    timer = threading.Timer(EXEC_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        for frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call, unused-ignore]
+            yield demux_adaptor(*frame)
+    finally:
+        timer.cancel()
+        stream.close()
 
 
 def _collect(frames: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, bytes]:
@@ -75,17 +104,18 @@ def log_lines(
 
     With `stamped`, each line begins with the engine's time (RFC 3339).
     """
-    arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or "all", "timestamps": stamped}
+    arguments: dict[str, Any] = {"stdout": True, "stderr": True, "tail": tail or LOG_LINES, "timestamps": stamped}
     if since is not None:
         arguments["since"] = float(since)
     if until is not None:
         arguments["until"] = float(until)
     try:
-        raw, cut = _up_to(LOG_LIMIT, container.logs(stream=True, follow=False, **arguments))
+        raw = container.logs(**arguments)
     except DockerException:
         return []
-    lines = [line[:LINE_LIMIT] for line in _ANSI.sub("", _text(raw)).splitlines() if line.strip()]
-    return [*lines, CUT] if cut else lines
+    # The newest ones: a service that logs without end must not hide how it ended.
+    text = _ANSI.sub("", _text(raw[-LOG_LIMIT:]))
+    return [line[:LINE_LIMIT] for line in text.splitlines() if line.strip()]
 
 
 def _up_to(limit: int, chunks: Iterable[bytes]) -> tuple[bytes, bool]:

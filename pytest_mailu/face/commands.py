@@ -31,6 +31,8 @@ def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
     active = config.pluginmanager.get_plugin("mailu-active")
     if active is None:
         raise pytest.UsageError("--mailu-plan needs two sides as well: --mailu-from and --mailu-to")
+    if active.problem:
+        raise pytest.UsageError(active.problem)
     items = [item.behaviour for item in session.items if isinstance(item, BehaviourItem)]
     others = len(session.items) - len(items)
     of_files = {behaviour.id for behaviour in active.settings}

@@ -57,6 +57,11 @@ class Controller:
         return self._plan
 
     @property
+    def problem(self) -> str:
+        """Why the files of the deployment could not be checked; empty where they could."""
+        return self._reported.settings.problem
+
+    @property
     def left_out(self) -> Selection:
         """What is not compared by default."""
         return self._reported.default

@@ -18,6 +18,9 @@ from pytest_mailu.running.selection import Selection, named, select
 from pytest_mailu.running.settings_check import settings_check
 from pytest_mailu.sides.factory import Notify
 
+NAMED = 12
+"""How many behaviours a note names; report.json has all of them."""
+
 
 class Phase(IntEnum):
     """How far a run has come. From BEGUN on there will be a report."""
@@ -159,10 +162,10 @@ class ReportedRun:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:
             notes.append(f"The run ended early: {answered} of {len(self._selected)} behaviours were compared.")
-        if (slow := len(self.default.slow)) and self._plan.starts_stacks:
-            notes.append(f"{slow} slow or more detailed behaviours were not compared: --mailu-deep compares them too.")
         if newer := self.default.newer:
-            ids = ", ".join(behaviour.id for behaviour in newer)
+            ids = ", ".join(behaviour.id for behaviour in newer[:NAMED])
+            if len(newer) > NAMED:
+                ids += f" and {len(newer) - NAMED} more (left_out in report.json)"
             are = "1 behaviour is" if len(newer) == 1 else f"{len(newer)} behaviours are"
             notes.append(f"{are} newer than these recordings, and left out: {ids}.")
         for comparison in self.results.comparisons:

@@ -129,6 +129,15 @@ def _ids(folder: Any) -> str:
     return json.dumps(folder.json("old.json")["behaviours"])
 
 
+@pytest.mark.parametrize("sides", [("old.json", "new.json"), ("2.0.43", "2024.06.24")])
+def test_the_plan_checks_the_compose_file(folder: Any, sides: tuple[str, str]) -> None:
+    folder.write({"compose.yml": "services: [\n"})
+    done = folder.run("--mailu-plan", "--mailu-compose=compose.yml", sides=sides)
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "compose.yml" in done.errors
+    assert "Traceback" not in done.errors
+
+
 def test_the_plan_checks_the_waivers(folder: Any) -> None:
     folder.write({"mailu-waivers.toml": "[[waiver]\n"})
     done = folder.run("--mailu-plan")

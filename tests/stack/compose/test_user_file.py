@@ -214,3 +214,88 @@ def test_a_source_of_any_name_becomes_a_volume_with_a_plain_name() -> None:
     name = core["services"]["odd"]["volumes"][0].partition(":")[0]
     assert name.isascii()
     assert name in core["volumes"]
+
+
+MARK = "h0stile"
+HOSTILE: dict[str, Any] = {
+    "build": {"context": MARK},
+    "cap_add": [MARK],
+    "cgroup": MARK,
+    "cgroup_parent": MARK,
+    "configs": [{"source": MARK, "target": "/x"}],
+    "container_name": MARK,
+    "credential_spec": {"file": MARK},
+    "depends_on": {MARK: {"condition": "service_started"}},
+    "deploy": {"resources": {"reservations": {"devices": [{"driver": MARK}]}}},
+    "develop": {"watch": [{"path": MARK}]},
+    "device_cgroup_rules": [MARK],
+    "devices": [{"source": MARK, "target": "/dev/x"}],
+    "dns": [MARK],
+    "dns_opt": [MARK],
+    "dns_search": [MARK],
+    "domainname": MARK,
+    "expose": [MARK],
+    "external_links": [MARK],
+    "extra_hosts": [MARK],
+    "gpus": [{"driver": MARK}],
+    "group_add": [MARK],
+    "healthcheck": {"test": ["CMD", MARK]},
+    "ipc": MARK,
+    "isolation": MARK,
+    "label_file": [MARK],
+    "labels": {MARK: "x"},
+    "links": [MARK],
+    "logging": {"driver": MARK},
+    "mac_address": MARK,
+    "models": {MARK: {}},
+    "network_mode": MARK,
+    "networks": {MARK: {"driver_opts": {"x": "y"}}},
+    "oom_kill_disable": MARK,
+    "pid": MARK,
+    "ports": [{"target": 25, "published": "25", "host_ip": MARK}],
+    "post_start": [{"command": MARK}],
+    "pre_stop": [{"command": MARK}],
+    "privileged": MARK,
+    "provider": {"type": MARK},
+    "pull_policy": MARK,
+    "restart": MARK,
+    "runtime": MARK,
+    "secrets": [{"source": MARK}],
+    "security_opt": [MARK],
+    "storage_opt": {"size": MARK},
+    "sysctls": {MARK: "1"},
+    "use_api_socket": MARK,
+    "userns_mode": MARK,
+    "uts": MARK,
+    "volumes_from": [MARK],
+    "what_compose_may_learn_later": MARK,
+}
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_what_leads_out_of_the_stack_is_dropped_from_every_service(key: str) -> None:
+    for name in (*CORE_SERVICES, "extra"):
+        model = users_model()
+        model["services"][name][key] = HOSTILE[key]
+        core, binds = transform(model, NEW, Path("mine.yml"))
+        made = sealed(core, {}, LABELS, CONFIGURED, {})
+        assert MARK not in json.dumps([made, binds]), name
+
+
+@pytest.mark.parametrize("kind", ["networks", "volumes", "secrets", "configs", "models", "name", "x-more"])
+def test_what_stands_beside_the_services_is_dropped(kind: str) -> None:
+    model = {**users_model(), kind: {MARK: {"driver": MARK, "driver_opts": {"device": "/"}, "external": True}}}
+    core, _ = transform(model, NEW, Path("mine.yml"))
+    assert MARK not in json.dumps(sealed(core, {}, LABELS, CONFIGURED, {}))
+
+
+@pytest.mark.parametrize("source", ["/", "/etc", "/var/run/docker.sock", "/proc", "/dev", "/root/.ssh"])
+@pytest.mark.parametrize("kind", ["bind", "volume", "npipe", "cluster", "image", "tmpfs", "later"])
+def test_no_folder_of_the_host_is_mounted_whatever_it_is_called(source: str, kind: str) -> None:
+    mount = {"type": kind, "source": source, "target": "/x", "read_only": False, "bind": {"propagation": "rshared"}}
+    core, _ = transform(
+        users_model(mine={"image": "registry.example/extra:7", "volumes": [mount]}), NEW, Path("mine.yml")
+    )
+    mounts = core["services"]["mine"]["volumes"]
+    assert all(entry.partition(":")[0] in core["volumes"] for entry in mounts)
+    assert all(volume == {} for volume in core["volumes"].values())

@@ -106,7 +106,7 @@ def stored_message(subject: str = "A question", body: str = BODY) -> bytes:
 
 def response_code_name(reply: ImapReply) -> str:
     """The response code without its arguments: `COPYUID`."""
-    return reply.code.partition(" ")[0].upper()
+    return reply.response_code.partition(" ")[0].upper()
 
 
 async def tls_handshake(probe: Probe, endpoint: Endpoint, *, sni: str | None = HOSTNAME, **how: Any) -> TlsFacts:

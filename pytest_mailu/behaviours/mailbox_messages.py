@@ -179,7 +179,7 @@ async def expunge(probe: Probe) -> Observation:
 
 def copied(reply: ImapReply) -> tuple[list[int], list[int]] | None:
     """The UIDs before and after, from COPYUID (RFC 4315); MOVE gives it in an untagged OK (RFC 6851 section 4.3)."""
-    lines = [reply.code, *(text_of(response.line) for response in reply.named("OK"))]
+    lines = [reply.response_code, *(text_of(response.line) for response in reply.named("OK"))]
     for line in lines:
         if match := re.search(r"COPYUID \d+ ([\d:,]+) ([\d:,]+)", line, re.IGNORECASE):
             return _uids(match[1]), _uids(match[2])

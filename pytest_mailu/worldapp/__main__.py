@@ -1,6 +1,6 @@
-"""`python3 world.pyz plan.json`: start the world, say so, and stay until SIGTERM.
+"""`python3 world.pyz plan.json`: start the world, report that it is ready, and run until SIGTERM.
 
-`python3 world.pyz --addresses plan.json`: add the addresses that clients come from, and end. It needs CAP_NET_ADMIN, so
+`python3 world.pyz --addresses plan.json`: add the vantages' client addresses, and exit. It needs CAP_NET_ADMIN, so
 a container of its own does it, which shares the world's network; the world itself needs no capability.
 
 Once everything listens, one line of JSON goes to standard output: `{"ready": true, "ports": {…}}`. Errors and notes go
@@ -20,7 +20,7 @@ from typing import Any, Dict, List
 
 from .control import Control
 from .dns import Dns
-from .interfaces import take
+from .interfaces import add_addresses
 from .journal import Journal
 from .mail import listen, tls_context
 from .plan import Plan, PlanError, read_plan
@@ -32,13 +32,13 @@ log = logging.getLogger("world")
 _ADDRESSES = "--addresses"
 
 
-async def live(plan: Plan) -> None:
+async def serve(plan: Plan) -> None:
     """Serve everything in the plan until a signal says to end."""
     loop = asyncio.get_running_loop()
     end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    loop.set_exception_handler(_complain)
+    loop.set_exception_handler(_log_exception)
     journal, scripts, dns = Journal(), Scripts(plan.scripts), Dns(Zones(plan.zones, plan.records))
     control = Control(journal, scripts, dns)
     ports = control.ports
@@ -51,8 +51,8 @@ async def live(plan: Plan) -> None:
     await end.wait()
 
 
-def _complain(loop: asyncio.AbstractEventLoop, context: Dict[str, Any]) -> None:
-    """What asyncio has to say about a session that broke, in one line: with garbage on a port that is daily life."""
+def _log_exception(loop: asyncio.AbstractEventLoop, context: Dict[str, Any]) -> None:
+    """Log asyncio's exceptions in one line: sessions with invalid input are common here."""
     log.warning("%s: %r", context.get("message"), context.get("exception"))
 
 
@@ -67,9 +67,9 @@ def main(arguments: List[str]) -> int:
     try:
         plan = read_plan(arguments[-1])
         if arguments[0] == _ADDRESSES:
-            take(plan.places.values())
+            add_addresses(plan.places.values())
         else:
-            asyncio.run(live(plan))
+            asyncio.run(serve(plan))
     except (PlanError, ScriptError) as error:
         print(f"world: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The control channel: one JSON object a line, one answer a line; `ok` tells whether it was done.
+"""The control channel: one JSON request a line, one JSON answer a line; `ok` says whether the request was carried out.
 
 | `do` | takes | gives |
 |---|---|---|
@@ -29,7 +29,7 @@ _MAX_WAIT = 600.0
 
 
 class Control:
-    """Does what it is asked to. `ports` maps what listens to its bound port and is filled in by the starter."""
+    """Carries out requests. `ports` maps each listener to its bound port; the starter fills it in."""
 
     def __init__(self, journal: Journal, scripts: Scripts, dns: Dns) -> None:
         self._journal = journal
@@ -58,7 +58,7 @@ class Control:
         except (PlanError, ValueError, KeyError, TypeError, AttributeError) as error:
             return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
         except Exception as error:
-            log.exception("trouble with %r", request)
+            log.exception("a request failed: %r", request)
             return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
 
     async def _do_ping(self, request: Mapping[str, Any]) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The DNS server, on UDP and TCP (RFC 1035, RFC 7766), in the part of a validating resolver.
+"""The DNS server, on UDP and TCP (RFC 1035, RFC 7766), in the role of a validating resolver.
 
 AD is set only when the question carried AD or DO (RFC 6840 section 5.8): Mailu's `admin` does not start without an
 answer with AD to its question for `example.org` (core/admin/start.py, 1.9 to master), and nginx throws away answers

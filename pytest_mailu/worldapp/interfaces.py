@@ -1,7 +1,7 @@
 """Adds addresses to the world beside those that the container engine gave it.
 
 The engine's own DNS answers reverse look-ups for every container it knows, with names such as `run_world_1.run_edge`
-that no mail server takes for a host name. Of an address it never gave out it knows nothing, and asks our DNS.
+that mail servers reject as host names. For an address that the engine did not assign, it asks the world's DNS.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import socket
 import struct
 from typing import Iterable, Optional
 
-from .plan import Place
+from .plan import ClientNetwork
 
 _SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8915, 0x8916, 0x891C
 """netdevice(7)."""
 
 
-def take(places: Iterable[Place]) -> None:
-    """Give this machine the address of every place that it does not have yet. Raises OSError (needs CAP_NET_ADMIN)."""
+def add_addresses(places: Iterable[ClientNetwork]) -> None:
+    """Add the world's address in every client network that lacks it. Raises OSError (needs CAP_NET_ADMIN)."""
     for number, place in enumerate(places):
         if not _ours(place.address):
             interface = _interface_in(place.network)

@@ -1,4 +1,4 @@
-"""What reached the mail servers: every message and every attempt that was turned away, in order."""
+"""The journal of the mail servers: every message and every refused attempt, in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_ANSWERED = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Entry:
-    """One message that was taken, or one attempt that was not.
+    """One accepted message, or one refused attempt.
 
     `stage` is where it ended: `auth`, `mail`, `rcpt` or `data`. `recipients` pairs each address with its parameters;
     for an attempt at RCPT the refused one stands last. `time` is seconds since the epoch; `tls` the version or "".
@@ -101,7 +101,7 @@ class Journal:
         self._changed = asyncio.Condition()
 
     async def add(self, entry: Entry) -> None:
-        """Write down, and wake those who wait."""
+        """Add an entry, and wake the requests that wait."""
         async with self._changed:
             self._last += 1
             self._entries[self._last] = entry
@@ -123,7 +123,7 @@ class Journal:
                 await self._changed.wait_for(lambda: len(found()) >= count)
 
         if len(found()) < count and seconds > 0:
-            with suppress(asyncio.TimeoutError):  # the caller sees by their number that these are not all
+            with suppress(asyncio.TimeoutError):  # `complete` in the answer says that these are not all
                 await asyncio.wait_for(enough(), seconds)
         answer: List[Dict[str, Any]] = []
         left = MOST_ANSWERED

@@ -1,4 +1,4 @@
-"""The other mail servers: an MX and a relay host in several dresses, on aiosmtpd.
+"""The other mail servers: an MX, and a relay host with several TLS and AUTH settings, on aiosmtpd.
 
 What aiosmtpd leaves out is added here: DSN parameters (RFC 3461) are taken and kept, AUTH is offered under implicit
 TLS, and long lines are recorded as they came instead of being refused.
@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from .journal import Entry, Journal
 from .plan import Listener, Plan
-from .scripts import USUAL, Scripts, Verdict
+from .scripts import USUAL_REPLY, ScriptedReply, Scripts
 
 log = logging.getLogger("world.mail")
 _MOST_RECIPIENTS = 1000
@@ -67,7 +67,7 @@ class _Transaction:
 
 
 class Handler:
-    """Answers one listener's sessions by the scripts, and writes everything down."""
+    """Answers one listener's sessions by the scripts, and records everything in the journal."""
 
     def __init__(self, listener: Listener, users: Mapping[str, str], scripts: Scripts, journal: Journal) -> None:
         self._name = listener.name
@@ -92,8 +92,8 @@ class Handler:
     ) -> str:
         """Stage `mail`."""
         transaction = _Transaction("" if address == "<>" else address, server.parameters)
-        verdict = await _in_time(self._scripts.verdict("mail", self._name, transaction.sender))
-        if _turned_away(verdict):
+        verdict = await _delayed(self._scripts.verdict("mail", self._name, transaction.sender))
+        if _is_refusal(verdict):
             return await self._refuse(server, session, transaction, "mail", verdict)
         # aiosmtpd takes an empty sender for "no MAIL yet", so here the null one stays "<>".
         envelope.mail_from = address
@@ -109,15 +109,15 @@ class Handler:
         if len(transaction.recipients) >= _MOST_RECIPIENTS:
             return "452 4.5.3 too many recipients"
         transaction = transaction.to(address, server.parameters)
-        verdict = await _in_time(self._scripts.verdict("rcpt", self._name, transaction.sender, address))
-        if _turned_away(verdict):
+        verdict = await _delayed(self._scripts.verdict("rcpt", self._name, transaction.sender, address))
+        if _is_refusal(verdict):
             return await self._refuse(server, session, transaction, "rcpt", verdict)
         envelope.rcpt_tos.append(address)
         envelope.transaction = transaction  # type: ignore[attr-defined]
         return verdict.reply or "250 2.1.5 recipient ok"
 
     async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:
-        """Stage `data`: where recipients have different orders, the first one's holds for all (there is one reply)."""
+        """Stage `data`: where rules differ between recipients, the first one applies to all (there is one reply)."""
         transaction: _Transaction = replace(
             envelope.transaction,  # type: ignore[attr-defined]
             content=envelope.original_content or b"",
@@ -125,20 +125,20 @@ class Handler:
         verdicts = [
             self._scripts.verdict("data", self._name, transaction.sender, to) for to, _ in transaction.recipients
         ]
-        verdict = await _in_time(next((one for one in verdicts if one != USUAL), USUAL))
-        if _turned_away(verdict):
+        verdict = await _delayed(next((one for one in verdicts if one != USUAL_REPLY), USUAL_REPLY))
+        if _is_refusal(verdict):
             return await self._refuse(server, session, transaction, "data", verdict)
         reply = verdict.reply or "250 2.0.0 taken by the world"
         await self._journal.add(self._entry(server, session, transaction, stage="data", reply=reply, accepted=True))
         return reply
 
     async def handle_exception(self, error: Exception) -> str:
-        """A fault of ours must not look like a decision: 451, and a line in the log."""
+        """An error of the world must not look like a policy: 451, and a line in the log."""
         log.error("session on %s: %s: %s", self._name, type(error).__name__, error)
-        return "451 4.3.0 trouble in the world, see its log"
+        return "451 4.3.0 internal error of the test world, see its log"
 
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
-        """aiosmtpd's authenticator: compares with the plan's users and writes a failure down."""
+        """aiosmtpd's authenticator: compares with the plan's users and records failures."""
         if not isinstance(data, LoginPassword):
             return AuthResult(success=False, handled=False)
         login, password = (part.decode("utf-8", "replace") for part in data)
@@ -151,7 +151,7 @@ class Handler:
         return AuthResult(success=False, handled=False, message=reply)
 
     async def _refuse(
-        self, server: Server, session: Session, transaction: _Transaction, stage: str, verdict: Verdict
+        self, server: Server, session: Session, transaction: _Transaction, stage: str, verdict: ScriptedReply
     ) -> str:
         entry = self._entry(server, session, transaction, stage=stage, reply=verdict.reply, accepted=False)
         await self._journal.add(entry)
@@ -183,12 +183,12 @@ class Handler:
         )
 
 
-def _turned_away(verdict: Verdict) -> bool:
+def _is_refusal(verdict: ScriptedReply) -> bool:
     return verdict.reply[:1] in ("3", "4", "5")
 
 
-async def _in_time(verdict: Verdict) -> Verdict:
-    """The verdict, after its delay."""
+async def _delayed(verdict: ScriptedReply) -> ScriptedReply:
+    """The reply, after its delay."""
     if verdict.delay:
         await asyncio.sleep(verdict.delay)
     return verdict

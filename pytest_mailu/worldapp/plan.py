@@ -1,4 +1,4 @@
-"""What the world is to be, read from one JSON document (written by `pytest_mailu.stack.world.control.make_plan`)."""
+"""The plan of a world, read from one JSON document (written by `pytest_mailu.stack.world.plan.make_plan`)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class PlanError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """One network the world stands in: its own address there and `front`'s."""
+class ClientNetwork:
+    """One network that clients connect from: the world's address in it and `front`'s."""
 
     network: IPv4Network
     address: str
@@ -52,7 +52,7 @@ class Listener:
 class Plan:
     """Everything the world needs to know to start."""
 
-    places: Mapping[str, Place]
+    places: Mapping[str, ClientNetwork]
     services: Mapping[str, str]
     zones: Tuple[str, ...]
     records: Tuple[Record, ...]
@@ -101,12 +101,12 @@ def _token(value: Any) -> str:
 
 
 def _plan(document: Dict[str, Any]) -> Plan:
-    places: Dict[str, Place] = {}
+    places: Dict[str, ClientNetwork] = {}
     for vantage, place in document["places"].items():
         network = ip_network(place["network"])
         if not isinstance(network, IPv4Network):
             raise PlanError(f"{network} is not an IPv4 network")
-        places[vantage] = Place(network, place["address"], place["front"])
+        places[vantage] = ClientNetwork(network, place["address"], place["front"])
     services: Dict[str, str] = {name: address or "" for name, address in document.get("services", {}).items()}
     listeners: List[Listener] = [
         Listener(**{**listener, "addresses": tuple(listener["addresses"])}) for listener in document["listeners"]

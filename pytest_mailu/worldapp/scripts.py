@@ -1,9 +1,9 @@
-"""Replies by order: which recipient is to be refused, deferred or kept waiting, and how often.
+"""Scripted replies: which recipients are refused, deferred or delayed, and how often.
 
-Some local parts carry their order in themselves, whatever follows behind `-` or `+`, so that a test needs no set-up:
+Some local parts are scripts themselves, so that a test needs no set-up; text behind `-` or `+` is ignored:
 
 * `rcpt-451@`, `data-550-abc@`: that code at that stage, always
-* `greylist-2-abc@`: 451 to the first two attempts at RCPT, then welcome
+* `greylist-2-abc@`: 451 to the first two attempts at RCPT, then 250
 * `delay-5@`: the answer to RCPT comes after five seconds
 """
 
@@ -27,14 +27,14 @@ class ScriptError(ValueError):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What to answer, after how many seconds. An empty reply means: as usual."""
+class ScriptedReply:
+    """A reply, and the seconds before it. An empty reply means the usual one."""
 
     reply: str = ""
     delay: float = 0.0
 
 
-USUAL = Verdict()
+USUAL_REPLY = ScriptedReply()
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Rule:
             raise ScriptError("a reply is one line")
 
     def fits(self, stage: str, listener: str, sender: str, recipient: str) -> bool:
-        """Whether the rule speaks of this attempt."""
+        """Whether the rule applies to this attempt."""
         return (
             self.stage == stage
             and self.times != 0
@@ -71,16 +71,16 @@ class Rule:
             and (stage == "mail" or fnmatchcase(recipient.lower(), self.recipient.lower()))
         )
 
-    def take(self) -> Verdict:
-        """The rule's verdict; one of its `times` is used up."""
+    def take(self) -> ScriptedReply:
+        """The rule's reply; one of its `times` is used up."""
         if self.times:
             self.times -= 1
         words = (str(self.code), self.enhanced, self.text) if self.code else ()
-        return Verdict(" ".join(word for word in words if word), self.delay)
+        return ScriptedReply(" ".join(word for word in words if word), self.delay)
 
 
 class Scripts:
-    """The rules in force; the first one that fits decides."""
+    """The active rules; the first one that applies decides."""
 
     def __init__(self, rules: Iterable[Mapping[str, Any]] = ()) -> None:
         self._rules: Dict[int, Rule] = {}
@@ -90,7 +90,7 @@ class Scripts:
             self.add(rule)
 
     def add(self, rule: Mapping[str, Any]) -> int:
-        """Put a rule in force; its number. Raises ScriptError."""
+        """Add a rule; returns its number. Raises ScriptError."""
         try:
             made = Rule(**rule)
         except TypeError as error:
@@ -100,29 +100,29 @@ class Scripts:
         return self._last
 
     def remove(self, number: int) -> bool:
-        """Take a rule out of force; whether it was there."""
+        """Remove a rule; returns whether it was there."""
         return self._rules.pop(number, None) is not None
 
-    def verdict(self, stage: str, listener: str, sender: str, recipient: str = "") -> Verdict:
+    def verdict(self, stage: str, listener: str, sender: str, recipient: str = "") -> ScriptedReply:
         """What to answer to this recipient (at `mail`: this sender). Counts it as one attempt."""
         for rule in self._rules.values():
             if rule.fits(stage, listener, sender, recipient):
                 return rule.take()
-        return self._by_name(stage, recipient) if stage != "mail" else USUAL
+        return self._by_name(stage, recipient) if stage != "mail" else USUAL_REPLY
 
-    def _by_name(self, stage: str, recipient: str) -> Verdict:
+    def _by_name(self, stage: str, recipient: str) -> ScriptedReply:
         order = _ORDER.match(recipient.rpartition("@")[0].lower())
         if not order:
-            return USUAL
+            return USUAL_REPLY
         verb, number = order.group(1), int(order.group(2))
         if verb == stage and 200 <= number <= 599:
-            return Verdict(f"{number} {number // 100}.7.1 by order of the address")
+            return ScriptedReply(f"{number} {number // 100}.7.1 by order of the address")
         if verb == "delay" and stage == "rcpt":
-            return Verdict(delay=min(float(number), _MAX_DELAY))
+            return ScriptedReply(delay=min(float(number), _MAX_DELAY))
         if verb == "greylist" and stage == "rcpt":
             if len(self._tries) >= _MOST_TRIES:
                 self._tries.clear()
             self._tries[recipient.lower()] += 1
             if self._tries[recipient.lower()] <= number:
-                return Verdict("451 4.7.1 come back later, by order of the address")
-        return USUAL
+                return ScriptedReply("451 4.7.1 come back later, by order of the address")
+        return USUAL_REPLY

@@ -1,7 +1,7 @@
 """The SOCKS5 proxy (RFC 1928) that clients connect through; user name and password (RFC 1929) are vantage and token.
 
-A connection leaves from the world's own address in the vantage's network, and only to hosts of that network: whatever
-else is asked for is refused with reply 2. So nothing is ever forwarded to anywhere else.
+A connection leaves from the world's own address in the vantage's network, and only to hosts of that network: every
+other target is refused with reply 2, so nothing is forwarded to anywhere else.
 
 The way in belongs to the run: without its token, and from or at an address of the internal networks, where the servers
 under test are, a connection is closed before it can ask for anything.
@@ -19,7 +19,7 @@ import struct
 from contextlib import suppress
 from typing import Awaitable, Callable, Dict, Tuple
 
-from .plan import Place, Plan
+from .plan import ClientNetwork, Plan
 
 log = logging.getLogger("world.proxy")
 Control = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -38,7 +38,7 @@ _ERRORS: Dict[int, int] = {
 }
 
 
-class _No(Exception):
+class _SocksRefusal(Exception):
     """The request ends with this SOCKS reply."""
 
     def __init__(self, reply: int, why: str) -> None:
@@ -61,9 +61,9 @@ class SocksProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._guide(reader, writer)
-        except _No as no:
-            log.info("turned away: %s", no)
+            await self._handle(reader, writer)
+        except _SocksRefusal as no:
+            log.info("refused: %s", no)
             writer.write(_reply(no.reply))
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, ConnectionError):
             pass  # a port scan or a client that went away
@@ -72,7 +72,7 @@ class SocksProxy:
         finally:
             writer.close()
 
-    async def _guide(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._internal(writer):
             raise ConnectionError("not from the published side")
         negotiation = _negotiate(reader, writer, self._plan.token)
@@ -83,7 +83,7 @@ class SocksProxy:
             return
         place = self._plan.places.get(vantage)
         if place is None:
-            raise _No(_FORBIDDEN, f"no vantage {vantage!r}")
+            raise _SocksRefusal(_FORBIDDEN, f"no vantage {vantage!r}")
         there_reader, there_writer = await self._connect(place, await self._resolve(place, host), port)
         writer.write(_reply(_OK, there_writer.get_extra_info("sockname")))
         await relay((reader, writer), (there_reader, there_writer))
@@ -94,7 +94,7 @@ class SocksProxy:
         addresses = [ipaddress.ip_address(end[0]) for end in ends]
         return any(address in place.network for place in self._plan.places.values() for address in addresses)
 
-    async def _resolve(self, place: Place, host: str) -> str:
+    async def _resolve(self, place: ClientNetwork, host: str) -> str:
         """The IPv4 address of a host as seen from a place."""
         name = host.rstrip(".").lower()
         if name == "front":
@@ -105,30 +105,30 @@ class SocksProxy:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET)
             except OSError as error:
-                raise _No(_HOST_UNREACHABLE, f"{name}: {error}") from error
+                raise _SocksRefusal(_HOST_UNREACHABLE, f"{name}: {error}") from error
             addresses = [str(entry[4][0]) for entry in found]
             return next((one for one in addresses if ipaddress.ip_address(one) in place.network), addresses[0])
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError as error:
-            raise _No(_FORBIDDEN, f"{host!r} is nobody here") from error
+            raise _SocksRefusal(_FORBIDDEN, f"{host!r} is not a host of this world") from error
 
     async def _connect(
-        self, place: Place, address: str, port: int
+        self, place: ClientNetwork, address: str, port: int
     ) -> Tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if ipaddress.ip_address(address) not in place.network:
-            raise _No(_FORBIDDEN, f"{address} is outside {place.network}")
+            raise _SocksRefusal(_FORBIDDEN, f"{address} is outside {place.network}")
         if ipaddress.ip_address(address) == place.network[1]:
             # Docker gives the first address of a network to its own machine, which is no part of this world.
-            raise _No(_FORBIDDEN, f"{address} is the engine's own")
+            raise _SocksRefusal(_FORBIDDEN, f"{address} is the engine's own")
         try:
             return await asyncio.wait_for(
                 asyncio.open_connection(address, port, local_addr=(place.address, 0)), self._plan.connect_seconds
             )
         except asyncio.TimeoutError as error:
-            raise _No(_EXPIRED, f"{address}:{port} does not answer") from error
+            raise _SocksRefusal(_EXPIRED, f"{address}:{port} does not answer") from error
         except OSError as error:
-            raise _No(_ERRORS.get(error.errno or 0, _FAILED), f"{address}:{port}: {error}") from error
+            raise _SocksRefusal(_ERRORS.get(error.errno or 0, _FAILED), f"{address}:{port}: {error}") from error
 
 
 async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> Tuple[str, str, int]:
@@ -151,10 +151,10 @@ async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     elif kind == 3:
         host = (await reader.readexactly((await reader.readexactly(1))[0])).decode("utf-8", "replace")
     else:
-        raise _No(_NO_ADDRESS, f"address type {kind}")
+        raise _SocksRefusal(_NO_ADDRESS, f"address type {kind}")
     port = int.from_bytes(await reader.readexactly(2), "big")
     if command != 1:
-        raise _No(_NO_COMMAND, f"command {command}")
+        raise _SocksRefusal(_NO_COMMAND, f"command {command}")
     return vantage, host, port
 
 

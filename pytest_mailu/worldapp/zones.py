@@ -1,6 +1,6 @@
-"""The contents of the DNS: a pure look-up in a set of records, by the rules of RFC 1034 section 4.3.2.
+"""The data of the DNS server: a look-up in a set of records, by the rules of RFC 1034 section 4.3.2.
 
-Every name belongs to a zone, for the root is one too. So every question has an answer at once: the records, or
+Every name belongs to a zone, since the root is one too. So every question has an answer at once: the records, or
 "no such data" or "no such name" with the SOA of the zone (RFC 2308). Nothing is ever SERVFAIL or silence: Rspamd's
 look-ups in block lists and Mailu's in `stats.mailu.io` end here.
 """

@@ -1,4 +1,4 @@
-"""An HTTP client that goes through a connector, follows redirects by hand, and lists them (RFC 9110, RFC 6265)."""
+"""An HTTP client on httpx, through a connector; it follows redirects by its own rules (RFC 9110, RFC 6265)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KEEP_METHOD = {307, 308}
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One redirect: what was asked, the status, and where it sent us (as the server wrote it)."""
+    """One redirect: the address asked for, the status, and the Location header as the server wrote it."""
 
     url: str
     status: int
@@ -44,7 +44,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """The last answer. `url` is where it came from, `chain` what led there; header names are in lower case.
+    """The last answer. `url` is its address, `chain` the redirects before it; header names are in lower case.
 
     A redirect that was not followed (to another host, or one too many) is the last answer itself.
     """
@@ -57,12 +57,12 @@ class HttpReply:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8, whatever is in it."""
+        """The body as UTF-8; invalid bytes are escaped."""
         return self.body.decode("utf-8", "backslashreplace")
 
     @property
     def looped(self) -> bool:
-        """Whether the redirects would not come to an end."""
+        """Whether the limit of redirects was reached."""
         return len(self.chain) >= MAX_REDIRECTS
 
     def header(self, name: str) -> str:
@@ -78,7 +78,7 @@ class HttpReply:
 
     @property
     def cookies(self) -> dict[str, dict[str, str]]:
-        """The cookies that this answer sets: attributes by name, values left out since they are secrets."""
+        """The cookies that this answer sets: their attributes by name. Values are left out: they are secrets."""
         found: dict[str, dict[str, str]] = {}
         for key, value in self.headers:
             if key != "set-cookie" or len(value) > LONGEST_COOKIE:
@@ -116,9 +116,9 @@ class HttpSession:
         name: str | None = None,
         sni: str | None = None,
     ) -> AsyncIterator[HttpSession]:
-        """A session with the web server at `host`, which is called `name` in addresses and Host (`host` unless given).
+        """A session with the web server at `host`; `name` is what URLs and the Host header call it (default: `host`).
 
-        Nothing is connected before the first request. `sni` is the TLS server name, `name` unless given.
+        Nothing is connected before the first request. `sni` is the TLS server name (default: `name`).
         """
         transcript = transcript or Transcript()
         transport = ConnectorTransport(
@@ -136,7 +136,7 @@ class HttpSession:
             yield cls(client, transport, transcript=transcript)
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, follow: bool = True) -> HttpReply:
-        """GET a path or an address."""
+        """GET a path or a URL."""
         return await self.request("GET", url, headers=headers, follow=follow)
 
     async def post(
@@ -185,7 +185,7 @@ class HttpSession:
             )
 
     def _target(self, request: httpx.Request, reply: HttpReply) -> httpx.URL | None:
-        """Where the answer redirects to, if that is a place of this host."""
+        """The address that the answer redirects to, if it is on the same host."""
         location = reply.header("location")
         if reply.status not in _REDIRECTS or not location:
             return None

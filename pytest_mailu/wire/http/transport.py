@@ -1,4 +1,4 @@
-"""httpx over a `Connector`: every connection goes to one host, whatever name the address bar shows."""
+"""A transport for httpx over a `Connector`: every connection goes to one host, whatever the URL's host is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_mailu.wire.transport.transcript import Transcript
 
 
 class ConnectorTransport(httpx.AsyncBaseTransport):
-    """Connections to `host`, one per request; `heard` says whether the server has said anything to the newest one."""
+    """Connections to `host`, one per request; `heard` says whether the server has sent anything on the newest one."""
 
     def __init__(
         self,

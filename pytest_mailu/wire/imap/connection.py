@@ -24,7 +24,7 @@ _NOT_THE_CREDENTIALS = {"PRIVACYREQUIRED", "ENCRYPTIONNEEDED"}
 
 
 class ImapConnection(LineSession):
-    """One connection. `greeting` is the first response; `capabilities` holds what was offered in each phase so far.
+    """One connection. `greeting` is the first response; `capabilities` holds the server's list in each phase so far.
 
     The phases are `plain`, `tls` and `login`; `offered` is the newest list, in upper case.
     """
@@ -37,9 +37,9 @@ class ImapConnection(LineSession):
         self._tags = 0
 
     async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> ImapReply:
-        """Send a command and give its end, whatever it says.
+        """Send a command and return its completion, whatever its status.
 
-        Text is sent as it is; bytes as a literal, once the server says go on: `command("APPEND INBOX ", mail)`.
+        Text is sent as it is; bytes are sent as a literal, after a continuation request: `command("APPEND x ", mail)`.
         A BYE that ends the connection raises `NotServed(REFUSED, stage)`.
         """
         tag = self._tag()
@@ -75,7 +75,7 @@ class ImapConnection(LineSession):
         expect_ok(await self._end(tag, Stage.TLS, []), Stage.TLS)
 
     async def login(self, user: str, password: str, *, force: bool = False) -> ImapReply:
-        """LOGIN. With LOGINDISABLED: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """LOGIN. With LOGINDISABLED: `NotServed(NOT_OFFERED, AUTH)`, unless with `force`.
 
         NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
         """
@@ -111,20 +111,20 @@ class ImapConnection(LineSession):
 
     @asynccontextmanager
     async def idle(self) -> AsyncIterator[Idle]:
-        """IDLE (RFC 2177) while inside; DONE on the way out."""
+        """IDLE (RFC 2177) inside the block; DONE at its end."""
         tag = self._tag()
         untagged: list[Untagged] = []
         await self.stream.send(tag + b" IDLE\r\n")
         if (end := await self._read(tag, Stage.COMMAND, untagged)) is not None:
             expect_ok(end, Stage.COMMAND)
-            raise CannotAsk("IDLE was over before it began")
+            raise CannotAsk("the server completed IDLE at once")
         idle = Idle(self.stream, untagged)
         yield idle
         await self.stream.send(b"DONE\r\n")
         expect_ok(await self._end(tag, Stage.COMMAND, idle.heard), Stage.COMMAND)
 
     async def logout(self) -> ImapReply:
-        """LOGOUT, whatever the server says to it. Leaving `open` does this by itself."""
+        """LOGOUT; any answer is accepted. Leaving `open` does this by itself."""
         self._over = True
         return await self.command("LOGOUT")
 
@@ -154,8 +154,10 @@ class ImapConnection(LineSession):
         return reply
 
     def _learn(self, reply: ImapReply) -> bool:
-        """Take capabilities from wherever the reply has them (section 7.2.2)."""
-        lists = [reply.code] + [show_line(response.line, LONGEST_LIST) for response in reply.named("CAPABILITY")]
+        """Take the capabilities from the response code or the untagged response (section 7.2.2)."""
+        lists = [reply.response_code] + [
+            show_line(response.line, LONGEST_LIST) for response in reply.named("CAPABILITY")
+        ]
         for words in (one.upper().split() for one in reversed(lists)):
             if words[:1] == ["CAPABILITY"]:
                 self.offered = tuple(words[1:])
@@ -170,11 +172,11 @@ class ImapConnection(LineSession):
     async def _end(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply:
         end = await self._read(tag, stage, untagged)
         if end is None:
-            raise CannotAsk("the server asks for more where nothing more is to come")
+            raise CannotAsk("the server asks for more data than the command has")
         return end
 
     async def _read(self, tag: bytes, stage: Stage, untagged: list[Untagged]) -> ImapReply | None:
-        """Responses up to the end of the command, or None when the server says go on; others go to `untagged`."""
+        """The completion of the command, or None for a continuation request; adds to `untagged` what comes before."""
         first = len(untagged)
         try:
             async with self.stream.reply(stage):
@@ -191,14 +193,14 @@ class ImapConnection(LineSession):
 
 
 class Idle:
-    """What a server tells while a client idles."""
+    """The responses that arrive during IDLE."""
 
     def __init__(self, stream: LineStream, heard: list[Untagged]) -> None:
         self._stream = stream
         self.heard = heard
 
     async def wait_for(self, *words: str, seconds: float) -> Untagged | None:
-        """The first untagged response of one of these names (`EXISTS` …), or None when none came in `seconds`."""
+        """The first untagged response of one of these names (`EXISTS` …), or None after `seconds`."""
         deadline = asyncio.get_running_loop().time() + seconds
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             try:
@@ -218,10 +220,10 @@ class Idle:
 
 
 def expect_ok(reply: ImapReply, stage: Stage) -> ImapReply:
-    """The reply itself when it is OK; otherwise raise `NotServed` with what the refusal amounts to."""
+    """The reply itself when it is OK; otherwise raise `NotServed` with the outcome that it means."""
     if reply.ok:
         return reply
-    word = reply.code.upper().partition(" ")[0]
+    word = reply.response_code.upper().partition(" ")[0]
     outcome = Outcome.REFUSED
     if stage is Stage.AUTH and reply.status == "NO" and word not in _NOT_THE_CREDENTIALS:
         outcome = Outcome.DEFERRED if word in _LATER else Outcome.AUTH_FAILED
@@ -239,7 +241,7 @@ def _ending(got: bytes, tag: bytes, chunks: tuple[Chunk, ...], untagged: list[Un
 
 
 def _string(text: str) -> tuple[str | bytes, ...]:
-    """A quoted string where that can say it, a literal otherwise (RFC 9051 section 4.3, RFC 3501)."""
+    """A quoted string for printable ASCII, else a literal (RFC 9051 section 4.3, RFC 3501)."""
     if text.isascii() and text.isprintable():
         return (quoted(text),)
     return (text.encode(),)

@@ -1,4 +1,4 @@
-"""Responses of IMAP (RFC 9051 section 7), read and taken apart."""
+"""Reads and parses responses of IMAP (RFC 9051 section 7)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Untagged:
 
     @property
     def line(self) -> bytes:
-        """All of it in one piece, literals included."""
+        """The whole response, literals included."""
         return b"".join(chunk if isinstance(chunk, bytes) else b"\r\n".join(chunk) for chunk in self.chunks)
 
     @property
@@ -62,10 +62,13 @@ class Untagged:
 
 @dataclass(frozen=True, slots=True)
 class ImapReply:
-    """The end of a command. `status` is OK, NO or BAD (BYE or PREAUTH in a greeting); `code` is without brackets."""
+    """The end of a command. `status` is OK, NO or BAD (BYE or PREAUTH in a greeting).
+
+    `response_code` is without brackets (RFC 9051 section 7.1).
+    """
 
     status: str
-    code: str = ""
+    response_code: str = ""
     text: str = ""
     untagged: tuple[Untagged, ...] = ()
 
@@ -77,7 +80,7 @@ class ImapReply:
     @property
     def reply(self) -> Reply:
         """The same without the untagged responses."""
-        return Reply(self.status, self.code, self.text)
+        return Reply(self.status, self.response_code, self.text)
 
     def named(self, word: str) -> list[Untagged]:
         """The untagged responses of that name."""
@@ -96,7 +99,7 @@ async def read_response(stream: LineStream) -> tuple[bytes, tuple[Chunk, ...]]:
 
 
 def state(chunks: tuple[Chunk, ...], untagged: Iterable[Untagged] = ()) -> ImapReply | None:
-    """The response as a status (section 7.1), or None when it is another."""
+    """The response as a status response (section 7.1), or None for another kind."""
     match = _STATE.fullmatch(Untagged(chunks).line) if len(chunks) == 1 or _STATE.match(Untagged(chunks).head) else None
     if match is None:
         return None
@@ -147,7 +150,7 @@ def _parse(chunks: tuple[Chunk, ...]) -> tuple[Any, ...]:
 
 
 def _check_depth(chunks: Iterable[Chunk]) -> None:
-    """Raise ValueError for lists nested too deep; brackets in quoted strings count, which no server's reply minds."""
+    """Raise ValueError for lists nested too deep. Brackets in quoted strings count too: no real reply has so many."""
     depth = deepest = 0
     for chunk in chunks:
         for byte in _BRACKET.findall(chunk if isinstance(chunk, bytes) else chunk[0]):

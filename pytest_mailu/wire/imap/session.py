@@ -1,4 +1,4 @@
-"""What mail programs do with mailboxes over IMAP (RFC 9051, 3501 and extensions), as plain data."""
+"""The commands of IMAP that mail programs use (RFC 9051, 3501 and extensions), with plain data as results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Message:
 
 
 class ImapSession(ImapConnection):
-    """`ImapConnection` with the verbs. NO and BAD raise `NotServed(REFUSED, COMMAND)`; `command` is the way round that.
+    """`ImapConnection` with the commands. NO and BAD raise `NotServed(REFUSED, COMMAND)`, except in `command`.
 
     Folder names are given as text and sent quoted; other arguments are sent as they are.
     """
@@ -48,7 +48,7 @@ class ImapSession(ImapConnection):
     async def select(self, folder: str = "INBOX", *, read_only: bool = False) -> dict[str, Any]:
         """SELECT or EXAMINE: `exists`, `uidvalidity`, `uidnext`, `flags`, `permanentflags`, `access`."""
         reply = await self.do(f"{'EXAMINE' if read_only else 'SELECT'} {_mailbox(folder)}")
-        facts: dict[str, Any] = {"access": reply.code.upper()}
+        facts: dict[str, Any] = {"access": reply.response_code.upper()}
         for response in reply.untagged:
             if response.word == "EXISTS":
                 facts["exists"] = response.number
@@ -96,7 +96,7 @@ class ImapSession(ImapConnection):
     async def append(self, folder: str, message: bytes, flags: Sequence[str] = ()) -> int | None:
         """APPEND; gives the new UID where the server tells it (APPENDUID, RFC 4315)."""
         reply = await self.do(f"APPEND {_mailbox(folder)} ({' '.join(flags)}) ", message)
-        words = reply.code.split()
+        words = reply.response_code.split()
         return whole_number(words[2]) if len(words) == 3 and words[0].upper() == "APPENDUID" else None
 
     async def search(self, criteria: str, *literals: str | bytes) -> list[int]:
@@ -136,11 +136,11 @@ class ImapSession(ImapConnection):
         return [response.number or 0 for response in reply.named("EXPUNGE")]
 
     async def noop(self) -> ImapReply:
-        """NOOP, with whatever news the server has."""
+        """NOOP, and the untagged responses that come with it."""
         return await self.do("NOOP")
 
     async def id(self) -> dict[str, str]:
-        """ID (RFC 2971): what the server says it is."""
+        """ID (RFC 2971): the server's name and version."""
         for response in (await self.do('ID ("name" "pytest-mailu")')).named("ID"):
             return {text_of(key): text_of(value) for key, value in _pairs(_item(response, 1)).items()}
         return {}
@@ -174,10 +174,10 @@ class ImapSession(ImapConnection):
     ) -> list[Message]:
         """Wait until `at_least` messages with this Message-ID are there, in `folders` (any, unless given).
 
-        Gives what there is once `within` seconds are over, so an empty list means it never came. Between looks, IDLE
+        Returns what there is after `within` seconds: an empty list means that no message came. Between looks, IDLE
         in the first folder where the server has it, and otherwise NOOP with growing pauses. Where the server tells the
-        state of all folders at once (LIST-STATUS, RFC 5819), a look reads only folders that are not as they were; the
-        last look, and each one after a long pause, reads them all, since a server may tell from a cache.
+        state of all folders at once (LIST-STATUS, RFC 5819), a look reads only folders whose state has changed; the
+        last look, and each one after a long pause, reads all folders, since the server may answer from a cache.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
@@ -195,7 +195,7 @@ class ImapSession(ImapConnection):
             found = [message for name in states for message in known[name][1]]
             if len(found) >= at_least or left <= 0:
                 return found
-            # Another folder than the one idled in may get it, so no pause is long.
+            # The message may come into another folder than the one in IDLE, so no pause is long.
             seconds = min(pause, left)
             if "IDLE" in self.offered:
                 await self._idle_in(next(iter(states), "INBOX"), seconds)
@@ -221,7 +221,7 @@ class ImapSession(ImapConnection):
             if stopped.reply is not None and stopped.reply.code == "NO":
                 return []
             raise
-        # Not by SEARCH: a server's full-text search may not find what is there, which is another question.
+        # Not by SEARCH: a full-text index may miss messages, which is a question of its own.
         heads = await self.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
         wanted = message_id.encode()
         parts = {uid: [part for part in head.values() if isinstance(part, bytes)] for uid, head in heads.items()}

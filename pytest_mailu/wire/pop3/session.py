@@ -37,6 +37,11 @@ class Pop3Reply:
         """Whether the command was carried out."""
         return self.reply.code == "+OK"
 
+    @property
+    def response_code(self) -> str:
+        """The response code without its brackets (RFC 2449 section 8), or ""."""
+        return self.reply.enhanced
+
 
 class Pop3Session(LineSession):
     """One connection. `greeting` is the first reply, `capabilities` CAPA's answer per phase (`plain` `tls` `login`).
@@ -55,7 +60,7 @@ class Pop3Session(LineSession):
     async def command(
         self, line: str, *, multi: bool = False, stage: Stage = Stage.COMMAND, most: int = MOST_LISTED
     ) -> Pop3Reply:
-        """Send one line and give the reply, whatever it says; `multi` where +OK is followed by lines up to a dot."""
+        """Send one line and return the reply, whatever its status; `multi` for a multi-line reply, which a dot ends."""
         await self.stream.send(line.encode() + b"\r\n")
         return await self._read(stage, multi=multi, most=most)
 
@@ -79,7 +84,7 @@ class Pop3Session(LineSession):
         expect_ok(await self._read(Stage.TLS), Stage.TLS)
 
     async def login(self, user: str, password: str, *, force: bool = False) -> Reply:
-        """USER and PASS. Without USER in CAPA: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """USER and PASS. Without USER in CAPA: `NotServed(NOT_OFFERED, AUTH)`, unless with `force`.
 
         -ERR is AUTH_FAILED, or DEFERRED where the response code says that it is not the password (RFC 3206).
         """
@@ -87,8 +92,8 @@ class Pop3Session(LineSession):
             raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         self.transcript.hide(password)
         named = await self.command(f"USER {user}", stage=Stage.AUTH)
-        if not named.ok and not named.reply.enhanced:
-            # Nobody has given a password yet.
+        if not named.ok and not named.response_code:
+            # No password has been sent yet.
             raise NotServed(Outcome.REFUSED, Stage.AUTH, named.reply)
         expect_ok(named, Stage.AUTH)
         return await self._logged_in(await self.command(f"PASS {password}", stage=Stage.AUTH))
@@ -122,7 +127,7 @@ class Pop3Session(LineSession):
         match numbers:
             case [int(count), int(size)]:
                 return count, size
-        raise CannotAsk("an answer to STAT that means nothing")
+        raise CannotAsk("an invalid answer to STAT")
 
     async def list(self) -> dict[int, int]:
         """LIST: bytes by message number."""
@@ -146,11 +151,11 @@ class Pop3Session(LineSession):
         return (await self.do(f"DELE {number}")).reply
 
     async def rset(self) -> Reply:
-        """RSET: forget the DELEs."""
+        """RSET: undo DELE."""
         return (await self.do("RSET")).reply
 
     async def quit(self) -> Reply:
-        """QUIT, whatever the server says to it. Leaving `open` does this by itself, and so makes DELE take effect."""
+        """QUIT; any answer is accepted. Leaving `open` does this by itself, and so makes DELE take effect."""
         self._over = True
         return (await self.command("QUIT")).reply
 
@@ -188,13 +193,13 @@ class Pop3Session(LineSession):
 
 
 def expect_ok(answer: Pop3Reply, stage: Stage) -> Pop3Reply:
-    """The answer itself when it is +OK; otherwise raise `NotServed` with what the refusal amounts to."""
+    """The answer itself when it is +OK; otherwise raise `NotServed` with the outcome that it means."""
     if answer.ok:
         return answer
     if answer.reply.code == GO_ON:
-        raise CannotAsk("the server went on asking after the last answer to AUTH")
+        raise CannotAsk("the server asks for more after the last response of AUTH")
     outcome = Outcome.AUTH_FAILED if stage is Stage.AUTH else Outcome.REFUSED
-    raise NotServed(Outcome.DEFERRED if answer.reply.enhanced.upper() in _LATER else outcome, stage, answer.reply)
+    raise NotServed(Outcome.DEFERRED if answer.response_code.upper() in _LATER else outcome, stage, answer.reply)
 
 
 def _message(answer: Pop3Reply) -> bytes:

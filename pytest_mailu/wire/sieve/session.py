@@ -28,7 +28,7 @@ Words = tuple[bytes, ...]
 
 @dataclass(frozen=True, slots=True)
 class SieveReply:
-    """`reply.code` is OK, NO or BYE, `reply.enhanced` the response code; `lines` are the strings and atoms before."""
+    """`reply.code` is OK, NO or BYE; `lines` are the strings and atoms of the lines before."""
 
     reply: Reply
     lines: tuple[Words, ...] = ()
@@ -38,12 +38,17 @@ class SieveReply:
         """Whether the command was carried out."""
         return self.reply.code == "OK"
 
+    @property
+    def response_code(self) -> str:
+        """The response code without its parentheses (RFC 5804 section 1.3), or ""."""
+        return self.reply.enhanced
+
 
 class SieveSession(LineSession):
     """One connection. `capabilities` holds them per phase (`plain`, `tls`, `login`), `offered` the newest.
 
     They read `{"IMPLEMENTATION": "…", "SASL": "PLAIN LOGIN", "SIEVE": "fileinto …", "STARTTLS": ""}`.
-    NO and BYE raise `NotServed`, but in `command`.
+    NO and BYE raise `NotServed`, except in `command`.
     """
 
     limits = LIMITS
@@ -55,7 +60,7 @@ class SieveSession(LineSession):
         self.offered: dict[str, str] = {}
 
     async def command(self, *parts: str | bytes, stage: Stage = Stage.COMMAND) -> SieveReply:
-        """Send a command and give the reply, whatever it says. Bytes are sent as literals: `("CHECKSCRIPT ", b"…")`."""
+        """Send a command and return the reply, whatever its status. Bytes are sent as literals."""
         data, shown = b"", ""
         for part in parts:
             if isinstance(part, str):
@@ -90,7 +95,7 @@ class SieveSession(LineSession):
         initial_response: bool = True,
         force: bool = False,
     ) -> Reply:
-        """AUTHENTICATE (section 2.1). Not in SASL: `NotServed(NOT_OFFERED, AUTH)`, unless `force` asks all the same.
+        """AUTHENTICATE (section 2.1). Not in SASL: `NotServed(NOT_OFFERED, AUTH)`, unless with `force`.
 
         NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
         """
@@ -111,11 +116,11 @@ class SieveSession(LineSession):
         return (await self.do(f"PUTSCRIPT {quoted(name)} ", script.encode())).reply
 
     async def checkscript(self, script: str) -> Reply:
-        """CHECKSCRIPT: compile, but do not keep."""
+        """CHECKSCRIPT: compile without storing."""
         return (await self.do("CHECKSCRIPT ", script.encode())).reply
 
     async def listscripts(self) -> dict[str, bool]:
-        """LISTSCRIPTS: whether it is the active one, by name."""
+        """LISTSCRIPTS: name → whether the script is active."""
         answer = await self.do("LISTSCRIPTS")
         return {
             show_line(words[0], TEXT_LIMIT): b"ACTIVE" in map(bytes.upper, words[1:]) for words in answer.lines if words
@@ -139,7 +144,7 @@ class SieveSession(LineSession):
         return (await self.do(f"RENAMESCRIPT {quoted(name)} {quoted(to)}")).reply
 
     async def logout(self) -> Reply:
-        """LOGOUT, whatever the server says to it. Leaving `open` does this by itself."""
+        """LOGOUT; any answer is accepted. Leaving `open` does this by itself."""
         self._over = True
         return (await self.command("LOGOUT")).reply
 
@@ -151,7 +156,7 @@ class SieveSession(LineSession):
         return end
 
     async def _challenge(self) -> SieveReply | None:
-        """What the server says to AUTHENTICATE: None for a challenge, or the end."""
+        """The server's answer to AUTHENTICATE: None for a challenge, or the completion."""
         async with self.stream.reply(Stage.AUTH):
             return _status(await self._line(), [])
 
@@ -194,10 +199,10 @@ class SieveSession(LineSession):
 
 
 def expect_ok(answer: SieveReply, stage: Stage) -> SieveReply:
-    """The answer itself when it is OK; otherwise raise `NotServed` with what the refusal amounts to."""
+    """The answer itself when it is OK; otherwise raise `NotServed` with the outcome that it means."""
     if answer.ok:
         return answer
-    word = answer.reply.enhanced.upper().partition(" ")[0]
+    word = answer.response_code.upper().partition(" ")[0]
     outcome = Outcome.REFUSED
     if word in _LATER:
         outcome = Outcome.DEFERRED

@@ -48,23 +48,23 @@ class SmtpConnection(LineSession):
         await self.stream.send(b"STARTTLS\r\n" + injected)
         reply = expect_positive(await self._reply(Stage.TLS), Stage.TLS)
         if reply.code != "220":
-            raise CannotAsk(f"an answer to STARTTLS that means nothing: {reply.code}")
+            raise CannotAsk(f"an invalid answer to STARTTLS: {reply.code}")
         self.offered = {}
 
     async def command(self, line: bytes | str, stage: Stage = Stage.COMMAND, *, shown: str | None = None) -> Reply:
-        """Send one line as it is (CRLF is added) and give the reply, whatever it says."""
+        """Send one line as it is (CRLF is added) and return the reply, whatever its code."""
         data = line.encode() if isinstance(line, str) else line
         await self.stream.send(data + b"\r\n", shown)
         return await self._reply(stage)
 
     async def pipeline(self, *lines: bytes | str, stage: Stage = Stage.COMMAND) -> list[Reply]:
-        """Send several lines in one piece (RFC 2920) and give a reply for each, whatever they say."""
+        """Send several lines in one piece (RFC 2920) and return a reply for each, whatever their codes."""
         group = [line.encode() if isinstance(line, str) else line for line in lines]
         await self.stream.send(b"".join(line + b"\r\n" for line in group))
         return [await self._reply(stage) for _ in group]
 
     async def payload(self, payload: bytes, stage: Stage = Stage.DATA) -> Reply:
-        """Exactly these bytes, and one reply, whatever it says."""
+        """Send exactly these bytes, and return one reply, whatever its code."""
         await self.stream.send(payload, f"({len(payload)} bytes)")
         return await self._reply(stage)
 
@@ -87,7 +87,7 @@ class SmtpConnection(LineSession):
         return await self.stream.hung_up(seconds)
 
     async def quit(self) -> Reply:
-        """QUIT, whatever the server says to it. Leaving `open` does this by itself."""
+        """QUIT; any answer is accepted. Leaving `open` does this by itself."""
         self._over = True
         return await self.command("QUIT")
 

@@ -35,12 +35,12 @@ async def read_reply(stream: LineStream) -> Reply:
 
 
 def positive(reply: Reply) -> bool:
-    """Whether the reply means yes, or go on."""
+    """Whether the reply is positive: 2xx or 3xx."""
     return reply.code[:1] in ("2", "3")
 
 
 def expect_positive(reply: Reply, stage: Stage) -> Reply:
-    """The reply itself when it means yes; otherwise raise `NotServed` with what the refusal amounts to."""
+    """The reply itself when it means yes; otherwise raise `NotServed` with the outcome that it means."""
     if positive(reply):
         return reply
     raise NotServed(_refusal(reply, stage), stage, reply)

@@ -65,7 +65,7 @@ class LineStream:
     async def send(self, data: bytes, shown: str | None = None) -> None:
         """Send `data` as it is; the transcript gets `shown`, or the data line by line.
 
-        A connection that is already gone is no error here: the reply that is then missing will tell.
+        A connection that is already closed is no error here: the missing reply will show it.
         """
         for line in data.removesuffix(b"\r\n").split(b"\r\n") if shown is None else [shown.encode()]:
             self.transcript.client(line)
@@ -100,7 +100,7 @@ class LineStream:
         return await self._inbox.finished(seconds)
 
     async def start_tls(self, context: ssl.SSLContext | None = None, sni: str | None = None) -> None:
-        """Begin TLS now. Ends like `handshake_errors`; whatever was read in plain text before is forgotten."""
+        """Start TLS now. Raises as `handshake_errors`; plain text that was read before is dropped."""
         loop = asyncio.get_running_loop()
         reader, protocol = self._protocol()
         with handshake_errors(self.timeout):

@@ -1,4 +1,4 @@
-"""TLS contexts, and what a failed handshake means."""
+"""TLS contexts, and the errors of a handshake."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client_context(
     ciphers: str | None = None,
     alpn: tuple[str, ...] = (),
 ) -> ssl.SSLContext:
-    """A context that takes every certificate: what the certificate says is a fact, not a condition.
+    """A context that accepts every certificate: the certificate is a fact to compare, not a condition.
 
     `ciphers` is an OpenSSL cipher list for TLS 1.2 and older. With `maximum` below TLS 1.2 the security level is
     lowered, without which OpenSSL 3 does not speak TLS 1.0 and 1.1. Raises `CannotAsk` when this machine's OpenSSL
@@ -51,7 +51,7 @@ def client_context(
 
 @contextmanager
 def handshake_errors(seconds: float) -> Iterator[None]:
-    """Turn the exceptions of a TLS handshake into ends.
+    """Turn the exceptions of a TLS handshake into `NotServed` and `CannotAsk`.
 
     An alert, a breach of the protocol and a closed connection are `NotServed(TLS_FAILED, TLS)` with the reason in
     `reply.text`: Dovecot 2.3 hangs up without an alert when it has no version or cipher in common with the client.

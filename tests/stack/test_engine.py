@@ -83,6 +83,17 @@ def test_volumes_without_a_name_go_with_their_container(engine: Engine, dead_run
     assert own not in volumes()
 
 
+def test_volumes_without_a_name_that_were_handed_on_go_as_well(engine: Engine, dead_run: RunIdentity) -> None:
+    """As compose hands them on to a container that it makes anew: for the engine they have a name then."""
+    first = engine.client.containers.create(WAITS, network_mode="none", volumes=["/x"])
+    (own,) = {mount["Name"] for mount in first.attrs["Mounts"]}
+    mounts = {own: {"bind": "/x"}}
+    engine.client.containers.create(WAITS, network_mode="none", labels=dead_run.labels("old"), volumes=mounts)
+    first.remove(v=False)
+    sweep(engine)
+    assert own not in {volume["Name"] for volume in engine.client.api.volumes()["Volumes"] or []}
+
+
 def test_a_run_shows_that_it_is_alive_and_the_sign_goes_with_it(engine: Engine, run: RunIdentity) -> None:
     beating = Heartbeat(engine, run.project("old"), run.labels("old"), every=0.05)
     beating.start()

@@ -116,11 +116,12 @@ def sweep(engine: Engine, choice: Choice | None = None) -> Removed:
 
 @dataclass(frozen=True, slots=True)
 class _Thing:
-    """A container, network or volume."""
+    """A container, network or volume. `nameless` are a container's volumes that the engine gave a name of 64 digits."""
 
     id: str
     name: str
     labels: Labels
+    nameless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,9 @@ def _labelled(engine: Engine, *labels: str) -> _Objects:
 
 
 def _thing(item: Mapping[str, Any], name: str) -> _Thing:
-    return _Thing(str(item["Id"]), name, item.get("Labels") or {})
+    mounts = [str(mount.get("Name", "")) for mount in item.get("Mounts") or [] if isinstance(mount, Mapping)]
+    nameless = tuple(mount for mount in mounts if re.fullmatch(r"[0-9a-f]{64}", mount))
+    return _Thing(str(item["Id"]), name, item.get("Labels") or {}, nameless)
 
 
 def _remove(engine: Engine, chosen: Callable[[], _Objects]) -> Removed:
@@ -232,6 +235,10 @@ def _remove_once(engine: Engine, objects: _Objects, removed: Removed) -> None:
         removed.containers += _each(
             pool, objects.containers, lambda thing: api.remove_container(thing.id, v=True, force=True), removed
         )
+        # Compose hands them on to the container that it makes anew, and the engine calls them named then.
+        for volume in {volume for thing in objects.containers for volume in thing.nameless}:
+            with contextlib.suppress(APIError):  # gone with its container, or in use by another one
+                api.remove_volume(volume)
         removed.networks += _each(pool, objects.networks, lambda thing: _remove_network(api, thing.id), removed)
         removed.volumes += _each(pool, objects.volumes, lambda thing: api.remove_volume(thing.id, force=True), removed)
 

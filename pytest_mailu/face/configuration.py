@@ -87,10 +87,13 @@ def plan_of(config: pytest.Config) -> Plan:
 def run_info(config: pytest.Config, plan: Plan) -> RunInfo:
     """Date, version, command and settings files of this run, for its report."""
     files = (plan.env, plan.env_new, plan.compose, plan.overrides, plan.waivers)
+    arguments = list(config.invocation_params.args)
+    if plan.starts_stacks and config.getoption("mailu_seed") is None:
+        arguments.append(f"--mailu-seed={plan.seed}")  # or the command would not repeat this run
     return RunInfo(
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         plugin=__version__,
-        command=shlex.join(["pytest", *config.invocation_params.args]),
+        command=shlex.join(["pytest", *map(str, arguments)]),
         files=tuple(path.name for path in files if path is not None),
     )
 

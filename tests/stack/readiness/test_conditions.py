@@ -178,9 +178,14 @@ def test_a_service_that_does_not_listen_is_missing() -> None:
 
 def test_a_greeting_is_compared_with_the_one_that_is_due() -> None:
     assert looked(lambda inner: inner.greets("imap", 2525, b"220 "), 2525, say("220 hi"), hang_up)[0] == ""
-    missing, _ = looked(lambda inner: inner.greets("imap", 2525, b"220 "), 2525, say("x" * 70_000), hang_up)
-    assert missing.startswith("port 2525: says 'xxx")
-    assert len(missing) < 200
+    for greeting, words in (
+        ("554 no", "says '554 no'"),
+        ("x" * 5000, "says 'xxx"),
+        ("x" * 70_000, "a line of more than"),
+    ):
+        missing, _ = looked(lambda inner: inner.greets("imap", 2525, b"220 "), 2525, say(greeting), hang_up)
+        assert missing.startswith(f"port 2525: {words}")
+        assert len(missing) < 200
 
 
 @pytest.mark.parametrize(

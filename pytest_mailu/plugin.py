@@ -13,6 +13,8 @@ from pytest_mailu.face.options import OPTIONS
 _STARTERS = ("mailu_from", "mailu_to", "mailu_check", "mailu_deployment")
 """Options that say that a run is about Mailu."""
 
+_NAME_SIDES = "  → Name both sides as well: --mailu-from 2.0 --mailu-to 2024.06"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option twice: for the command line and, with underscores, for the ini file."""
@@ -37,6 +39,19 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Keep pytest's root folder, and with it its cache, out of the folders that our options name.
+
+    pytest looks for its root folder before it loads plugins: it takes `/mailu` in `--mailu-deployment /mailu` for an
+    argument of its own (`_pytest.config.findpaths.determine_setup`).
+    """
+    known = early_config.known_args_namespace
+    named = any(option.kind in ("path", "side") and getattr(known, option.dest, None) for option in OPTIONS)
+    if named and not known.rootdir and not known.file_or_dir and early_config.inipath is None:
+        early_config._rootpath = early_config.invocation_params.dir
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Do what runs no test: print the plan, or remove what dead runs left."""
     if not config.option.mailu_plan and config.option.mailu_sweep is None:
@@ -56,10 +71,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not any(config.getoption(name) or config.getini(name) for name in _STARTERS):
         for arg in config.args:
             if "mailu::" in arg:
-                raise pytest.UsageError(f"{arg}: name the two sides as well, with --mailu-from and --mailu-to")
+                raise pytest.UsageError(f"{arg}: two sides are missing\n{_NAME_SIDES}")
         for option in OPTIONS:
             if option.ini and config.getoption(option.dest) is not None:
-                raise pytest.UsageError(f"{option.flag} needs two sides as well: --mailu-from and --mailu-to")
+                raise pytest.UsageError(f"{option.flag}: two sides are missing\n{_NAME_SIDES}")
         return
     # These imports take time, and test runs that are not about Mailu must not pay for it.
     from pytest_mailu.face.configuration import plan_of, usage_errors

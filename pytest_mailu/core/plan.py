@@ -154,6 +154,10 @@ def side_spec(text: str) -> SideSpec:
             f"{text}: a live server cannot be a side yet",
             "Name a release such as 2.0.43, a recording (recorded:2.0.43), or the path of a recording.",
         )
+    if text and Path(text).is_dir():
+        raise UsageError(
+            f"{text} is a folder, not a recording", f"Name a file in it, such as {Path(text) / 'old.json'}."
+        )
     if is_path(text):
         return RecordedSpec(text if text.endswith(JSON) else text + JSON)
     if text.startswith(RECORDED):

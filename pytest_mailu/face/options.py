@@ -54,7 +54,7 @@ OPTIONS = (
     Option(
         "mailu-fail-on",
         "what fails: regressions of a severity or worse (default: major), regressed (all of them), changed or never",
-        choices=tuple(FailOn),
+        choices=tuple(member.value for member in FailOn),
         default=FailOn.MAJOR,
     ),
     Option(

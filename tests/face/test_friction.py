@@ -58,7 +58,36 @@ def test_a_mistyped_id_gets_the_one_that_was_meant(folder: Any, mistyped: str, m
 def test_an_option_that_needs_two_sides_says_so(folder: Any) -> None:
     done = folder.run("--mailu-report=out", sides=())
     assert done.status == pytest.ExitCode.USAGE_ERROR
-    assert "--mailu-report needs two sides as well: --mailu-from and --mailu-to" in done.errors
+    assert "--mailu-report: two sides are missing" in done.errors
+    assert "→ Name both sides as well: --mailu-from 2.0 --mailu-to 2024.06" in done.errors
+
+
+def test_a_wrong_choice_gets_the_right_ones_as_they_are_typed(folder: Any) -> None:
+    done = folder.run("--mailu-fail-on=bogus")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "choose from" in done.errors
+    assert "FailOn" not in done.errors
+
+
+def test_a_folder_is_no_side(folder: Any) -> None:
+    (folder.path / "reports").mkdir()
+    for side in ("reports", "./reports", str(folder.path)):
+        done = folder.run(sides=(side, "new.json"))
+        assert done.status == pytest.ExitCode.USAGE_ERROR
+        assert f"{side} is a folder, not a recording" in done.errors
+
+
+def test_nothing_is_written_into_the_folder_of_a_deployment_that_is_named(folder: Any) -> None:
+    """pytest would take the folder for an argument of its own, and put its cache there."""
+    deployment = folder.path / "deployment"
+    elsewhere = folder.path / "elsewhere" / "below"
+    elsewhere.mkdir(parents=True)
+    folder.write({"deployment/mailu.env": "PORTS=25,465,993\n"})
+    args = ("--mailu-check", "--mailu-deployment", str(deployment), "--mailu-from=2.0.43", "--mailu-to=2024.06.24")
+    done = folder.run(*args, sides=(), below="elsewhere/below")
+    done.lines.fnmatch_lines([f"rootdir: {elsewhere}"])
+    assert [file.name for file in deployment.iterdir()] == ["mailu.env"]
+    assert not (folder.path / ".pytest_cache").exists()
 
 
 def test_an_option_in_the_ini_file_is_no_reason_to_need_two_sides(folder: Any) -> None:

@@ -17,6 +17,9 @@ from pytest_mailu.core.transcript import Detail, Event, Kind, Speaker
 SCHEMA = 2
 """The number of the format of reports and recordings. It goes up when a reader of the old format would be misled."""
 
+LONGEST = 64 * 1024 * 1024
+"""Bytes of a recording at most; those of the whole matrix have about 1.5 MB."""
+
 Value = TypeVar("Value")
 
 
@@ -117,9 +120,18 @@ def read_recording(path: Path) -> Recording:
     return recording
 
 
+def _no_number(word: str) -> None:
+    """Raise ValueError for NaN and Infinity, which Python reads and JSON does not have (RFC 8259 section 6)."""
+    raise ValueError(f"{word} is no JSON")
+
+
 def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
     try:
-        data = json.loads(path.read_text("utf-8"))
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot read the {word} {path}: it is not a regular file", remedy)
+        if path.stat().st_size > LONGEST:
+            raise UsageError(f"{path} is not a {word}: it has more than {LONGEST >> 20} MB", remedy)
+        data = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise UsageError(f"cannot read the {word} {path}: {error.strerror}", remedy) from error
     except (ValueError, RecursionError) as error:

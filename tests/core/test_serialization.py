@@ -24,7 +24,7 @@ from pytest_mailu.core.model import (
     Verdict,
     Waiver,
 )
-from pytest_mailu.core.serialization import SCHEMA, dumps, plain, read_recording, structured
+from pytest_mailu.core.serialization import LONGEST, SCHEMA, dumps, plain, read_recording, structured
 from pytest_mailu.core.transcript import Connection, Event, Kind, Queued, Speaker, Submission
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import decide, judge
@@ -208,6 +208,27 @@ def test_bytes_that_are_no_text_and_files_that_are_not_there_are_usage_errors(tm
     for name in ("bytes.json", "missing.json", "."):
         with pytest.raises(UsageError, match="recording"):
             read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_of_json_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(dumps(RECORDING).replace('"seconds": 0.125', f'"seconds": {number}'), "utf-8")
+    with pytest.raises(UsageError, match=f"{number} is no JSON"):
+        read_recording(path)
+
+
+def test_what_is_no_regular_file_is_refused_unread() -> None:
+    with pytest.raises(UsageError, match="/dev/zero: it is not a regular file"):
+        read_recording(Path("/dev/zero"))
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    with path.open("wb") as file:
+        file.truncate(LONGEST + 1)
+    with pytest.raises(UsageError, match="it has more than 64 MB"):
+        read_recording(path)
 
 
 def test_a_report_is_not_a_recording(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ class Group:
             return f"{places.capitalize()} {'are' if ' and ' in places else 'is'} closed {where}"
         stage = words.STAGES.get(observation.stage, observation.stage)
         on = f" on {places}" if places else ""
-        text = f"{_PHRASES[observation.outcome]} at {stage}{on} {where}"
+        searched = (observation.outcome, observation.stage) == (Outcome.LOST, Stage.COMMAND)
+        ended = "Nothing found" if searched else f"{_PHRASES[observation.outcome]} at {stage}"
+        text = f"{ended}{on} {where}"
         said = words.reply(observation.reply)
         return f"{text}: {said}" if said and len(self.findings) == 1 else f"{text}{_codes(observation)}"
 

@@ -102,8 +102,12 @@ class _Page:
     def decision(self) -> Iterator[Line]:
         view = self.view
         style = DECISION_STYLES[self.report.decision]
-        word = clip(view.decision, self.width // 2 + 4)
-        yield (Span(word, style), Span("  "), Span(clip(view.sides, self.width - columns(word) - 2), BOLD))
+        word, sides = clip(view.decision, self.width), clip(view.sides, self.width)
+        if columns(word) + 2 + columns(sides) <= self.width:
+            yield (Span(word, style), Span("  "), Span(sides, BOLD))
+        else:
+            yield (Span(word, style),)
+            yield (Span(sides, BOLD),)
         yield from self.shortened(view.sentence, 3)
         notes = self.report.notes
         most = 2 if self.report.findings else 6
@@ -126,14 +130,15 @@ class _Page:
         found: list[Line] = []
         shown = view.blockers if len(view.blockers) < room else view.blockers[: max(room - 2, 1)]
         for group in shown:
-            number = sum(map(view.stops, group.findings))
-            text = f"{group.headline} ({number} {group.verdict}, {group.severity})"
+            stopping = Group(group.root, tuple(filter(view.stops, group.findings)))
+            text = f"{group.headline} ({stopping.counts}, {group.severity})"
             found.append(self.entry("fix" if group.verdict is Verdict.REGRESSED else "look", text))
             if full:
                 for advice in self.view.advice(group)[:1]:
                     paste = advice.paste.splitlines()
-                    fits = paste and all(columns(visible(line)) <= self.width - 5 for line in paste[:2])
-                    told = paste[:2] if fits else [advice.title] if advice.title else []
+                    # Half a block is worse than none: it would be pasted.
+                    fits = 0 < len(paste) <= 2 and all(columns(visible(line)) <= self.width - 5 for line in paste)
+                    told = paste if fits else [advice.title] if advice.title else []
                     found += [(Span(" " * 5), Span(clip(visible(line), self.width - 5), BOLD)) for line in told]
         if rest := view.blockers[len(shown) :]:
             found.append(self.label(f"… and {words.count(len(rest), 'more blocker')}, {self.where}"))

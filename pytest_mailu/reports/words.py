@@ -112,6 +112,8 @@ def end(observation: Observation | None) -> str:
         return safe(f"could not be asked: {cut(observation.trouble)}" if observation.trouble else "could not be asked")
     if stage is Stage.CONNECT and outcome is Outcome.UNREACHABLE:
         return "port closed"
+    if stage is Stage.COMMAND and outcome is Outcome.LOST:
+        return "nothing found"
     words = str(outcome).replace("-", " ")
     if (outcome, stage) in {(Outcome.DELIVERED, Stage.DELIVERY), (Outcome.AUTH_FAILED, Stage.AUTH)}:
         return words
@@ -191,6 +193,8 @@ def sentence(report: Report) -> str:
             causes = count(len({finding.root for finding in lost}), "cause")
             work, fail = ("works", "fails") if len(lost) == 1 else ("work", "fail")
             text = f"{count(len(lost), 'behaviour')} {work} on {old} and {fail} on {new} ({causes})."
+            if others := len(open_) - unclear - len(lost):
+                text += f" {others} more {'differs' if others == 1 else 'differ'}."
         case Decision.NO_GO:
             number = len(open_) - unclear
             text = f"{count(number, 'behaviour')} {'differs' if number == 1 else 'differ'} on {new}."

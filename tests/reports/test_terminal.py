@@ -8,15 +8,19 @@ import pytest
 from pytest_mailu.core.model import (
     Action,
     Advice,
+    CauseKind,
     Comparison,
     Decision,
     FailOn,
     Finding,
     LeftOut,
+    Observation,
+    Outcome,
     Problem,
     Report,
     Severity,
     SideName,
+    Stage,
     Verdict,
     Why,
 )
@@ -250,6 +254,42 @@ def test_a_regression_below_the_gate_is_named_with_the_decision_and_listed_first
     text = text_of(replace(good, findings=(*changed, *minor)))
     assert text.startswith("GO, with 2 minor regressions")
     assert text.index("minor regression: ") < text.index("Do the thing")
+
+
+def test_a_long_decision_is_not_cut_off_but_takes_a_line_of_its_own(report: Report) -> None:
+    left_out = {LeftOut.DESELECTED: tuple(f"a/{n}" for n in range(484))}
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    findings = (replace(lost, severity=Severity.MINOR), replace(lost, behaviour="web/1", severity=Severity.INFO))
+    part = replace(report, decision=Decision.GO, findings=findings, counts={"same": 85}, left_out=left_out)
+    first, second, *_ = text_of(part, 60).splitlines()
+    assert first == "GO for 85 of 569, with 2 minor and info regressions"
+    assert second == "2.0.43 → 2024.06.24"
+
+
+def test_where_changes_stop_too_they_are_counted_beside_what_regressed(report: Report) -> None:
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    changed = replace(lost, behaviour="web/1", verdict=Verdict.CHANGED)
+    text = text_of(replace(report, fail_on=FailOn.CHANGED, findings=(lost, changed)))
+    assert "1 behaviour works on 2.0.43 and fails on 2024.06.24 (1 cause). 1 more differs." in " ".join(text.split())
+    assert "(1 regressed, 1 changed, " in text
+
+
+def test_a_block_of_many_lines_is_not_pasted_by_half(report: Report) -> None:
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    block = replace(lost.advice[0], title="Index it again", paste="plugin {\n  one = 1\n}")
+    text = text_of(replace(report, findings=(replace(lost, advice=(block,)),)))
+    assert "plugin {" not in text
+    assert "Index it again" in text
+
+
+def test_a_search_without_a_result_found_nothing(report: Report) -> None:
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    searched = replace(
+        lost, cause=replace(lost.cause, kind=CauseKind.END), new=Observation(Outcome.LOST, Stage.COMMAND), advice=()
+    )
+    text = text_of(replace(report, findings=(searched,)))
+    assert "Nothing found" in text
+    assert "lost at command" not in text
 
 
 def test_a_decision_over_a_part_says_so(report: Report) -> None:

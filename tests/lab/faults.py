@@ -18,6 +18,7 @@ class Fault:
     configuration to what is added at its end, where it overrides what stands before. `caught_by` are globs over the
     ids; each must match a finding with `verdict`, and with `outcome` and `stage` on the new side where they are
     given. `radius` are globs over what else may be regressed. `series`: the personalities that it makes sense on.
+    `stops` is False for a loss that is too small to stop an upgrade.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict)
     series: tuple[str, ...] = ("2.0", "2024.06")
+    stops: bool = True
 
 
 NEW = ("2024.06",)
@@ -158,7 +160,7 @@ _ALL = (
         ("relay/relayhost/login-and-tls",),
         radius=(
             "relay/*",
-            "submission/*/external",
+            "submission/*",
         ),
         lines={"smtp/main.cf": "smtp_tls_security_level = none\n"},
     ),
@@ -274,9 +276,10 @@ _ALL = (
     ),
     Fault(
         "half-size",
-        "letters may be half as large as before",
+        "messages may be half as large as before",
         ("surface/465-tls/smtp",),
-        verdict="changed",
+        radius=("surface/*/smtp", "surface/*/smtp-after-login"),
+        stops=False,
         settings={"MESSAGE_SIZE_LIMIT": "25000000"},
     ),
     Fault(

@@ -26,6 +26,7 @@ from .scripts import Scripts
 log = logging.getLogger("world.control")
 _LINE_LIMIT = 16 * 1024 * 1024
 _MAX_WAIT = 600.0
+_LONGEST_ERROR = 300
 
 
 class Control:
@@ -51,15 +52,15 @@ class Control:
         try:
             request = json.loads(line)
             verb = getattr(self, f"_do_{request['do']}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"ok": False, "error": f"not a request: {type(error).__name__}: {error}"}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return {"ok": False, "error": f"not a request: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"}
         try:
             return {"ok": True, **await verb(request)}
         except (PlanError, ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
+            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"}
         except Exception as error:
-            log.exception("a request failed: %r", request)
-            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {error}"}
+            log.exception("a request failed")
+            return {"ok": False, "error": f"{request['do']}: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"}
 
     async def _do_ping(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         return {"last": self._journal.last, "ports": self.ports}

@@ -89,6 +89,8 @@ def test_rubbish_on_the_control_channel_is_answered_and_survived(here: Any) -> N
             b"not json",
             b"[1]",
             b'{"do": "explode"}',
+            b"[" * 100_000,
+            b'{"do": "script", "stage": ' + b"[" * 500 + b"]" * 500 + b"}",
             b'{"do": "__init__"}',
             b'{"x": "' + b"y" * 200_000 + b'"}',
         ):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.core.releases import Release
 from pytest_mailu.core.secrets import is_credential
 from pytest_mailu.deployment.catalogue import ChangeKind, Difference, SettingState
 from pytest_mailu.deployment.catalogue import Setting as Known
@@ -19,6 +20,8 @@ HARMLESS = frozenset(("LOG_DRIVER", "QUOTA_STORAGE_URL", "POSTFIX_LOG_SYSLOG", "
 """Settings whose removal takes nothing from anybody: what they chose is chosen elsewhere, or gone."""
 MILD = (("TLS_FLAVOR", "*"), ("ANTIVIRUS_ACTION", "*"), ("PROXY_PROTOCOL", "mail"), ("PROXY_PROTOCOL", "all"))
 """Values that go on working with another meaning, so that by itself nothing is lost; ports have notes of their own."""
+FATAL = (("PROXY_PROTOCOL", "http", Release.parse("2024.06.10")),)
+"""Values with which no service starts, from this release on: core/base/libs/socrate/socrate/system.py, `clean_env`."""
 _INTERNAL = ("_ADDRESS", "STATS_ENDPOINT", "MAILU_VERSION", "DOCKER_ORG", "INSTANCE_ID_PATH", "ROUNDCUBE_DB_FLAVOR")
 _HANDLED_BY_PORTS = frozenset(("PORTS", "TLS"))
 
@@ -66,12 +69,13 @@ def _redefined(subject: Subject, setting: Setting, difference: Difference) -> No
     same_name = advice.write.startswith(f"{name}=")
     mild = any(name == known and fnmatchcase(value, glob) for known, glob in MILD)
     lost = bool(difference.values) and not mild
+    fatal = any((name, value) == (known, bad) and subject.new >= since for known, bad, since in FATAL)
     made = About(
         id=f"env/{name}",
         title=f"{subject.new} reads {name}={shown(name, value)} otherwise than {subject.old}",
         breaks=advice.cause,
         source=str(advice.source),
-        severity=Severity.MAJOR,
+        severity=Severity.CRITICAL if fatal else Severity.MAJOR,
         place=setting.place,
         cause=advice.cause,
         remedy=advice.remedy,

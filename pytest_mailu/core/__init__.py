@@ -1,1 +1,1 @@
-"""The frozen values that everything passes around, and what can be said about them without asking anybody."""
+"""Frozen values that every package uses, and pure functions of them."""

@@ -145,8 +145,12 @@ class Settling:
                 evidence.beside.append((bool(failed_sides), meanwhile))
                 if naming or evidence.decided or all(task.done() for task in running):
                     return
+        except asyncio.CancelledError:
+            for task in running:
+                task.cancel()
+            raise
         finally:
-            # A behaviour that is cancelled could leave something behind that disturbs others.
+            # Otherwise they end by themselves: one that is cancelled could leave something that disturbs others.
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _ask(self, evidence: _Evidence, rng: random.Random, *, counts: bool = True) -> list[SideName] | None:

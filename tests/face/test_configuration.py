@@ -10,7 +10,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn
 from pytest_mailu.core.plan import Plan, RecordedSpec, ReleaseSpec, side_spec
 from pytest_mailu.core.releases import Release
-from pytest_mailu.face.configuration import plan_of
+from pytest_mailu.face.configuration import plan_of, run_info
 from pytest_mailu.face.options import OPTIONS
 
 SIDES = ("--mailu-from=recorded:2.0.43", "--mailu-to=recorded:2024.06.24")
@@ -232,6 +232,16 @@ def test_a_recording_may_be_compared_with_any_release(pytester: pytest.Pytester,
 def test_what_a_text_names(text: str, spec: object) -> None:
     assert side_spec(text) == spec
     assert str(spec) in (text, "2024.06.24")
+
+
+def test_the_command_in_the_report_repeats_the_run_with_its_seed(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig("--mailu-from=2.0", "--mailu-to=2024.06", "-k", "a and b")
+    made = plan_of(config)
+    command = run_info(config, made).command
+    assert "--mailu-from=2.0 --mailu-to=2024.06 -k 'a and b'" in command
+    assert command.endswith(f"--mailu-seed={made.seed}")
+    recordings = pytester.parseconfig(*SIDES)
+    assert "seed" not in run_info(recordings, plan_of(recordings)).command
 
 
 def test_every_option_has_a_twin_in_the_ini_file_and_says_what_it_does(pytester: pytest.Pytester) -> None:

@@ -176,6 +176,29 @@ def test_a_scheduler_settles_when_the_phase_is_over_and_publishes_once() -> None
     assert published[-1].verdict is Verdict.REGRESSED
 
 
+def test_a_run_that_is_ended_does_not_wait_for_what_was_asked_beside() -> None:
+    class Hanging(Side):
+        async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+            if behaviour.id != TARGET:
+                await asyncio.Event().wait()
+            await asyncio.sleep(0)
+            return GOOD
+
+    async def ended() -> bool:
+        target = a_behaviour(TARGET)
+        unstable = judge(target.question, [GOOD, GOOD], [LOST, GOOD])
+        others = [(a_behaviour(id_), judge(a_behaviour(id_).question, [GOOD], [GOOD])) for id_ in OTHERS]
+        settling = Settling(Hanging("old", never, []), Hanging("new", never, []), 1)
+        settle = asyncio.create_task(settling.settle(target, unstable, others))
+        while len(asyncio.all_tasks()) < 4:
+            await asyncio.sleep(0)
+        settle.cancel()
+        await asyncio.wait([settle], timeout=10)
+        return settle.cancelled() and len(asyncio.all_tasks()) == 1
+
+    assert asyncio.run(ended())
+
+
 def test_the_disturber_is_the_one_that_ran_beside_failures() -> None:
     one, two = frozenset({"a", "b"}), frozenset({"b"})
     assert disturber([(True, one)] * 5 + [(False, two)] * 10) == "a"

@@ -41,7 +41,7 @@ NEW = ("2024.06",)
 CLIENT_SETUP = ("surface/client-setup/*",)
 """A program that finds no login on 587 goes on elsewhere."""
 THROUGH_465 = ("relay/domain/submitted", "relay/mx/*", "relay/next-hop/*", "relay/relayhost/*")
-"""What submits letters on 465 to ask about the way that they take then."""
+"""What submits messages on 465 to ask about their further way."""
 
 
 def closed(port: int, *caught_by: str, radius: tuple[str, ...] = ()) -> Fault:
@@ -213,7 +213,7 @@ _ALL = (
         ("inbound/25-starttls/detail",),
         outcome="refused",
         stage="rcpt",
-        # Letters that the next hop puts off are known by the detail in their sender.
+        # Messages that the next hop defers are known by the detail in their sender.
         radius=("*detail*", "relay/next-hop/*"),
         settings={"RECIPIENT_DELIMITER": ""},
     ),
@@ -317,7 +317,7 @@ _ALL = (
     ),
     Fault(
         "uidl-unstable",
-        "POP3 names the same letter differently each time",
+        "POP3 names the same message differently each time",
         ("mailbox/995/uidl-stable",),
         radius=("mailbox/995/*",),
         settings={"LAB_ADMIN": "new-uidl"},
@@ -365,7 +365,7 @@ _ALL = (
     ),
     Fault(
         "bare-lf",
-        "a dot between bare line feeds ends a letter (smuggling)",
+        "a dot between bare line feeds ends a message (smuggling)",
         ("inbound/*/smuggling-lf-dot-lf",),
         radius=(
             "*/smuggling-*",

@@ -61,6 +61,12 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_of_the_repository_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"`((?:pytest_mailu|tests|scripts|recordings|benchmarks)/[\w./-]+)`", page.read_text("utf-8"))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_option_that_is_named_exists(page: Path) -> None:
     named = set(re.findall(r"--mailu-[a-z-]+", page.read_text("utf-8")))
     assert named <= {option.flag for option in OPTIONS}

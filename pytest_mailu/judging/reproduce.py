@@ -43,8 +43,8 @@ _REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
 def reproduce(comparison: Comparison) -> str:
     """The line for a comparison, or "" where no mail or web client could ask (what testinfra sees, for one)."""
     # What the new side was asked shows the finding; where it was closed, only the old side was asked anything.
-    latest = comparison.new[-1].transcript if comparison.new else ()
-    transcripts = [attempt.transcript for attempt in (*comparison.old, *comparison.new)]
+    transcripts = [_at(comparison.question.endpoint, each.transcript) for each in (*comparison.old, *comparison.new)]
+    latest = transcripts[-1] if comparison.new else ()
     shown = latest if texts(latest, Speaker.CLIENT) else max(transcripts, key=len, default=())
     return by_hand(comparison.question, shown)
 
@@ -72,11 +72,26 @@ def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
     return _openssl(endpoint) if endpoint.tls is not Tls.NONE else f"curl -v telnet://{HOST}:{endpoint.port}"
 
 
+def _at(endpoint: Endpoint | None, transcript: Sequence[Event]) -> Sequence[Event]:
+    """What was said at an endpoint, without what came before it elsewhere: a token that was made at the web site."""
+    if endpoint is None or endpoint.protocol is Protocol.HTTP:
+        return transcript
+    parts = _conversations(transcript)
+    elsewhere = [part for part in parts if connections(part) and connections(part)[0].port != endpoint.port]
+    if not elsewhere:
+        return transcript
+    return [event for part in parts if part not in elsewhere for event in part]
+
+
 def _last_conversation(transcript: Sequence[Event]) -> Sequence[Event]:
     """The events from the last connection on which a client said something."""
+    return next((part for part in reversed(_conversations(transcript)) if texts(part, Speaker.CLIENT)), transcript)
+
+
+def _conversations(transcript: Sequence[Event]) -> list[Sequence[Event]]:
+    """The events of each connection."""
     starts = [index for index, event in enumerate(transcript) if event.kind is Kind.CONNECT]
-    parts = [transcript[start:stop] for start, stop in zip(starts, [*starts[1:], len(transcript)], strict=False)]
-    return next((part for part in reversed(parts) if texts(part, Speaker.CLIENT)), transcript)
+    return [transcript[start:stop] for start, stop in zip(starts, [*starts[1:], len(transcript)], strict=False)]
 
 
 def _connected(transcript: Sequence[Event]) -> Endpoint | None:

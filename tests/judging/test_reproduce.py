@@ -159,3 +159,14 @@ def test_a_client_that_fell_back_to_another_port_is_followed_there() -> None:
 
 def connecting(port: int) -> tuple[Event, ...]:
     return (Event(Speaker.PROBE, Kind.CONNECT, "connecting", None, Connection("front", port, "stranger")),)
+
+
+def test_what_was_said_elsewhere_before_is_not_part_of_the_line() -> None:
+    """A token is made at the web site first; where the port is closed then, only the web site was asked on new."""
+    site = events("-- connecting to front:443 as stranger", "C: POST /admin/token/create", "S: 302 /admin")
+    port = events("-- connecting to front:587 as stranger")
+    old = Observation(Outcome.ACCEPTED, Stage.AUTH, transcript=(*site, *port, *LOGIN))
+    new = Observation(Outcome.UNREACHABLE, Stage.CONNECT, transcript=(*site, *site, *port))
+    line = reproduce(Comparison(asked("access/587-starttls/token"), Verdict.REGRESSED, (old,), (new,)))
+    assert "--auth PLAIN --auth-user you@example.org" in line
+    assert line.endswith("--quit-after AUTH")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Generator, Sequence
 from typing import Protocol
 
 import pytest
 
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in, declared_in
+from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import FailOn
 from pytest_mailu.face.configuration import usage_errors
 from pytest_mailu.face.items import ROOT, BehaviourFailed, BehaviourItem, MatrixCollector
@@ -61,9 +63,21 @@ class Collection:
             for plugin in dict.fromkeys(plugin for _, plugin in self._config.pluginmanager.list_name_plugin()):
                 if getattr(plugin, "__file__", None):
                     matrix.add(*declared_in(plugin))
-            self._config.hook.pytest_mailu_matrix(matrix=matrix)
+            self._call_hooks(matrix)
             self._chosen = self._source.choose(matrix)
         return self._chosen
+
+    def _call_hooks(self, matrix: Matrix) -> None:
+        try:
+            self._config.hook.pytest_mailu_matrix(matrix=matrix)
+        except MailuError:
+            raise
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise UsageError(
+                f"pytest_mailu_matrix failed: {type(error).__name__}: {error}",
+                f"Correct the hook: {place.filename}, line {place.lineno}.",
+            ) from error
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(

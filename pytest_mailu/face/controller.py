@@ -35,6 +35,7 @@ class Controller:
         self._config = config
         self._plan = plan
         self._ids, paths = split_arguments(config)
+        self._own_tests = bool(paths)
         config.args[:] = paths
         self._reported = ReportedRun(plan, self._notify, run_info(config, plan))
         atexit.register(self._reported.close)
@@ -67,8 +68,16 @@ class Controller:
         return self._reported.default
 
     def choose(self, matrix: Matrix) -> Sequence[Behaviour]:
-        """The behaviours that the command line names, or the default of the plan."""
-        return self._reported.take_matrix(matrix, self._ids or None)
+        """The behaviours that the command line names, or the default of the plan.
+
+        Raises UsageError for a name that means none, and where there is nothing to compare and no own test to run.
+        """
+        chosen = self._reported.take_matrix(matrix, self._ids or None)
+        if not chosen and not self._own_tests and self._reported.default.newer:
+            raise UsageError(
+                "these recordings hold no behaviour that this version compares", "Make new ones with --mailu-report."
+            )
+        return chosen
 
     @property
     def files_only(self) -> bool:

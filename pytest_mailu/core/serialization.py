@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Comparison, Question, Recording, Report, SideInfo, Waiver
 from pytest_mailu.core.transcript import Detail, Event, Kind, Speaker
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 SCHEMA = 2
 """The number of the format of reports and recordings. It goes up when a reader of the old format would be misled."""
 
@@ -131,7 +133,14 @@ def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
             raise UsageError(f"cannot read the {word} {path}: it is not a regular file", remedy)
         if path.stat().st_size > LONGEST:
             raise UsageError(f"{path} is not a {word}: it has more than {LONGEST >> 20} MB", remedy)
-        data = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
+        text = path.read_text("utf-8")
+        data = json.loads(text, parse_constant=_no_number)
+        if _SURROGATE.search(text):
+            # JSON can write half a surrogate pair, which no text may hold (Unicode Standard section 3.9, D92).
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise UsageError(f"{path} is not a {word}: it holds half a surrogate pair ({half!a})", remedy) from None
     except OSError as error:
         raise UsageError(f"cannot read the {word} {path}: {error.strerror}", remedy) from error
     except (ValueError, RecursionError) as error:

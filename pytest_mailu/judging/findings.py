@@ -151,7 +151,7 @@ def fingerprint(comparison: Comparison) -> str:
         last = _last(attempts)
         parts.append("-" if last is None else f"{last.outcome} {last.stage}")
     parts.extend(difference.path for difference in comparison.differences)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()[:12]
 
 
 def _last(attempts: Sequence[Observation]) -> Observation | None:

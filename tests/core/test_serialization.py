@@ -266,3 +266,16 @@ def test_an_event_of_another_form_is_refused_and_its_place_named(tmp_path: Path,
     with pytest.raises(UsageError) as caught:
         read_recording(tmp_path / "side.json")
     assert any("transcript" in place for place in caught.value.details), caught.value.details
+
+
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "x\\udc80y"])
+def test_half_a_surrogate_pair_in_a_recording_is_an_error_in_one_line(tmp_path: Path, half: str) -> None:
+    """It was a traceback for each behaviour."""
+    file = tmp_path / "old.json"
+    text = dumps(RECORDING)
+    file.write_text(text.replace('"8BITMIME"', f'"{half}"', 1), "utf-8")
+    with pytest.raises(UsageError, match="half a surrogate pair") as caught:
+        read_recording(file)
+    assert "\n" not in caught.value.cause
+    file.write_text(text.replace('"8BITMIME"', '"\\ud83d\\ude00"', 1), "utf-8")
+    assert read_recording(file)

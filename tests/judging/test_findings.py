@@ -200,3 +200,7 @@ def test_a_fingerprint_does_not_depend_on_texts_and_grades(other: Comparison) ->
 )
 def test_a_fingerprint_changes_with_what_happened(other: Comparison) -> None:
     assert fingerprint(other) != fingerprint(compare("a/1/x", OK, RELAY))
+
+
+def test_a_fact_whose_name_is_no_text_has_a_fingerprint() -> None:
+    assert fingerprint(compare("a/1/x", OK, replace(OK, facts={"\udc80": 1})))

@@ -288,9 +288,14 @@ def gaps(comparisons: Sequence[Comparison], old: str, new: str) -> tuple[str, ..
         if not any(_answered(attempt.outcome) for attempts in sides for attempt in attempts):
             found.append(f"{release} did not answer anything.")
     if not found:
-        works = {each.question.family for each in comparisons if _works(each)}
-        idle = [family for family in dict.fromkeys(each.question.family for each in comparisons) if family not in works]
-        found += [f"Nothing in {family} works on {old}, so nothing there can be compared." for family in idle]
+        families: dict[str, list[Comparison]] = {}
+        for each in comparisons:
+            families.setdefault(each.question.family, []).append(each)
+        found += [
+            f"Nothing in {family} works on {old}, so nothing there can be compared."
+            for family, members in families.items()
+            if not _works(members)
+        ]
     return tuple(dict.fromkeys(found))
 
 
@@ -298,10 +303,17 @@ def _answered(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome not in (Outcome.UNREACHABLE, Outcome.UNANSWERED)
 
 
-def _works(comparison: Comparison) -> bool:
-    """Whether old answered, and as wanted."""
-    outcome = comparison.old[-1].outcome if comparison.old else None
-    return outcome is not None and _answered(outcome) and met(comparison.question.wanted, outcome)
+def _works(members: Sequence[Comparison]) -> bool:
+    """Whether old does something as wanted; refusing does not count where there is more to do than that."""
+    functions = [each for each in members if each.question.wanted not in PROTECTIONS]
+    return any(_met_on_old(each) for each in functions or members)
+
+
+def _met_on_old(comparison: Comparison) -> bool:
+    wanted, outcome = comparison.question.wanted, comparison.old[-1].outcome if comparison.old else None
+    if outcome is None or not _answered(outcome):
+        return False
+    return outcome in (Outcome.ACCEPTED, Outcome.DELIVERED) if wanted is None else met(wanted, outcome)
 
 
 def decide(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -47,10 +48,14 @@ def write(
         ) from error
 
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
 def _replace(path: Path, text: str) -> None:
     """Writes a file that its owner alone can read, beside the old one, and then puts it in its place."""
-    # What UTF-8 cannot carry (half a surrogate pair) becomes an escape, which JSON reads back.
-    content = text.encode("utf-8", "backslashreplace")
+    # UTF-8 cannot carry half a surrogate pair: its name stands in its place, in JSON as text (`\\ud800`), which is read
+    # back as that text.
+    content = _SURROGATE.sub(lambda half: f"\\\\u{ord(half[0]):x}", text).encode()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

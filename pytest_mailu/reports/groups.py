@@ -106,6 +106,10 @@ class Group:
         return f"Works now{f' on {places}' if places else ''}; old: {words.end(self.lead.old)}"
 
     def _changed(self) -> str:
+        if titles := [advice.title for advice in self.lead.advice if advice.title]:
+            return safe(titles[0])
+        if len(self.findings) == 1:
+            return f"{safe(self.lead.title)}: {words.in_brief(self.lead)}"
         found = dict.fromkeys(words.path(path) for finding in self.findings for path in finding.cause.paths)
         names = list(found)
         shown = words.listing([*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_mailu.core.model import (
+    Action,
+    Advice,
     Comparison,
     Finding,
     Observation,
@@ -34,8 +36,10 @@ def test_headlines_are_in_peoples_words(report: Report) -> None:
         "Refused at RCPT on port 25 on the new side: 550 5.1.1",
         "No steady answer on the new side: delivered at delivery, then deferred at data",
         "Could not be asked on the new side: the world's SOCKS proxy did not answer within 30 s",
-        "Access: hung up and reply text differ",
-        "Surface: ehlo and reply text differ",
+        "A wrong password on port 465 (TLS): hung up: yes → no · "
+        "reply text: Authentication credentials invalid → Authentication failed.",
+        "The greeting on port 465 (TLS): reply text: mail.post.example ESMTP ready → mail.post.example Dovecot ready."
+        " · ehlo: +BURL imap +CHUNKING −ETRN",
         "Port 4190 is newly served",
     ]
 
@@ -48,6 +52,14 @@ def test_a_protection_that_is_no_longer_offered_has_a_headline_in_peoples_words(
     (group,) = groups(findings([changed]))
     assert group.verdict is Verdict.CHANGED
     assert group.headline == "Not offered at EHLO on port 587 on the new side"
+
+
+def test_changes_of_one_cause_have_the_title_of_their_advice_or_the_names_of_what_differs(report: Report) -> None:
+    (changed,) = [finding for finding in report.findings if finding.behaviour == "surface/465-tls/greeting"]
+    several = (changed, replace(changed, behaviour="surface/993-tls/greeting"))
+    assert groups(several)[0].headline == "Surface: ehlo and reply text differ"
+    advice = Advice("id", "Cause.", "Remedy.", "docs", Action.DO, "Check the code of a greeting")
+    assert groups([replace(changed, advice=(advice,))])[0].headline == "Check the code of a greeting"
 
 
 def test_a_single_finding_quotes_the_reply(report: Report) -> None:

@@ -8,12 +8,10 @@ import pytest
 
 from pytest_mailu.face import hookspecs
 from pytest_mailu.face.fixtures import mailu_new, mailu_old  # noqa: F401
-from pytest_mailu.face.options import OPTIONS
+from pytest_mailu.face.options import OPTIONS, sides_missing
 
 _STARTERS = ("mailu_from", "mailu_to", "mailu_check", "mailu_deployment")
 """Options that say that a run is about Mailu."""
-
-_NAME_SIDES = "  → Name both sides as well: --mailu-from 2.0 --mailu-to 2024.06"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,10 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not any(config.getoption(name) or config.getini(name) for name in _STARTERS):
         for arg in config.args:
             if "mailu::" in arg:
-                raise pytest.UsageError(f"{arg}: two sides are missing\n{_NAME_SIDES}")
+                raise pytest.UsageError(str(sides_missing(arg)))
         for option in OPTIONS:
             if option.ini and config.getoption(option.dest) is not None:
-                raise pytest.UsageError(f"{option.flag}: two sides are missing\n{_NAME_SIDES}")
+                raise pytest.UsageError(str(sides_missing(option.flag)))
         return
     # These imports take time, and test runs that are not about Mailu must not pay for it.
     from pytest_mailu.face.configuration import plan_of, usage_errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn
 from pytest_mailu.core.shipped import shipped
 
@@ -92,3 +93,8 @@ OPTIONS = (
         ini=False,
     ),
 )
+
+
+def sides_missing(named: str) -> UsageError:
+    """The error for an option or an id that means nothing without two sides."""
+    return UsageError(f"{named}: two sides are missing", "Name both as well: --mailu-from 2.0 --mailu-to 2024.06")

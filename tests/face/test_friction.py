@@ -59,7 +59,7 @@ def test_an_option_that_needs_two_sides_says_so(folder: Any) -> None:
     done = folder.run("--mailu-report=out", sides=())
     assert done.status == pytest.ExitCode.USAGE_ERROR
     assert "--mailu-report: two sides are missing" in done.errors
-    assert "→ Name both sides as well: --mailu-from 2.0 --mailu-to 2024.06" in done.errors
+    assert "→ Name both as well: --mailu-from 2.0 --mailu-to 2024.06" in done.errors
 
 
 def test_a_wrong_choice_gets_the_right_ones_as_they_are_typed(folder: Any) -> None:

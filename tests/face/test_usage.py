@@ -40,7 +40,7 @@ TYPO = '[[waiver]]\nbehaviour = "submission/465-tls/externl"\nreason = "we know"
             ["there is no behaviour no/such/id"],
             id="id under xdist",
         ),
-        pytest.param((), (EXTERNAL_465,), ["two sides are missing", "→ Name both sides as well"], id="no sides"),
+        pytest.param((), (EXTERNAL_465,), ["two sides are missing", "→ Name both as well"], id="no sides"),
         pytest.param(("old.json", "new.json"), ("--mailu-fail-on=sometimes",), ["invalid choice"], id="choice"),
     ],
 )

@@ -41,7 +41,8 @@ def served(release: Release, deployment: Deployment) -> frozenset[int]:
     # Not stripped, as front does not strip them either.
     named = set((DEFAULT_PORTS if ports is None else ports).split(","))
     with_tls = set((deployment.value("TLS") or DEFAULT_PORTS).split(",")) if tls else set()
-    open_ = {25} | {port for port in (110, 143, 587, 4190) if str(port) in named}
+    # Without 4190 in PORTS, Mailu's section for it is left out, and Dovecot opens 4190 by its own default.
+    open_ = {25, 4190} | {port for port in (110, 143, 587) if str(port) in named}
     early = release.patch is not None and release.series == "2024.06" and release.patch < OPEN_UNTIL
     # Dovecot opens its ports with TLS by itself, also where PORTS leaves them out.
     open_ |= {port for port in (443, 465, 993, 995) if str(port) in with_tls}

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls, by_port
 from pytest_mailu.core.model import Comparison, Question
-from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE
+from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, hide_own_mailboxes
 from pytest_mailu.core.transcript import Event, Kind, Speaker, connections, texts
 
 HOST = "mail.example.org"
@@ -136,7 +136,8 @@ def _all(pattern: re.Pattern[str], commands: Sequence[str]) -> list[str]:
 
 def _public(address: str) -> str:
     """An address of the test population as the reader's own."""
-    return YOU if address == ALICE.address else address.replace(f"@{DOMAIN}", "@example.org")
+    own = hide_own_mailboxes(address).replace("<mailbox>", YOU.partition("@")[0])
+    return YOU if address == ALICE.address else own.replace(f"@{DOMAIN}", "@example.org")
 
 
 def _openssl(endpoint: Endpoint) -> str:

@@ -130,6 +130,15 @@ def test_no_password_and_no_address_of_the_test_gets_into_a_line() -> None:
         assert not any(user.password in line for user in users())
 
 
+def test_an_own_mailbox_of_the_test_is_the_readers_own() -> None:
+    for name, shown in (("box-senders-writer", "you"), ("box-senders-writer+shop", "you+shop")):
+        line = by_hand(
+            asked("submission/465-tls/own-detail"),
+            events(f"C: MAIL FROM:<{name}@post.example>", "C: RCPT TO:<a@elsewhere.example>", "C: DATA"),
+        )
+        assert f"--from {shown}@example.org" in line
+
+
 def test_what_a_client_said_is_quoted_for_the_shell() -> None:
     line = by_hand(
         asked("submission/587-starttls/x"), events("C: MAIL FROM:<$(reboot)@x>", "C: RCPT TO:<a`b`;c@x>", "C: DATA")

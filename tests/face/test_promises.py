@@ -167,9 +167,8 @@ RUNS = (
     Run("observations nobody names", 4, said=("is a broken recording", EXTERNAL_465), new=unnamed),
     Run(
         "a lone surrogate",
-        0,
-        "go",
-        ("1 changed",),
+        4,
+        said=("is not a recording: it holds half a surrogate pair",),
         new=edit(EXTERNAL_465, reply={"code": "250", "enhanced": "", "text": "\ud800"}),
     ),
     Run("no answer and no reason", 1, "cannot-tell", ("1 inconclusive",), new=edit(EXTERNAL_465, outcome=None)),

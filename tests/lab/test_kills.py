@@ -23,6 +23,11 @@ SAMPLE = [(signal.SIGINT, "starting"), (signal.SIGTERM, "mid-matrix"), (signal.S
 """What CI has time for; LAB_WHOLE=1 strikes at every moment with every signal."""
 
 
+def hear_ctrl_c() -> None:
+    """In the new process: SIGINT counts, though a shell that runs these tests in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
 
@@ -42,6 +47,7 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - no other thread takes part
     )
     assert run.stdout is not None
     said = []
@@ -108,7 +114,12 @@ def test_a_compose_that_hangs_keeps_no_run_from_ending(number: signal.Signals | 
     output = tmp_path / "output"
     with output.open("w") as file:
         run = subprocess.Popen(
-            command(*sides, *seconds), cwd=tmp_path, env=hanging(tmp_path), stdout=file, stderr=subprocess.STDOUT
+            command(*sides, *seconds),
+            cwd=tmp_path,
+            env=hanging(tmp_path),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - no other thread takes part
         )
     try:
         eventually(lambda: len(running_pids(tmp_path)) >= 4, seconds=60)  # both sides, each with a child

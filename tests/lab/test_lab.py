@@ -59,7 +59,7 @@ def test_the_upgrade_regresses_what_was_closed_and_nothing_else(upgrade: Report)
 
 def test_the_upgrade_tells_of_one_cause_with_its_remedy(upgrade: Report) -> None:
     assert len({finding.root for finding in lost(upgrade)}) == 1
-    assert all("PORTS=" in finding.advice[0].remedy for finding in lost(upgrade))
+    assert all("PORTS=" in finding.advice[0].paste for finding in lost(upgrade))
 
 
 def test_the_upgrade_gains_managesieve(upgrade: Report) -> None:

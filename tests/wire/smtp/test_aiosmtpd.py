@@ -14,26 +14,10 @@ from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.wire.direct import DirectConnector
+from tests.wire.mail_server import Mailbox
 from tests.wire.peer import server_context
 
 LETTER = b"From: <al@post.example>\r\nSubject: x\r\n\r\n.dot\r\n..\r\nGr\xc3\xbc\xc3\x9fe\r\n"
-
-
-class Mailbox:
-    """Takes everything but what is for `nobody`."""
-
-    def __init__(self) -> None:
-        self.letters: list[tuple[str, list[str], bytes]] = []
-
-    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
-        if address.startswith("nobody@"):
-            return "550 5.1.1 unknown"
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 Ok"
-
-    async def handle_DATA(self, server, session, envelope):
-        self.letters.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
-        return "250 2.0.0 kept"
 
 
 @asynccontextmanager
@@ -75,7 +59,7 @@ def test_a_letter_arrives_as_it_was_sent(mechanism, initial):
     sent, keywords = asyncio.run(run())
     assert sent.reply == Reply("250", "2.0.0", "kept")
     assert sent.recipients["nobody@post.example"] == Reply("550", "5.1.1", "unknown")
-    assert mailbox.letters == [("al@post.example", ["bob@post.example"], LETTER)]
+    assert mailbox.messages == [("al@post.example", ["bob@post.example"], LETTER)]
     assert "STARTTLS" in keywords["plain"]
     assert keywords["tls"]["AUTH"] == "LOGIN PLAIN"
     assert set(keywords) == {"plain", "tls", "login"}

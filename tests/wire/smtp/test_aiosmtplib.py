@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import aiosmtplib
 import pytest
@@ -16,6 +15,7 @@ from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.wire.direct import DirectConnector
+from tests.wire.mail_server import Mailbox
 from tests.wire.peer import server_context
 
 MESSAGE = b"From: <al@post.example>\r\nSubject: x\r\n\r\n.dot\r\n..\r\nGr\xc3\xbc\xc3\x9fe\r\n"
@@ -29,22 +29,10 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-@dataclass
-class Server:
-    """Takes everything except what is for `nobody`; `port` is where it listens."""
+class Server(Mailbox):
+    """A mailbox whose server listens on `port`."""
 
-    port: int = 0
-    kept: list[tuple[str, list[str], bytes]] = field(default_factory=list)
-
-    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
-        if address.startswith("nobody@"):
-            return "550 5.1.1 unknown"
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 Ok"
-
-    async def handle_DATA(self, server, session, envelope):
-        self.kept.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
-        return "250 2.0.0 kept"
+    port = 0
 
 
 @asynccontextmanager
@@ -101,7 +89,7 @@ def test_both_clients_see_the_same_server(password: str) -> None:
             theirs_seen = await theirs(server, password, recipients)
             assert ours_seen == theirs_seen
             assert ours_seen[1] == (235 if password == PASSWORD else 535)
-            assert len(server.kept) == (2 if password == PASSWORD else 0)
-            assert len({(sender, tuple(to), content) for sender, to, content in server.kept}) <= 1
+            assert len(server.messages) == (2 if password == PASSWORD else 0)
+            assert len({(sender, tuple(to), content) for sender, to, content in server.messages}) <= 1
 
     asyncio.run(run())

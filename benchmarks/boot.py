@@ -24,6 +24,7 @@ from statistics import median
 
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.releases import Release
+from pytest_mailu.reports.words import DECISIONS
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Pull
 from pytest_mailu.stack.docker.labels import RunIdentity
@@ -36,7 +37,7 @@ RATIO = 2.5
 DECISION_SECONDS = 30.0
 ASKING_SECONDS = 45.0
 _READY = re.compile(r"mailu (old|new) \S+: ready after")
-_DECISION = re.compile(r"(GO|GO WITH WAIVERS|NO-GO|CANNOT TELL)  ")
+_DECISION = re.compile(rf"({'|'.join(DECISIONS.values())})\b.*  \S+ → \S")
 
 
 @dataclass(frozen=True)

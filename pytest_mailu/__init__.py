@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from pytest_mailu.core.version import __version__
 
 _HOMES = {
     "pytest_mailu.behaviours": ("behaviour", "Matrix"),

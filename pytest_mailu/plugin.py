@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from pytest_mailu.face import hookspecs
 from pytest_mailu.face.fixtures import mailu_new, mailu_old  # noqa: F401
-from pytest_mailu.face.options import OPTIONS, sides_missing
+from pytest_mailu.face.options import OPTIONS, Option, sides_missing
 
 _STARTERS = ("mailu_from", "mailu_to", "mailu_check", "mailu_deployment")
 """Options that say that a run is about Mailu."""
+INI_KINDS: dict[str, Literal["bool", "linelist", "args"]] = {"flag": "bool", "paths": "linelist", "names": "args"}
+"""How pytest reads options of the ini file that are not one text."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option twice: for the command line and, with underscores, for the ini file."""
     group = parser.getgroup("mailu", "comparing two Mailu releases")
     for option in OPTIONS:
-        if option.kind == "flag":
-            group.addoption(option.flag, action="store_true", default=None, help=option.help)
-        elif option.kind == "optional":
-            group.addoption(option.flag, metavar=option.metavar, nargs="?", const="", default=None, help=option.help)
-        else:
-            group.addoption(
-                option.flag, metavar=option.metavar, choices=option.choices or None, default=None, help=option.help
-            )
+        group.addoption(option.flag, help=option.help, default=None, **_arguments(option))
         if option.ini:
-            kind: Literal["bool", "string"] = "bool" if option.kind == "flag" else "string"
-            parser.addini(option.dest, option.help, kind, default=None)
+            parser.addini(option.dest, option.help, INI_KINDS.get(option.kind, "string"), default=None)
+
+
+def _arguments(option: Option) -> dict[str, Any]:
+    """How argparse reads an option of its kind."""
+    match option.kind:
+        case "flag":
+            return {"action": "store_true"}
+        case "paths" | "names":
+            return {"action": "append", "metavar": option.metavar}
+        case "optional":
+            return {"nargs": "?", "const": "", "metavar": option.metavar}
+        case _:
+            return {"choices": option.choices or None, "metavar": option.metavar}
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -44,7 +51,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     argument of its own (`_pytest.config.findpaths.determine_setup`).
     """
     known = early_config.known_args_namespace
-    named = any(option.kind in ("path", "side") and getattr(known, option.dest, None) for option in OPTIONS)
+    named = any(option.kind in ("path", "paths", "side") and getattr(known, option.dest, None) for option in OPTIONS)
     if named and not known.rootdir and not known.file_or_dir and early_config.inipath is None:
         early_config._rootpath = early_config.invocation_params.dir
 

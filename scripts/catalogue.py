@@ -35,7 +35,7 @@ HEADER = "# Made by scripts/catalogue.py from the tags of github.com/Mailu/Mailu
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files; 1 where something has to be reviewed, 2 for a wrong call."""
-    if len(arguments) > 1 or sys.version_info < (3, 12):
+    if len(arguments) > 1 or (arguments and sys.version_info < (3, 12)):
         print(__doc__, "\nPython 3.12 or later reads all of Mailu's sources.", file=sys.stderr)
         return 2
     with Repository(Path(arguments[0])) if arguments else nullcontext() as repository:
@@ -54,11 +54,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def lost_sources(catalogue: Catalogue, repository: Repository) -> list[str]:
-    """The sources of entries that name a file which the tag does not have."""
+    """The sources of entries that name a file which the tag does not have, or a tag that the clone does not have."""
     named = {source for source in sources(catalogue) if source.tag}
-    trees = {tag: repository.tree(Release.parse(tag)) for tag in {source.tag for source in named}}
-    lost = sorted(str(source) for source in named if source.file not in trees[source.tag])
-    return [f"source {source}: there is no such file at this tag" for source in lost]
+    known = {release.tag for release in repository.releases()}
+    tags = {source.tag for source in named}
+    trees = {tag: repository.tree(Release.parse(tag)) for tag in tags & known}
+    lost = sorted(str(source) for source in named if source.tag in known and source.file not in trees[source.tag])
+    return [
+        *(f"tag {tag}: the clone does not have it; run git fetch --tags there" for tag in sorted(tags - known)),
+        *(f"source {source}: there is no such file at this tag" for source in lost),
+    ]
 
 
 def sources(value: object) -> Iterator[Source]:
@@ -92,6 +97,8 @@ def series(repository: Repository, releases: Sequence[Release]) -> list[dict[str
     entries: list[dict[str, object]] = []
     for name in SERIES:
         own = [release for release in releases if release.series == name]
+        if not own:
+            continue  # a series that has no release yet
         entry: dict[str, object] = {"series": name, "first": own[0].tag, "last": own[-1].tag}
         if name == MASTER:
             entry["note"] = "commit " + repository.git("log", "-1", "--format=%h of %cs", name).strip()

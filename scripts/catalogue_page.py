@@ -9,7 +9,7 @@ from pytest_mailu.core.releases import SERIES, Release
 from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, Period, Setting
 
 HEAD = """\
-<!-- Made by scripts/catalogue.py from pytest_mailu/deployment/catalogue/data: do not edit. -->
+<!-- Made by `python -m tests.pages` from pytest_mailu/deployment/catalogue/data: do not edit. -->
 
 # Catalogue of Mailu's settings, files and changes
 
@@ -36,7 +36,7 @@ ADDING = """\
    says "Nothing to review."
 4. Read the release's change log (`CHANGELOG.md`, `towncrier/newsfragments/`) and `docs/releases.rst` for what no script
    can tell: a value that means something else, DNS records, log lines, advice. A new series needs an entry in
-   `SERIES` of `pytest_mailu/core/releases.py` first.
+   `SERIES` of `pytest_mailu/core/releases.py` first, and a `[[stop]]`: what to do on the way to it.
 5. Run `pytest tests/deployment/catalogue`.
 
 ### How an entry is written
@@ -52,6 +52,7 @@ The files are TOML, in `pytest_mailu/deployment/catalogue/data/`. Wrong entries 
 | `notices.toml` | people | `[[notice]]`: advice by id |
 | `overrides.toml`, `directives.toml` | people | `[[override]]`, `[[directive]]` |
 | `dns.toml`, `logs.toml`, `ports.toml` | people | `[[dns_record]]`, `[[log_format]]`, `[[listening_port]]` |
+| `connections.toml` | people | `[[connection]]`: who connects to whom |
 | `alpine.toml` | people | `[[program]]`: versions that Alpine Linux decides |
 | `hosts.toml`, `stops.toml` | people | `[[host]]`, `[[stop]]` |
 
@@ -222,6 +223,10 @@ def _compose(catalogue: Catalogue) -> Iterator[str]:
             (str(entry.port), entry.service, entry.purpose, _span(entry), str(entry.source))
             for entry in catalogue.listening_ports
         ),
+    )
+    yield from _table(
+        ("service", "connects to", "for", "releases", "source"),
+        ((entry.service, entry.to, entry.purpose, _span(entry), str(entry.source)) for entry in catalogue.connections),
     )
     yield from _table(
         ("published", "service", "releases"),

@@ -23,10 +23,13 @@ from pytest_mailu.stack.compose.command import Compose
 PYTHONS = ("3.11", "3.12", "3.13")
 """The versions that pyproject.toml names."""
 PROGRAMS = (
+    Program("busybox", "busybox", "commands for containers of Alpine are tried with it"),
     Program("mmdebstrap", "mmdebstrap", "the images of the test lab are made with it"),
     Program("chromium", "chromium", "the HTML report is looked at with it"),
     Program("chromedriver", "chromium-driver", "Chromium is driven with it"),
 )
+PYTEST = ("pytest", "-n", str((os.cpu_count() or 1) + 2), "--durations=30")
+"""Two workers more than processors: two have the tests of the engine (conftest.py), and wait for containers."""
 NO_TESTS = 5
 """pytest's exit status when it has collected nothing."""
 
@@ -42,12 +45,20 @@ def main(pytest_arguments: list[str]) -> int:
             provide(*PROGRAMS)
             provide_compose()
             with docker_engine() as address:
-                return check_all({**os.environ, **({"DOCKER_HOST": address} if address else {})}, pytest_arguments)
+                return check_all(environment(address), pytest_arguments)
     except Missing as missing:
         print(missing, "0 passed, 1 failed (the tests could not be run)", sep="\n")
     except Failed as failed:
         print(f"0 passed, 1 failed ({failed})")
     return 1
+
+
+def environment(address: str) -> dict[str, str]:
+    """The environment of all checks; `address` is that of a Docker engine, empty for the one that is known already."""
+    environ = {**os.environ, **({"DOCKER_HOST": address} if address else {})}
+    # The tests start Python hundreds of times: without its files of bytecode each compiles some 700 modules anew.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ
 
 
 def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
@@ -64,7 +75,7 @@ def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
             ["tox", "run-parallel", "--quiet", "--parallel-no-spinner", "-e", environments],
             {**environ, "PATH": path},
         )
-    status = tool("pytest", ["pytest", *pytest_arguments], environ)
+    status = tool("pytest", [*PYTEST, *pytest_arguments], environ)
     if status == NO_TESTS:
         raise Failed("pytest has collected nothing")
     return status
@@ -113,4 +124,7 @@ def runs(python: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+    else:
+        sys.exit(main(sys.argv[1:]))

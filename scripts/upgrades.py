@@ -1,4 +1,4 @@
-"""Prints what each upgrade changes, from the shipped recordings: `python scripts/upgrades.py > docs/upgrades.md`."""
+"""Prints what each upgrade changes, from the shipped recordings: the page docs/upgrades.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_mailu.running.whole_run import compare_sides
 HEAD = """\
 # What each upgrade changes
 
-Made by `python scripts/upgrades.py` from the recordings that are shipped; a test sees that it is up to date. They were
+Made by `python -m tests.pages` from the recordings that are shipped; a test sees that it is up to date. They were
 made with the settings that Mailu's own setup gives, so this is what an administrator meets who changed nothing.
 "Observed" counts the behaviours that both sides answered. "Gained" is what works on the new side only: what is mended
 there, and what is new.

@@ -1,7 +1,4 @@
-"""The table of the packages: what each may import. The map in the docs is made from it.
-
-`python -m tests.architecture > docs/architecture-map.md` writes the map anew.
-"""
+"""The table of the packages: what each may import. The map in the docs is made from it (`python -m tests.pages`)."""
 
 from __future__ import annotations
 
@@ -21,23 +18,29 @@ def _packages(*names: str) -> frozenset[str]:
 _WIRE = ("wire.smtp", "wire.imap", "wire.pop3", "wire.sieve", "wire.http", "wire.tls", "wire.transport")
 
 ROWS: Mapping[str, frozenset[str]] = {
+    "": _packages("behaviours", "probe", "core"),
     "plugin": _packages("face"),
-    "face": _packages(*("running", "behaviours", "probe", "stack.docker", "deployment", "reports", "judging", "core")),
+    "face": _packages(
+        *("running", "behaviours", "probe", "stack.docker", "deployment", "reports", "reports.terminal"),
+        *("judging", "core"),
+    ),
     "running": _packages(
-        "sides", "behaviours", "deployment", "deployment.catalogue", "judging", "judging.advice", "core"
+        *("sides", "behaviours", "deployment", "deployment.checks", "deployment.catalogue"),
+        *("judging", "judging.advice", "core"),
     ),
     "sides": _packages(
-        *("behaviours", "probe", "stack", "stack.compose", "stack.docker", "stack.evidence", "stack.settings"),
-        *("stack.world", "wire.transport", "core"),
+        *("behaviours", "probe", "stack", "stack.compose", "stack.data", "stack.docker", "stack.evidence"),
+        *("stack.settings", "stack.world", "wire.transport", "core"),
     ),
-    "behaviours": _packages("probe", "stack.world", *_WIRE, "core"),
+    "behaviours": _packages("probe", "stack.settings", "stack.world", *_WIRE, "core"),
     "probe": _packages(
         *("stack.world", "wire.smtp", "wire.imap", "wire.pop3", "wire.sieve", "wire.http", "wire.transport", "core")
     ),
     "stack": _packages(
-        *("stack.compose", "stack.docker", "stack.evidence", "stack.readiness", "stack.settings", "stack.world"),
-        *("wire.transport", "core"),
+        *("stack.compose", "stack.data", "stack.docker", "stack.evidence", "stack.readiness", "stack.settings"),
+        *("stack.world", "wire.transport", "core"),
     ),
+    "stack.data": _packages("stack.docker", "stack.evidence", "core"),
     "stack.readiness": _packages(
         *("stack.docker", "stack.world", "wire.http", "wire.smtp", "wire.transport"),
         "core",
@@ -56,16 +59,16 @@ ROWS: Mapping[str, frozenset[str]] = {
     "wire.smtp": _packages("wire.transport", "core"),
     "wire.transport": _packages("core"),
     "wire": _packages(),
-    "deployment": _packages("deployment.checks", "deployment.catalogue", "core"),
     "deployment.checks": _packages("deployment", "deployment.catalogue", "core"),
+    "deployment": _packages("deployment.catalogue", "core"),
     "deployment.catalogue": _packages("core"),
+    "reports.terminal": _packages("reports", "core"),
     "reports": _packages("judging", "core"),
-    "judging": _packages("core"),
     "judging.advice": _packages("judging", "core"),
+    "judging": _packages("core"),
     "core": _packages(),
-    "": _packages("behaviours", "probe", "core"),
 }
-"""Every package with those that its modules may import beside itself. Packages higher up come first.
+"""Every package with those that its modules may import beside itself. Each may import only packages that come after it.
 
 `plugin` is a module; "" is the package's own `__init__.py`, which imports on first use.
 """
@@ -130,6 +133,31 @@ def own_imports(module: str, *, at_start: bool = False) -> frozenset[str]:
     return frozenset(name.removeprefix(NAME).removeprefix(".") for name in found)
 
 
+def calls(node: ast.AST, *, looping: bool = False) -> Iterator[tuple[ast.Call, bool]]:
+    """Every call below a node, and whether it stands in a loop."""
+    for child in ast.iter_child_nodes(node):
+        inside = looping or isinstance(child, ast.While | ast.For | ast.AsyncFor)
+        if isinstance(child, ast.Call):
+            yield child, inside
+        yield from calls(child, looping=inside)
+
+
+def fixed_sleeps(source: ast.Module) -> Iterator[str]:
+    """The sleeps of a module that no loop looks after, whatever names their seconds; `asyncio.sleep(0)` only yields.
+
+    Where an event loop runs, `time.sleep` is one as well: it would stop everything else.
+    """
+    coroutines = any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(source))
+    for call, looping in calls(source):
+        name = ast.unparse(call.func)
+        if name.rpartition(".")[2] != "sleep":
+            continue
+        blocks = name == "time.sleep"
+        yields = not blocks and [ast.unparse(argument) for argument in call.args] == ["0"]
+        if (blocks and coroutines) or not (looping or yields):
+            yield f"line {call.lineno}: {ast.unparse(call)}"
+
+
 def first_line(module: str) -> str:
     """The first sentence of a module's docstring, on one line."""
     text = ast.get_docstring(tree(module)) or ""
@@ -141,7 +169,7 @@ def page() -> str:
     lines = [
         "# Map of the code",
         "",
-        "Made from the table in `tests/architecture.py` and the first line of each module.",
+        "Made by `python -m tests.pages` from the table in `tests/architecture.py` and the first line of each module.",
         "",
     ]
     for name, allowed in ROWS.items():
@@ -160,7 +188,3 @@ def page() -> str:
             lines += [f"| `{module.rpartition('.')[2] or NAME}` | {first_line(module)} |" for module in shown]
             lines.append("")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(page(), end="")

@@ -1,6 +1,6 @@
 """Every error that pytest-mailu raises for people, read from the source, and the list of them in the docs.
 
-`python -m tests.errors` writes the list in docs/troubleshooting.md anew.
+`python -m tests.pages` writes the list in docs/troubleshooting.md anew.
 """
 
 from __future__ import annotations
@@ -13,15 +13,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "troubleshooting.md"
-MARK = "<!-- From here on the page is made by: python -m tests.errors -->\n"
+MARK = "<!-- From here on the page is made by: python -m tests.pages -->\n"
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     "Command line and sides": (
-        *("plugin", "face", "core.plan", "core.releases", "core.ranges", "running.selection"),
-        *("deployment.fix", "deployment.log_counts", "stack.docker.sweep"),
+        *("plugin", "face", "core.plan", "core.releases", "core.ranges", "core.setups", "running.selection"),
+        *("core.optional_services", "running.setup_runs", "sides.factory"),
+        *("deployment.fix", "deployment.log_counts", "running.engine_logs", "running.host", "stack.docker.sweep"),
     ),
     "Recordings, reports and waivers": ("core.serialization", "sides.recording", "reports", "judging.waiver_file"),
-    "Your files": ("deployment", "stack.settings", "stack.compose.user_file", "stack.compose.user_folder"),
+    "Your files": (
+        "deployment",
+        "core.export_file",
+        "stack.settings",
+        "stack.compose.user_file",
+        "stack.compose.user_folder",
+    ),
     "Docker and the machine": ("stack", "sides"),
     "Behaviours of your own": ("behaviours", "core.population"),
 }
@@ -127,7 +134,3 @@ def _line(message: Message) -> str:
 def _escaped(text: str) -> str:
     """Markdown shows it as it is."""
     return re.sub(r"([*_<>\[\]\\])", r"\\\1", text)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.common import logged_in
+from pytest_mailu.behaviours.declaration import behaviour, tls_there
 from pytest_mailu.behaviours.helpers import MECHANISMS, SPECIAL_PASSWORDS, log_in
+from pytest_mailu.behaviours.needs import to_log_in
 from pytest_mailu.core.endpoints import (
     IMAP,
     IMAPS_993,
@@ -38,7 +40,11 @@ async def _logged_in(probe: Probe, endpoint: Endpoint, user: User) -> Observatio
 
 
 @behaviour(
-    "access/{endpoint}/login", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": EVERYWHERE}
+    "access/{endpoint}/login",
+    needs=to_log_in,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": EVERYWHERE},
 )
 async def login(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login with the right password on {endpoint.words}
@@ -47,11 +53,12 @@ async def login(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 4954; RFC 9051 section 6.2.3; RFC 1939 section 7; RFC 5804 section 2.1
     """
-    return await _logged_in(probe, endpoint, ALICE)
+    return probe.seen(Outcome.ACCEPTED, Stage.AUTH, await logged_in(probe, endpoint, ALICE))
 
 
 @behaviour(
     "access/{endpoint}/auth-{mechanism}",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": SUBMISSION, "mechanism": MECHANISMS},
@@ -70,6 +77,7 @@ async def mechanism(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observa
 
 @behaviour(
     "access/{endpoint}/wrong-password",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
     each={"endpoint": EVERYWHERE},
@@ -87,7 +95,11 @@ async def wrong_password(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "access/{endpoint}/unknown-user", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": EVERYWHERE}
+    "access/{endpoint}/unknown-user",
+    needs=to_log_in,
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.MAJOR,
+    each={"endpoint": EVERYWHERE},
 )
 async def unknown_user(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login as a user who does not exist on {endpoint.words} is refused
@@ -102,6 +114,7 @@ async def unknown_user(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/disabled-user",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
     each={"endpoint": EVERYWHERE},
@@ -117,7 +130,11 @@ async def disabled_user(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "access/{endpoint}/imap-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": IMAP}
+    "access/{endpoint}/imap-switched-off",
+    needs=to_log_in,
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.MAJOR,
+    each={"endpoint": IMAP},
 )
 async def imap_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} of a user without IMAP access is refused
@@ -130,7 +147,11 @@ async def imap_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "access/{endpoint}/pop3-switched-off", wanted=Outcome.AUTH_FAILED, severity=Severity.MAJOR, each={"endpoint": POP3}
+    "access/{endpoint}/pop3-switched-off",
+    needs=to_log_in,
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.MAJOR,
+    each={"endpoint": POP3},
 )
 async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} of a user without POP3 access is refused
@@ -144,6 +165,7 @@ async def pop3_switched_off(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/password-{kind}",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": (SUBMISSIONS_465, IMAPS_993, POP3S_995), "kind": SPECIAL_PASSWORDS},
@@ -160,6 +182,8 @@ async def special_password(probe: Probe, endpoint: Endpoint, kind: str) -> Obser
 
 @behaviour(
     "access/{endpoint}/before-tls",
+    needs=to_log_in,
+    of_setup=tls_there,
     wanted=Outcome.REFUSED,
     affected="Programs and devices that log in without TLS are refused.",
     severity=Severity.CRITICAL,
@@ -191,6 +215,7 @@ async def before_tls(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/25-starttls/login",
+    needs=to_log_in,
     endpoint=SMTP_25,
     wanted=Outcome.NOT_OFFERED,
     affected="Devices that log in on port 25 are refused.",

@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.declaration import LIMITER, behaviour
 from pytest_mailu.behaviours.helpers import as_fact, create_token, log_in
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, own_mailbox
@@ -21,6 +22,7 @@ from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 HERE = Vantage.OTHER_STRANGER
+NEEDED = (*MAILBOX, "smtp", LIMITER)
 VICTIM = own_mailbox("limits-victim")
 NEIGHBOUR = own_mailbox("limits-neighbour")
 TRIES = 6
@@ -52,10 +54,10 @@ async def _forget(probe: Probe) -> None:
         raise CannotAsk(f"the login limiter cannot be reset: {ran.errors.strip()}")
 
 
-async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str) -> str:
-    """One login from `other-stranger` as a fact: the outcome and the reply."""
+async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage = HERE) -> str:
+    """One login as a fact: the outcome and the reply."""
     try:
-        reply = await log_in(probe, endpoint, user, password, HERE)
+        reply = await log_in(probe, endpoint, user, password, vantage)
     except NotServed as end:
         return f"{end.outcome}: {as_fact(end.reply)}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED}: {as_fact(reply)}"
@@ -82,7 +84,7 @@ async def _tries(probe: Probe, endpoint: Endpoint, logins: Iterable[tuple[str, s
 
 async def _served(probe: Probe, endpoint: Endpoint) -> None:
     """Raises `NotServed(UNREACHABLE, CONNECT)` for a closed port, where there is nothing to limit."""
-    connection = await probe.connector.connect(FRONT, endpoint.port, HERE)
+    connection = await probe.connector.connect(FRONT, probe.at(endpoint).port, HERE)
     connection.close()
 
 
@@ -98,8 +100,8 @@ async def _at_once(probe: Probe, endpoint: Endpoint, logins: Sequence[tuple[str,
     deep=True,
     severity=Severity.MAJOR,
     each={"endpoint": OTHER},
-    alone=True,
-    last=True,
+    needs=NEEDED,
+    disturbs=(LIMITER,),
     timeout=SECONDS,
 )
 async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
@@ -128,8 +130,8 @@ async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
     deep=True,
     severity=Severity.MAJOR,
     each={"endpoint": (IMAPS_993,)},
-    alone=True,
-    last=True,
+    needs=NEEDED,
+    disturbs=(LIMITER,),
     timeout=SECONDS,
 )
 async def same_password(probe: Probe, endpoint: Endpoint) -> Observation:
@@ -153,8 +155,8 @@ async def same_password(probe: Probe, endpoint: Endpoint) -> Observation:
     endpoint=SMTP_25,
     deep=True,
     severity=Severity.MINOR,
-    alone=True,
-    last=True,
+    needs=NEEDED,
+    disturbs=(LIMITER,),
     timeout=SECONDS,
 )
 async def tries_on_25(probe: Probe) -> Observation:
@@ -182,8 +184,8 @@ async def tries_on_25(probe: Probe) -> Observation:
     endpoint=HTTPS_443,
     deep=True,
     severity=Severity.MAJOR,
-    alone=True,
-    last=True,
+    needs=NEEDED,
+    disturbs=(LIMITER,),
     timeout=SECONDS,
 )
 async def web_tries(probe: Probe) -> Observation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import MECHANISMS, answer, as_fact, without_capabilities
+from pytest_mailu.behaviours.needs import to_log_in
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SIEVE_4190, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -19,6 +20,7 @@ BROKEN = {"malformed": "this is no base64!", "cancelled": "*", "empty": "="}
 
 @behaviour(
     "access/{endpoint}/sasl-{mechanism}",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": SASL, "mechanism": MECHANISMS},
@@ -46,6 +48,7 @@ async def sasl(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observation:
 
 @behaviour(
     "access/{endpoint}/sasl-initial-response",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MINOR,
     each={"endpoint": SASL[:2]},
@@ -69,6 +72,7 @@ async def initial_response(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/auth-{mechanism}-in-steps",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": (SUBMISSIONS_465,), "mechanism": MECHANISMS},
@@ -87,6 +91,7 @@ async def in_steps(probe: Probe, endpoint: Endpoint, mechanism: str) -> Observat
 
 @behaviour(
     "access/{endpoint}/auth-{mechanism}-{kind}",
+    needs=to_log_in,
     wanted=Outcome.REFUSED,
     better={"still_there": Direction.TRUE},
     severity=Severity.MAJOR,
@@ -112,7 +117,11 @@ async def broken(probe: Probe, endpoint: Endpoint, mechanism: str, kind: str) ->
 
 
 @behaviour(
-    "access/{endpoint}/cancelled", wanted=Outcome.REFUSED, severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)}
+    "access/{endpoint}/cancelled",
+    needs=to_log_in,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MINOR,
+    each={"endpoint": (IMAPS_993,)},
 )
 async def imap_cancelled(probe: Probe, endpoint: Endpoint) -> Observation:
     """AUTHENTICATE PLAIN on {endpoint.words} can be cancelled with `*`

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in
+from pytest_mailu.behaviours.needs import to_log_in
 from pytest_mailu.core.endpoints import IMAPS_993, POP3S_995, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import (
@@ -31,7 +32,11 @@ WRONG = {
 
 
 @behaviour(
-    "access/{endpoint}/name-upper-case", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"endpoint": ASKED}
+    "access/{endpoint}/name-upper-case",
+    needs=to_log_in,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"endpoint": ASKED},
 )
 async def upper_case(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} with the address in upper case
@@ -45,7 +50,11 @@ async def upper_case(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "access/{endpoint}/name-alternative-domain", better=FUNCTION, severity=Severity.MINOR, each={"endpoint": ASKED}
+    "access/{endpoint}/name-alternative-domain",
+    needs=to_log_in,
+    better=FUNCTION,
+    severity=Severity.MINOR,
+    each={"endpoint": ASKED},
 )
 async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} with the address at an alternative domain
@@ -60,6 +69,7 @@ async def alternative_domain(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/name-{kind}",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     affected="Users who log in under such a name are refused.",
     severity=Severity.MAJOR,
@@ -78,7 +88,11 @@ async def wrong_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observation
 
 
 @behaviour(
-    "access/{endpoint}/password-empty", wanted=Outcome.AUTH_FAILED, severity=Severity.CRITICAL, each={"endpoint": ASKED}
+    "access/{endpoint}/password-empty",
+    needs=to_log_in,
+    wanted=Outcome.AUTH_FAILED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": ASKED},
 )
 async def empty_password(probe: Probe, endpoint: Endpoint) -> Observation:
     """Login on {endpoint.words} with an empty password is refused
@@ -93,6 +107,7 @@ async def empty_password(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/{kind}-off-still-sends",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": (SUBMISSIONS_465,), "kind": ("imap", "pop3")},

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.declaration import SESSIONS, behaviour
 from pytest_mailu.behaviours.helpers import as_fact
+from pytest_mailu.behaviours.needs import to_log_in
 from pytest_mailu.core.endpoints import IMAPS_993, SUBMISSIONS_465, Endpoint, Protocol
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import User, own_mailbox
@@ -22,6 +24,15 @@ EACH = {IMAPS_993: 14, SUBMISSIONS_465: 3}
 accepts from one address (smtpd_client_connection_count_limit)."""
 AT_A_TIME = 16
 """How many logins run at once. All sessions stay open until the last login is answered."""
+
+
+def _needed(endpoint: Endpoint, **_: Any) -> frozenset[str]:
+    return to_log_in(endpoint) | {SESSIONS}
+
+
+def _crowded(endpoint: Endpoint, **_: Any) -> frozenset[str]:
+    """So many sessions leave few for others, at `front` and behind it."""
+    return frozenset({SESSIONS, "front", endpoint.protocol.service})
 
 
 async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_time: int = AT_A_TIME) -> list[str]:
@@ -48,9 +59,9 @@ async def opened(probe: Probe, endpoint: Endpoint, users: Sequence[User], at_a_t
                 return trouble.reason
             return ""
 
-    async with AsyncExitStack() as whole:
+    async with AsyncExitStack() as stack:
         stacks = [AsyncExitStack() for _ in users]
-        whole.push_async_callback(_closed, stacks)
+        stack.push_async_callback(_closed, stacks)
         # The first session alone shows whether the port is open.
         first = await one(stacks[0], users[0])
         rest = await asyncio.gather(*(one(stack, user) for stack, user in zip(stacks[1:], users[1:], strict=True)))
@@ -78,7 +89,8 @@ def _verdict(probe: Probe, answers: Sequence[str]) -> Observation:
     deep=True,
     severity=Severity.MAJOR,
     each={"endpoint": ASKED},
-    alone=True,
+    needs=_needed,
+    disturbs=(SESSIONS,),
     timeout=60.0,
 )
 async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
@@ -97,7 +109,8 @@ async def one_user(probe: Probe, endpoint: Endpoint) -> Observation:
     better={"let_in": Direction.MORE},
     severity=Severity.MINOR,
     each={"endpoint": ASKED},
-    alone=True,
+    needs=_needed,
+    disturbs=_crowded,
     timeout=90.0,
 )
 async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
@@ -117,7 +130,8 @@ async def too_many(probe: Probe, endpoint: Endpoint) -> Observation:
     deep=True,
     severity=Severity.CRITICAL,
     each={"endpoint": ASKED},
-    alone=True,
+    needs=_needed,
+    disturbs=_crowded,
     timeout=150.0,
 )
 async def many_users(probe: Probe, endpoint: Endpoint) -> Observation:

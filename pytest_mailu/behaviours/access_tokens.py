@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_mailu.behaviours.common import token_of
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import create_token, delete_tokens, log_in
+from pytest_mailu.behaviours.needs import to_log_in
 from pytest_mailu.core.endpoints import (
     HTTPS_443,
     IMAPS_993,
@@ -33,12 +35,13 @@ TOKEN_DELETION_USERS = {endpoint: own_mailbox(f"token-deleted-{endpoint.port}") 
 
 
 async def _token_login(probe: Probe, endpoint: Endpoint, user: User, address: str = "") -> Observation:
-    reply = await log_in(probe, endpoint, user.address, await create_token(probe, user, address))
+    reply = await log_in(probe, endpoint, user.address, await token_of(probe, user, address))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
     "access/{endpoint}/token",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": ASKED},
@@ -56,6 +59,7 @@ async def token(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/token-bound-here",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": TWO},
@@ -73,6 +77,7 @@ async def token_bound_here(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/token-bound-elsewhere",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     deep={"endpoint": (IMAPS_993,)},
     affected="Devices whose address changed are refused.",
@@ -92,6 +97,7 @@ async def token_bound_elsewhere(probe: Probe, endpoint: Endpoint) -> Observation
 
 @behaviour(
     "access/{endpoint}/token-of-another",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     deep={"endpoint": (IMAPS_993,)},
     severity=Severity.CRITICAL,
@@ -105,12 +111,13 @@ async def token_of_another(probe: Probe, endpoint: Endpoint) -> Observation:
 
     core/admin/mailu/internal/nginx.py, 1.9 to master
     """
-    reply = await log_in(probe, endpoint, BOUND.address, await create_token(probe, FREE))
+    reply = await log_in(probe, endpoint, BOUND.address, await token_of(probe, FREE))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
 @behaviour(
     "access/{endpoint}/token-deleted",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     deep={"endpoint": (IMAPS_993,)},
     severity=Severity.CRITICAL,
@@ -131,7 +138,7 @@ async def token_deleted(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
 
 
-@behaviour("access/web/token", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("access/web/token", needs=to_log_in, endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def token_in_the_web(probe: Probe) -> Observation:
     """Login to the web site with an authentication token
 
@@ -140,12 +147,13 @@ async def token_in_the_web(probe: Probe) -> Observation:
     core/admin/mailu/models.py (User.login), 1.9 to master: the web site asks for the password
     """
     async with Site.open(probe) as site:
-        await site.login(FREE.address, await create_token(probe, FREE))
+        await site.login(FREE.address, await token_of(probe, FREE))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH)
 
 
 @behaviour(
     "access/{endpoint}/password-where-tokens-are-required",
+    needs=to_log_in,
     wanted=Outcome.AUTH_FAILED,
     affected="Programs that still use the password are refused.",
     severity=Severity.MAJOR,
@@ -167,6 +175,7 @@ async def password_refused(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/{endpoint}/token-where-tokens-are-required",
+    needs=to_log_in,
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
     each={"endpoint": TWO},
@@ -186,6 +195,7 @@ async def token_where_required(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "access/web/password-where-tokens-are-required",
+    needs=to_log_in,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,

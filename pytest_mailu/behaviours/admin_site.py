@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from pytest_mailu.behaviours.common import site_as
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
+from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, User
@@ -35,6 +37,7 @@ FORMS = {
 
 @behaviour(
     "admin/site/page-{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -48,8 +51,7 @@ async def page(probe: Probe, name: str) -> Observation:
 
     core/admin/mailu/ui/views, core/nginx/conf/nginx.conf for the filter's own site; 1.9 to master
     """
-    async with Site.open(probe) as site:
-        await site.login(ADMIN.address, ADMIN.password)
+    async with site_as(probe, ADMIN) as site:
         reply = await site.page(PAGES[name])
     good = reply.status == 200 and not urlsplit(reply.url).path.startswith(LOGIN)
     return probe.seen(Outcome.ACCEPTED if good else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status)))
@@ -57,6 +59,7 @@ async def page(probe: Probe, name: str) -> Observation:
 
 @behaviour(
     "admin/site/form-{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     better={"fields.*": Direction.KEPT},
@@ -71,8 +74,7 @@ async def fields(probe: Probe, name: str) -> Observation:
 
     core/admin/mailu/ui/forms.py, 1.9 to master
     """
-    async with Site.open(probe) as site:
-        await site.login(ADMIN.address, ADMIN.password)
+    async with site_as(probe, ADMIN) as site:
         reply = await site.page(FORMS[name])
     proposed = {key: value for key, value in form(reply.text).items() if key != "csrf_token"}
     good = reply.status == 200 and bool(proposed)
@@ -82,7 +84,12 @@ async def fields(probe: Probe, name: str) -> Observation:
 
 
 @behaviour(
-    "admin/site/create-user", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+    "admin/site/create-user",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    timeout=SECONDS,
 )
 async def create_user(probe: Probe) -> Observation:
     """A user created in the administration can log in with a mail program

@@ -14,6 +14,14 @@ GOES_OUT = {
     "arrival.headers.dkim-signature": Direction.MORE,
 }
 """Mail at another server: unaltered, over TLS, signed."""
+FILTERS = {
+    "added.delivered-to": Direction.FIXED,
+    "added.return-path": Direction.FIXED,
+    "added.x-spam*": Direction.FIXED,
+    "added.authentication-results": Direction.FIXED,
+    "removed": Direction.FEWER,
+}
+"""Header fields that filters sort by: `header_changes` of a message."""
 BOUNCES = {"bounce.well_formed": Direction.TRUE}
 SMTP_KEYWORDS = {
     **{

@@ -1,20 +1,21 @@
-"""docs/behaviours.md, made from the behaviours: `python -m pytest_mailu.behaviours.handbook`."""
+"""docs/behaviours.md, made from the behaviours."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from pytest_mailu.behaviours import Behaviour, Matrix, built_in
+from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT
 
 HEAD = """\
 # What is compared
 
-Made by `python -m pytest_mailu.behaviours.handbook` from the behaviours themselves. A test keeps it up to date.
+Made by `python -m tests.pages` from the behaviours themselves. A test keeps it up to date.
 
 Each entry has the id (`pytest 'mailu::ID' --mailu-from … --mailu-to …`), the title, the wanted outcome, the severity,
 who loses what when it breaks, and the source. "facts" means: no outcome is wanted, and differences are reported.
 `--mailu-deep` means: only runs with that option ask it of releases, since it takes long or varies another behaviour.
+`--mailu-in-place` means: it looks at what has to survive an upgrade, before and after it ([in-place.md](in-place.md)).
 [not-asked.md](not-asked.md) says what is not compared, and why.
 """
 
@@ -22,7 +23,7 @@ who loses what when it breaks, and the source. "facts" means: no outcome is want
 def page(matrix: Matrix) -> str:
     """The whole page as Markdown."""
     ordered = sorted(matrix, key=lambda behaviour: behaviour.question.family)
-    usual = sum(not behaviour.deep for behaviour in matrix)
+    usual = sum(behaviour.usual for behaviour in matrix)
     parts = [f"{HEAD}\n{len(matrix)} behaviours; {usual} of them in every run.\n"]
     for family, members in groupby(ordered, key=lambda behaviour: behaviour.question.family):
         entries = list(members)
@@ -36,12 +37,12 @@ def _entry(behaviour: Behaviour) -> str:
     manner = f"; variant {behaviour.variant}" if behaviour.variant not in {BASE_VARIANT, ANY_VARIANT} else ""
     if behaviour.deep:
         manner += "; with --mailu-deep"
+    if behaviour.in_place:
+        manner += "; with --mailu-in-place"
+    if behaviour.option:
+        manner += f"; with --mailu-{behaviour.option}"
     return (
         f"* `{question.id}`: {question.title} ({wanted}; {question.severity}{manner})  \n"
         f"  {question.breaks}  \n"
         f"  Source: {question.source}"
     )
-
-
-if __name__ == "__main__":
-    print(page(built_in()), end="")

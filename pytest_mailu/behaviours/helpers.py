@@ -19,6 +19,7 @@ from pytest_mailu.wire.imap.reply import ImapReply
 from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
+from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 MECHANISMS = ("PLAIN", "LOGIN")
@@ -33,22 +34,33 @@ HUNG_UP = Reply("", "", "(hangs up)")
 
 
 async def log_in(
-    probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage = Vantage.STRANGER
+    probe: Probe,
+    endpoint: Endpoint,
+    user: str,
+    password: str,
+    vantage: Vantage = Vantage.STRANGER,
+    *,
+    connector: Connector | None = None,
 ) -> Reply:
-    """Log in on any endpoint with its protocol's usual command; the reply. Raises NotServed where that fails."""
+    """Log in on any endpoint with its protocol's usual command; the reply. Raises NotServed where that fails.
+
+    `connector` takes the place of the set-up's.
+    """
     match endpoint.protocol:
         case Protocol.SMTP | Protocol.SUBMISSION:
-            async with probe.smtp(endpoint, vantage) as smtp:
+            async with probe.smtp(endpoint, vantage, connector=connector) as smtp:
                 return await smtp.login(user, password)
         case Protocol.IMAP:
-            async with probe.imap(endpoint, vantage) as imap:
+            async with probe.imap(endpoint, vantage, connector=connector) as imap:
                 return without_capabilities((await imap.login(user, password)).reply)
         case Protocol.POP3:
-            async with probe.pop3(endpoint, vantage) as pop3:
+            async with probe.pop3(endpoint, vantage, connector=connector) as pop3:
                 return await pop3.login(user, password)
-        case _:
-            async with probe.sieve(endpoint, vantage) as sieve:
+        case Protocol.MANAGESIEVE:
+            async with probe.sieve(endpoint, vantage, connector=connector) as sieve:
                 return await sieve.authenticate(user, password)
+        case Protocol.HTTP:
+            raise ValueError(f"{endpoint} has no command to log in with")
 
 
 def without_capabilities(reply: Reply) -> Reply:

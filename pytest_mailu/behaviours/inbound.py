@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
+from pytest_mailu.behaviours.common import from_outside
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, Endpoint
-from pytest_mailu.core.model import Observation, Outcome, Severity
+from pytest_mailu.core.model import Facts, Observation, Outcome, Severity
 from pytest_mailu.core.population import (
     ALICE,
     ALTERNATIVE,
@@ -16,6 +19,7 @@ from pytest_mailu.core.population import (
     SALES,
     UNKNOWN_DOMAIN,
 )
+from pytest_mailu.probe.headers import header_changes
 from pytest_mailu.probe.probe import Probe
 
 ADDRESSES = {
@@ -28,8 +32,29 @@ ADDRESSES = {
 }
 
 
-TOLD_WITH_HEADERS = ("mailbox", "alternative-domain")
-"""Kinds whose headers are compared: once for all, and where another key signs and seals (ARC, RFC 8617)."""
+COUNTED = ("mailbox", "alternative-domain")
+"""Kinds whose headers are counted: once for all, and where another key signs and seals (ARC, RFC 8617). Their values
+are in `inbound_headers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What became of one message, and what servers did to its header section (`header_changes`)."""
+
+    seen: Observation
+    headers: Facts
+
+
+async def arrived(probe: Probe, kind: str) -> Arrived:
+    """Send one message to an address of this kind, for all behaviours that look at it."""
+
+    async def ask(own: Probe) -> Arrived:
+        address, user = ADDRESSES[kind]
+        sent = await from_outside(own, address, SMTP_25)
+        seen, content = await own.mail.landed(sent.message, user, sent.reply, headers=kind in COUNTED)
+        return Arrived(seen, own.with_common_names(header_changes(sent.message.content, content)))
+
+    return await probe.shared(f"inbound: message to an address of the kind {kind}", ask)
 
 
 @behaviour(
@@ -47,10 +72,7 @@ async def delivered(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
 
     RFC 5321 section 3.6; RFC 5233 for details; Mailu docs, "Web administration" (aliases, alternative domains)
     """
-    address, user = ADDRESSES[kind]
-    message = probe.mail.compose(to=address)
-    reply = await probe.mail.deliver(message, endpoint)
-    return await probe.mail.in_mailbox(message, user, reply, headers=kind in TOLD_WITH_HEADERS)
+    return (await arrived(probe, kind)).seen
 
 
 @behaviour(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.better import ARRIVES, BOUNCES, FUNCTION
+from pytest_mailu.behaviours.common import from_outside
+from pytest_mailu.behaviours.declaration import EVERYTHING, LIMITER, behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.population import (
@@ -63,8 +64,8 @@ async def alias_of_two(probe: Probe, user: str) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    message = probe.mail.compose(to=TEAM.address)
-    return await probe.mail.in_mailbox(message, {"alice": ALICE, "bob": BOB}[user], await probe.mail.deliver(message))
+    sent = await from_outside(probe, TEAM.address)
+    return await probe.mail.in_mailbox(sent.message, {"alice": ALICE, "bob": BOB}[user], sent.reply)
 
 
 @behaviour(
@@ -108,7 +109,9 @@ async def disabled(probe: Probe) -> Observation:
     return await probe.mail.in_mailbox(message, DISABLED, await probe.mail.deliver(message))
 
 
-@behaviour("inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, severity=Severity.MAJOR, timeout=60.0)
+@behaviour(
+    "inbound/25/full-mailbox", endpoint=SMTP_25_OPPORTUNISTIC, better=BOUNCES, severity=Severity.MAJOR, timeout=60.0
+)
 async def full(probe: Probe) -> Observation:
     """Message to a full mailbox: refused, kept in the queue, or returned with a reason
 
@@ -193,6 +196,7 @@ async def null_sender(probe: Probe) -> Observation:
 
 @behaviour(
     "inbound/25/from-another-network",
+    needs=EVERYTHING | {LIMITER},
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.DELIVERED,
     better=ARRIVES,

@@ -8,10 +8,11 @@ import re
 from dataclasses import replace
 
 from pytest_mailu.behaviours.better import ARRIVES, FUNCTION
+from pytest_mailu.behaviours.common import from_outside
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.endpoints import SMTP_25, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity
-from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, own_mailbox
+from pytest_mailu.core.population import ALICE, ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, MX_HOST, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.zones import DnsRecord
 
@@ -76,17 +77,16 @@ async def authentication_results(probe: Probe) -> Observation:
 
     RFC 8601; Mailu core/rspamd/conf/milter_headers.conf
     """
-    sent = probe.mail.compose(to=READER.address)
-    reply = await probe.mail.deliver(sent)
-    seen = await probe.mail.in_mailbox(sent, READER, reply)
+    sent = await from_outside(probe, ALICE.address, SMTP_25)
+    seen = await probe.mail.in_mailbox(sent.message, ALICE, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    async with probe.mailbox(READER) as mailbox:
-        (message, *_) = await mailbox.wait_for_message(sent.message_id, 5.0)
+    async with probe.mailbox(ALICE) as mailbox:
+        (message, *_) = await mailbox.wait_for_message(sent.message.message_id, 5.0)
     lines = email.message_from_bytes(message.content, policy=email.policy.compat32).get_all("Authentication-Results")
     text = " ".join(" ".join(str(line).split()) for line in lines or [])
     results = dict(re.findall(r"\b(spf|dkim|dmarc|arc)=(\w+)", text))
-    return probe.seen(Outcome.DELIVERED, seen.stage, reply, server=text.partition(";")[0], results=results)
+    return probe.seen(Outcome.DELIVERED, seen.stage, sent.reply, server=text.partition(";")[0], results=results)
 
 
 @behaviour(

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
-from pytest_mailu.core.population import own_mailbox
+from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
@@ -32,7 +32,7 @@ SERVICES = ("imap", "admin", "antispam")
     deep=True,
     severity=Severity.MAJOR,
     each={"service": SERVICES},
-    alone=True,
+    disturbs=lambda service, **_: (service,),
     timeout=150.0,
 )
 async def held_still(probe: Probe, service: str) -> Observation:
@@ -42,7 +42,7 @@ async def held_still(probe: Probe, service: str) -> Observation:
 
     RFC 5321 sections 4.2.5 and 4.5.4; Mailu core/postfix/conf/main.cf (milter_default_action, virtual_transport)
     """
-    return await _without(probe, service, gone=False)
+    return await without(probe, service, READER, gone=False)
 
 
 @behaviour(
@@ -51,7 +51,7 @@ async def held_still(probe: Probe, service: str) -> Observation:
     wanted=Outcome.DELIVERED,
     deep=True,
     severity=Severity.MAJOR,
-    alone=True,
+    disturbs=("imap",),
     timeout=150.0,
 )
 async def gone(probe: Probe) -> Observation:
@@ -61,11 +61,12 @@ async def gone(probe: Probe) -> Observation:
 
     RFC 5321 sections 4.2.5 and 4.5.4; Postfix: a name that is not found bounces (5.4.4)
     """
-    return await _without(probe, "imap", gone=True)
+    return await without(probe, "imap", READER, gone=True)
 
 
-async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
-    message = probe.mail.compose(to=READER.address)
+async def without(probe: Probe, service: str, reader: User, *, gone: bool) -> Observation:
+    """What becomes of a message to `reader` while a service is gone, or paused."""
+    message = probe.mail.compose(to=reader.address)
     async with probe.services.stopped(service) if gone else probe.services.paused(service):
         first, reply = await _tried(probe, message)
         if reply is not None:
@@ -77,12 +78,12 @@ async def _without(probe: Probe, service: str, *, gone: bool) -> Observation:
     if entry := await probe.mail.queue_entry(message, reply):
         await probe.services.exec("smtp", "postqueue", "-i", entry["queue_id"])
     if await probe.world.arrivals(recipient=message.sender, wait=1.0):
-        seen = await probe.mail.in_mailbox(message, READER, reply, wait=1.0)
+        seen = await probe.mail.in_mailbox(message, reader, reply, wait=1.0)
         facts["bounced"] = True
         if seen.outcome is not Outcome.DELIVERED:
             seen = probe.seen(Outcome.REFUSED, Stage.DELIVERY, reply)
     else:
-        seen = await probe.mail.in_mailbox(message, READER, reply, wait=20.0)
+        seen = await probe.mail.in_mailbox(message, reader, reply, wait=20.0)
     return probe.with_facts(seen, **facts)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator
-
-from testinfra.host import Host
+from collections.abc import Iterator, Mapping
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
+from pytest_mailu.probe.inventory import looked
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.shared import shared
+from pytest_mailu.wire.transport.errors import CannotAsk
 
 SERVICES = ("front", "admin", "imap", "smtp", "antispam")
 PROGRAMS = {
@@ -28,10 +28,15 @@ PROGRAMS = {
 }
 MASTERS = frozenset({"master", "dovecot"})
 """The main processes of Postfix and Dovecot: what they start depends on the work at the moment."""
+SETTINGS = {"postconf": "postconf -n 2>/dev/null", "master": "postconf -M 2>/dev/null"}
+"""What Postfix tells of its settings."""
 SHELLS = frozenset({"sh"})
 """A shell may be a container's first process, and run the service's program."""
-PAUSES = (0.0, 0.5, 1.0)
-"""Seconds before each look at the processes. Only what is there every time is compared."""
+STATS = "cat /proc/[0-9]*/stat 2>/dev/null || true"
+PROCESSES = {"processes-1": STATS, "processes-2": f"sleep 1; {STATS}", "processes-3": f"sleep 1; {STATS}"}
+"""Three looks at the processes. Only what is there every time is compared."""
+CONFIGS = {"imap": "/etc/dovecot/dovecot.conf", "front": "/etc/dovecot/proxy.conf"}
+"""Dovecot's configuration; `front` has none before 2024.06."""
 
 _NETWORK = re.compile(r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}")
 _STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
@@ -50,7 +55,7 @@ async def postconf(probe: Probe) -> Observation:
 
     postconf(1), `postconf -n`
     """
-    text = await probe.evidence.testinfra("smtp", lambda host: str(host.check_output("postconf -n 2>/dev/null")))
+    text = (await _inventory(probe, "smtp"))["postconf"]
     settings = dict(re.findall(r"(?m)^(\w+) = ?(.*)$", settled(text)))
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=settings)
 
@@ -63,7 +68,7 @@ async def master_services(probe: Probe) -> Observation:
 
     postconf(1), `postconf -M`; master(5)
     """
-    text = await probe.evidence.testinfra("smtp", lambda host: str(host.check_output("postconf -M 2>/dev/null")))
+    text = (await _inventory(probe, "smtp"))["master"]
     # The further lines of a service are its options.
     services = {" ".join(line.split()[:2]): " ".join(line.split()[2:]) for line in _joined(settled(text))}
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, services=services)
@@ -84,19 +89,10 @@ async def doveconf(probe: Probe, service: str) -> Observation:
 
     doveconf(1), `doveconf -n`; a Dovecot in front since 2024.06 (core/nginx/dovecot/proxy.conf)
     """
-
-    def look(host: Host) -> str | None:
-        config = next((path for path in CONFIGS[service] if host.file(path).exists), None)
-        # Comments have versions and host names of the day.
-        return None if config is None else str(host.check_output(f"doveconf -n -c {config} 2>/dev/null"))
-
-    text = await probe.evidence.testinfra(service, look)
-    if text is None:
+    text = (await _inventory(probe, service))["doveconf"]
+    if not text.strip():
         return probe.seen(Outcome.NOT_OFFERED, Stage.SETTINGS)
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, settings=dict(blocks(settled(text))))
-
-
-CONFIGS = {"imap": ("/etc/dovecot/dovecot.conf",), "front": ("/etc/dovecot/proxy.conf",)}
 
 
 @behaviour(
@@ -109,11 +105,7 @@ async def sockets(probe: Probe, service: str) -> Observation:
 
     proc(5), /proc/net/tcp: busybox has no ss
     """
-
-    def listening(host: Host) -> str:
-        return str(host.check_output("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true"))
-
-    everywhere, loopback = ports(await probe.evidence.testinfra(service, listening))
+    everywhere, loopback = ports((await _inventory(probe, service))["sockets"])
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, ports=everywhere, loopback=loopback)
 
 
@@ -130,15 +122,8 @@ async def processes(probe: Probe, service: str) -> Observation:
 
     proc(5), /proc/pid/stat: busybox's ps is not everywhere
     """
-
-    def running(host: Host) -> str:
-        return str(host.check_output("cat /proc/[0-9]*/stat 2>/dev/null || true"))
-
-    tables = []
-    for pause in PAUSES:
-        await asyncio.sleep(pause)
-        tables.append(await probe.evidence.testinfra(service, running))
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(*tables))
+    found = await _inventory(probe, service)
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, processes=lasting(*(found[name] for name in PROCESSES)))
 
 
 @behaviour(
@@ -154,13 +139,37 @@ async def versions(probe: Probe, service: str) -> Observation:
 
     Mailu's Dockerfiles (core/*/Dockerfile, core/base/Dockerfile); os-release(5)
     """
+    found = await _inventory(probe, service)
+    told = {name: found[f"version-{name}"].strip() for name in ("system", *PROGRAMS[service])}
+    versions = {name: version for name, version in told.items() if version}
+    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, versions=versions)
 
-    def look(host: Host) -> dict[str, str]:
-        found = {"system": host.run('. /etc/os-release; echo "$PRETTY_NAME"')}
-        found |= {name: host.run(f"({command}) 2>/dev/null") for name, command in PROGRAMS[service].items()}
-        return {name: ran.stdout.strip() for name, ran in found.items() if ran.stdout.strip()}
 
-    return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, versions=await probe.evidence.testinfra(service, look))
+@shared
+async def _inventory(probe: Probe, service: str) -> Mapping[str, str]:
+    """What all behaviours of this module want to know of a service, by the names of the commands.
+
+    Raises CannotAsk where a program whose settings are compared fails.
+    """
+    found = await looked(probe, service, commands(service))
+    if failed := [name for name, look in found.items() if look.code]:
+        raise CannotAsk(f"in {service} the command for {failed[0]} ended with status {found[failed[0]].code}")
+    return {name: look.output for name, look in found.items()}
+
+
+def commands(service: str) -> dict[str, str]:
+    """The shell commands that are run in a service, by name."""
+    found = {
+        "sockets": "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true",
+        "version-system": '. /etc/os-release; echo "$PRETTY_NAME"',
+        **{f"version-{name}": f"({command}) 2>/dev/null || true" for name, command in PROGRAMS[service].items()},
+        **(SETTINGS if service == "smtp" else {}),
+        **PROCESSES,
+    }
+    if config := CONFIGS.get(service):
+        # Comments have versions and host names of the day.
+        found["doveconf"] = f"if test -e {config}; then doveconf -n -c {config} 2>/dev/null; fi"
+    return found
 
 
 def ports(tables: str) -> tuple[list[int], list[int]]:
@@ -214,13 +223,13 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 def _joined(text: str) -> Iterator[str]:
     """Lines of master.cf, each joined with its continuation lines."""
-    whole = ""
+    joined = ""
     for line in text.splitlines():
         if line[:1].isspace():
-            whole += " " + line.strip()
+            joined += " " + line.strip()
             continue
-        if whole:
-            yield whole
-        whole = line
-    if whole:
-        yield whole
+        if joined:
+            yield joined
+        joined = line
+    if joined:
+        yield joined

@@ -68,8 +68,8 @@ def _observed(probe: Probe, logs: Mapping[str, Sequence[str]]) -> Observation:
     """The warnings as facts, and the raw lines as the transcript."""
     raw = tuple(f"{service}: {line}" for service, lines in logs.items() for line in lines if _COMPLAINT.search(line))
     facts = {service: complaints(map(str, map(probe.with_common_names, lines))) for service, lines in logs.items()}
-    told = {service: lines for service, lines in facts.items() if lines}
-    return replace(probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, complaints=told), transcript=log_events(raw))
+    logged = {service: lines for service, lines in facts.items() if lines}
+    return replace(probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, complaints=logged), transcript=log_events(raw))
 
 
 def complaints(lines: Iterable[str]) -> list[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import stored_message, temporary_folder
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import FULL, own_mailbox
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.imap.session import Folder
+from pytest_mailu.probe.questions import Answers, in_one_session
+from pytest_mailu.probe.shared import shared
+from pytest_mailu.wire.imap.reply import ImapReply
+from pytest_mailu.wire.imap.session import Folder, ImapSession
 
 UNTOUCHED = own_mailbox("untouched")
 ARRANGER = own_mailbox("folder-arranger")
@@ -38,11 +43,12 @@ REFUSALS = {
 
 def special_uses(folders: list[Folder]) -> dict[str, list[str]]:
     """The special uses (RFC 6154) of each folder by its name. Other attributes depend on the moment."""
-    return {one.name: [attribute for attribute in one.attributes if attribute in SPECIAL] for one in folders}
+    return {folder.name: [attribute for attribute in folder.attributes if attribute in SPECIAL] for folder in folders}
 
 
 @behaviour(
     "mailbox/993/folders",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     better={"folders.*": Direction.KEPT, "subscribed": Direction.KEPT},
@@ -59,7 +65,7 @@ async def folders(probe: Probe) -> Observation:
         await imap.login(UNTOUCHED.address, UNTOUCHED.password)
         found = special_uses(await imap.folders())
         asked = special_uses(await imap.folders(special_use=True))
-        subscribed = [one.name for one in await imap.subscribed()]
+        subscribed = [folder.name for folder in await imap.subscribed()]
     uses = {use for attributes in found.values() for use in attributes}
     outcome = Outcome.ACCEPTED if uses >= SPECIAL else Outcome.NOT_OFFERED
     return probe.seen(outcome, Stage.COMMAND, folders=found, told_when_asked=asked == found, subscribed=subscribed)
@@ -67,6 +73,7 @@ async def folders(probe: Probe) -> Observation:
 
 @behaviour(
     "mailbox/993/create-rename-delete/{kind}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -87,11 +94,11 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
         name, to = (pattern.format(word).replace("/", level) for pattern in patterns)
 
         async def there() -> list[str]:
-            return [one.name for one in await imap.folders(f"*{word}*") if one.name in (name, to)]
+            return [folder.name for folder in await imap.folders(f"*{word}*") if folder.name in (name, to)]
 
         await imap.create(name)
         await imap.subscribe(name)
-        subscribed = name in [one.name for one in await imap.subscribed(f"*{word}*")]
+        subscribed = name in [folder.name for folder in await imap.subscribed(f"*{word}*")]
         steps = [await there()]
         await imap.append(name, stored_message())
         await imap.rename(name, to)
@@ -115,6 +122,7 @@ async def create_rename_delete(probe: Probe, kind: str) -> Observation:
 
 @behaviour(
     "mailbox/993/refuses-{what}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.REFUSED,
     severity=Severity.MINOR,
@@ -127,15 +135,28 @@ async def refuses(probe: Probe, what: str) -> Observation:
 
     RFC 9051 sections 6.3.4 to 6.3.12; RFC 5530 for the response codes
     """
-    async with temporary_folder(probe, ARRANGER) as (imap, name):
-        command = REFUSALS[what].format(name)
-        parts = (command, stored_message()) if command.endswith(" ") else (command,)
-        reply = await imap.command(*parts)
+    reply = (await _impossible(probe))[what]
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply)
+
+
+@shared
+async def _impossible(probe: Probe) -> Answers[ImapReply]:
+    """The replies to all the impossible commands."""
+
+    def reply(command: str) -> Callable[[tuple[ImapSession, str]], Awaitable[ImapReply]]:
+        async def answer(session: tuple[ImapSession, str]) -> ImapReply:
+            imap, name = session
+            return await imap.command(command.format(name), *([stored_message()] if command.endswith(" ") else []))
+
+        return answer
+
+    questions = {what: reply(command) for what, command in REFUSALS.items()}
+    return await in_one_session(lambda: temporary_folder(probe, ARRANGER), questions)
 
 
 @behaviour(
     "mailbox/993/quota",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     better={"counts": Direction.TRUE},
@@ -160,7 +181,9 @@ async def quota(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if grown else Outcome.NOT_OFFERED, Stage.COMMAND, limits=limits, counts=grown)
 
 
-@behaviour("mailbox/993/append-over-quota", endpoint=IMAPS_993, wanted=Outcome.REFUSED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/append-over-quota", needs=MAILBOX, endpoint=IMAPS_993, wanted=Outcome.REFUSED, severity=Severity.MAJOR
+)
 async def append_over_quota(probe: Probe) -> Observation:
     """Message that exceeds the quota is refused
 

@@ -123,8 +123,8 @@ async def junk_to_trash(probe: Probe) -> Observation:
     """
     spam, chaser = (probe.mail.compose(to=EMPTIER.address, body=ENOUGH_WORDS) for _ in range(2))
     async with temporary_folder(probe, EMPTIER, timeout=LEARNING_SECONDS) as (imap, name):
-        for one in (spam, chaser):
-            await imap.append("Junk", one.content)
+        for message in (spam, chaser):
+            await imap.append("Junk", message.content)
         await _take(imap, spam, "Junk", ("Trash",))
         await _take(imap, chaser, "Junk", (name,))
     # The chaser is good mail and came later: once it is learned, the other one would be too.
@@ -136,13 +136,13 @@ async def junk_to_trash(probe: Probe) -> Observation:
 
 async def _take(imap: ImapSession, message: Message, start: str, path: Sequence[str]) -> list[str]:
     """Move a message through folders; gives its flags at the end."""
-    place = start
+    folder = start
     for name in path:
-        if name != place:
-            found = await imap.wait_for_message(message.message_id, 5.0, folders=[place])
-            await imap.select(place)
+        if name != folder:
+            found = await imap.wait_for_message(message.message_id, 5.0, folders=[folder])
+            await imap.select(folder)
             await imap.move(found[0].uid, name)
-            place = name
-    found = await imap.wait_for_message(message.message_id, 5.0, folders=[place])
+            folder = name
+    found = await imap.wait_for_message(message.message_id, 5.0, folders=[folder])
     await imap.select()
     return [flag for flag in found[0].flags if flag != "\\Recent"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import create_folder, stored_message, temporary_folder
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -30,6 +31,7 @@ SENT_AT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 @behaviour(
     "mailbox/993/append-fetch/{kind}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     deep={"kind": ("large",)},
@@ -49,17 +51,24 @@ async def append_fetch(probe: Probe, kind: str) -> Observation:
         uid = await imap.append(name, content, ("\\Seen",))
         await imap.noop()
         back = await imap.fetch("1:*", "(UID FLAGS RFC822.SIZE BODY.PEEK[])")
-    bodies = [one.get("BODY[]") for one in back.values()]
+    bodies = [message.get("BODY[]") for message in back.values()]
     outcome = Outcome.ACCEPTED if bodies == [content] else Outcome.ALTERED if bodies else Outcome.LOST
     facts: dict[str, Any] = {
         "append_uid": uid in back,
-        "flags": [settled(one["FLAGS"]) for one in back.values()],
-        "size_right": [one.get("RFC822.SIZE") == len(content) for one in back.values()],
+        "flags": [settled(message["FLAGS"]) for message in back.values()],
+        "size_right": [message.get("RFC822.SIZE") == len(content) for message in back.values()],
     }
     return probe.seen(outcome, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/append-date", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/append-date",
+    needs=MAILBOX,
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    severity=Severity.MAJOR,
+)
 async def append_date(probe: Probe) -> Observation:
     """Stored message keeps the date it was given
 
@@ -72,12 +81,13 @@ async def append_date(probe: Probe) -> Observation:
         await imap.do(f'APPEND {name} () "{stamp}" ', stored_message())
         await imap.noop()
         back = await imap.fetch("1:*", "(UID INTERNALDATE)")
-    dates = [one["INTERNALDATE"].astimezone(UTC) for one in back.values()]
+    dates = [message["INTERNALDATE"].astimezone(UTC) for message in back.values()]
     return probe.seen(Outcome.ACCEPTED if dates == [SENT_AT] else Outcome.ALTERED, Stage.COMMAND)
 
 
 @behaviour(
     "mailbox/993/flags",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     better={"possible": Direction.KEPT},
@@ -95,15 +105,17 @@ async def flags(probe: Probe) -> Observation:
         possible = (await imap.select(name)).get("permanentflags", ())
         await imap.store("1:*", "+FLAGS (\\Answered \\Flagged $Forwarded own-keyword)")
         await imap.store("1:*", "-FLAGS (\\Flagged)")
-        async with probe.imap(IMAPS_993) as other:
-            await other.login(WRITER.address, WRITER.password)
-            await other.select(name)
-            found = [settled(one["FLAGS"]) for one in (await other.fetch("1:*", "(FLAGS)")).values()]
+        async with probe.imap(IMAPS_993) as second:
+            await second.login(WRITER.address, WRITER.password)
+            await second.select(name)
+            found = [settled(message["FLAGS"]) for message in (await second.fetch("1:*", "(FLAGS)")).values()]
     kept = found == [["$Forwarded", "\\Answered", "own-keyword"]]
     return probe.seen(Outcome.ACCEPTED if kept else Outcome.LOST, Stage.COMMAND, flags=found, possible=possible)
 
 
-@behaviour("mailbox/993/seen-when-read", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/seen-when-read", needs=MAILBOX, endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR
+)
 async def seen_when_read(probe: Probe) -> Observation:
     """Reading a message sets \\Seen, and BODY.PEEK does not
 
@@ -117,12 +129,13 @@ async def seen_when_read(probe: Probe) -> Observation:
         found = []
         for item in ("BODY.PEEK[]", "BODY[]"):
             await imap.fetch("1:*", f"(UID {item})")
-            found += [settled(one["FLAGS"]) for one in (await imap.fetch("1:*", "(UID FLAGS)")).values()]
+            found += [settled(message["FLAGS"]) for message in (await imap.fetch("1:*", "(UID FLAGS)")).values()]
     return probe.seen(Outcome.ACCEPTED if found == [[], ["\\Seen"]] else Outcome.ALTERED, Stage.COMMAND, flags=found)
 
 
 @behaviour(
     "mailbox/993/{verb}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     better={"told": Direction.TRUE},
@@ -148,14 +161,18 @@ async def copy_or_move(probe: Probe, verb: str) -> Observation:
         came = await imap.fetch("1:*", "(UID FLAGS)")
         await imap.select(name)
         await imap.delete(there)
-    told = copied(reply)
-    kept = [settled(one["FLAGS"]) for one in came.values()] == [["\\Flagged"]]
+    announced = copied(reply)
+    kept = [settled(message["FLAGS"]) for message in came.values()] == [["\\Flagged"]]
     right = kept and left == (1 if verb == "copy" else 0)
-    facts: dict[str, Any] = {"left": left, "came": len(came), "told": told == (source, sorted(came)) if told else None}
+    facts: dict[str, Any] = {
+        "left": left,
+        "came": len(came),
+        "told": announced == (source, sorted(came)) if announced else None,
+    }
     return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/expunge", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("mailbox/993/expunge", needs=MAILBOX, endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def expunge(probe: Probe) -> Observation:
     """UID EXPUNGE removes only the named message, EXPUNGE all deleted ones
 

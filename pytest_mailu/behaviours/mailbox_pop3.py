@@ -11,6 +11,7 @@ from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, S
 from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.shared import shared
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
@@ -27,6 +28,12 @@ async def _arrived(probe: Probe, user: User = POPPER) -> Message:
     if seen.outcome not in (Outcome.DELIVERED, Outcome.ALTERED):
         raise CannotAsk(f"the message to be fetched was {seen.outcome}")
     return message
+
+
+@shared
+async def _waiting(probe: Probe) -> Message:
+    """A message that has arrived, for those who only read it."""
+    return await _arrived(probe)
 
 
 async def _login(pop3: Pop3Session, user: User = POPPER) -> None:
@@ -49,7 +56,7 @@ async def uidl_stable(probe: Probe) -> Observation:
 
     RFC 1939 section 7 (UIDL); Mailu sets no pop3_uidl_format, so Dovecot's default counts
     """
-    message = await _arrived(probe)
+    message = await _waiting(probe)
     seen = []
     for _ in range(2):
         async with probe.pop3(POP3S_995) as pop3:
@@ -74,18 +81,18 @@ async def fetch(probe: Probe) -> Observation:
 
     RFC 1939 sections 5 (LIST, RETR) and 7 (TOP)
     """
-    message = await _arrived(probe)
+    message = await _waiting(probe)
     async with probe.pop3(POP3S_995) as pop3:
         await _login(pop3)
         number = await _number(pop3, message)
         if number is None:
             return probe.seen(Outcome.LOST, Stage.COMMAND)
         size = (await pop3.list())[number]
-        whole = await pop3.retr(number)
+        content = await pop3.retr(number)
         top = await pop3.top(number, 1)
-    head, _, body = whole.partition(b"\r\n\r\n")
+    head, _, body = content.partition(b"\r\n\r\n")
     facts: dict[str, Any] = {
-        "size_right": size == len(whole),
+        "size_right": size == len(content),
         "top_right": top == head + b"\r\n\r\n" + body.split(b"\r\n")[0] + b"\r\n",
     }
     outcome = Outcome.ACCEPTED if body == message.body and facts["top_right"] else Outcome.ALTERED

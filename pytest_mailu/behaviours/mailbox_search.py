@@ -1,4 +1,4 @@
-"""Finding and showing mail over IMAP: SEARCH, SORT, THREAD, ENVELOPE, BODYSTRUCTURE and parts of messages.
+"""Finding and ordering mail over IMAP: SEARCH, SORT and THREAD.
 
 Search uses a full-text index unless FULL_TEXT_SEARCH is off: Xapian up to 2.0, flatcurve since 2024.06. Mailu's
 settings for flatcurve (`fts_header_excludes` in core/dovecot/conf/dovecot.conf, with `fts_enforced`) leave out
@@ -7,18 +7,20 @@ Message-ID, References and X- headers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import stored_message, temporary_folder
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, own_mailbox
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.wire.imap.reply import text_of
+from pytest_mailu.probe.questions import Answers, in_one_session
+from pytest_mailu.probe.shared import shared
+from pytest_mailu.wire.imap.session import ImapSession
 
 Criteria: TypeAlias = Callable[[str], tuple[str, ...]]
 """The arguments of SEARCH for a word: the command, and literals behind it."""
@@ -41,64 +43,6 @@ EXACTLY: Mapping[str, Criteria] = {
     "part-of-a-word": lambda word: (f"BODY {word[3:9]}",),
 }
 _ALPHABET = str.maketrans("0123456789", "ghjkmnpqrt")
-
-KNOWN = b"""Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r
-From: =?utf-8?q?J=C3=B6rg?= Gray <gray@elsewhere.example>\r
-Sender: office@elsewhere.example\r
-Reply-To: replies@elsewhere.example\r
-To: "Reader, A." <reader@post.example>, second@post.example\r
-Cc: minutes@elsewhere.example\r
-Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= and figures\r
-Message-ID: <known-1@elsewhere.example>\r
-In-Reply-To: <known-0@elsewhere.example>\r
-MIME-Version: 1.0\r
-Content-Type: multipart/mixed; boundary=outer\r
-\r
---outer\r
-Content-Type: multipart/alternative; boundary=inner\r
-\r
---inner\r
-Content-Type: text/plain; charset=utf-8\r
-Content-Transfer-Encoding: quoted-printable\r
-\r
-Gr=C3=BC=C3=9Fe\r
---inner\r
-Content-Type: text/html; charset=utf-8\r
-\r
-<p>figures</p>\r
---inner--\r
---outer\r
-Content-Type: application/pdf; name="=?utf-8?q?Gr=C3=B6=C3=9Fe=2Epdf?="\r
-Content-Disposition: attachment; filename*=utf-8''Gr%C3%B6%C3%9Fe.pdf\r
-Content-Transfer-Encoding: base64\r
-\r
-JVBERi0xLjQK\r
---outer--\r
-"""
-"""A message with a known structure: alternatives, and an attachment with a non-ASCII name."""
-ENVELOPE = {
-    "date": "1996-07-17T02:23:25-07:00",
-    "subject": "=?utf-8?q?Gr=C3=BC=C3=9Fe?= and figures",
-    "from": [{"name": "=?utf-8?q?J=C3=B6rg?= Gray", "route": None, "mailbox": "gray", "host": "elsewhere.example"}],
-    "sender": [{"name": None, "route": None, "mailbox": "office", "host": "elsewhere.example"}],
-    "reply_to": [{"name": None, "route": None, "mailbox": "replies", "host": "elsewhere.example"}],
-    "to": [
-        {"name": "Reader, A.", "route": None, "mailbox": "reader", "host": "post.example"},
-        {"name": None, "route": None, "mailbox": "second", "host": "post.example"},
-    ],
-    "cc": [{"name": None, "route": None, "mailbox": "minutes", "host": "elsewhere.example"}],
-    "bcc": None,
-    "in_reply_to": "<known-0@elsewhere.example>",
-    "message_id": "<known-1@elsewhere.example>",
-}
-PARTS = {
-    "BODY[1.1]": b"Gr=C3=BC=C3=9Fe",
-    "BODY[1.2]": b"<p>figures</p>",
-    "BODY[2]": b"JVBERi0xLjQK",
-    "BODY[HEADER.FIELDS (MESSAGE-ID)]": b"Message-ID: <known-1@elsewhere.example>\r\n\r\n",
-    "BODY[1.2.MIME]": b"Content-Type: text/html; charset=utf-8\r\n\r\n",
-    "BODY[]<6>": b"Wed, 17",
-}
 
 
 def nonsense(probe: Probe) -> str:
@@ -124,21 +68,40 @@ def needle(word: str) -> bytes:
     ).encode()
 
 
-async def _search(probe: Probe, criteria: Criteria) -> Observation:
+@shared
+async def _searched(probe: Probe) -> Answers[tuple[list[int], list[int]]]:
+    """The UIDs of three messages, of which the second is the needle, and those found, by each of the criteria."""
     word = nonsense(probe)
-    async with temporary_folder(probe, SEARCHER) as (imap, name):
-        for content in (stored_message(), needle(word), stored_message()):
-            await imap.append(name, content)
-        await imap.noop()
-        of_all = await imap.search("ALL")
-        first, *literals = criteria(word)
-        found = await imap.search(first, *(literal.encode() for literal in literals))
+
+    @asynccontextmanager
+    async def three_messages() -> AsyncIterator[ImapSession]:
+        async with temporary_folder(probe, SEARCHER) as (imap, name):
+            for content in (stored_message(), needle(word), stored_message()):
+                await imap.append(name, content)
+            await imap.noop()
+            yield imap
+
+    def by(criteria: Criteria) -> Callable[[ImapSession], Awaitable[tuple[list[int], list[int]]]]:
+        async def found(imap: ImapSession) -> tuple[list[int], list[int]]:
+            first, *literals = criteria(word)
+            of_all = await imap.search("ALL")
+            return of_all, await imap.search(first, *(literal.encode() for literal in literals))
+
+        return found
+
+    questions = {name: by(criteria) for name, criteria in {**WORDS, **EXACTLY}.items()}
+    return await in_one_session(three_messages, questions)
+
+
+async def _search(probe: Probe, by: str) -> Observation:
+    of_all, found = (await _searched(probe))[by]
     outcome = Outcome.ACCEPTED if found == of_all[1:2] else Outcome.LOST
     return probe.seen(outcome, Stage.COMMAND, found=len(found), of=len(of_all))
 
 
 @behaviour(
     "mailbox/993/search/{by}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     deep={"by": ("body", "umlaut", "phrase")},
@@ -152,11 +115,12 @@ async def search(probe: Probe, by: str) -> Observation:
 
     RFC 9051 section 6.4.4; Mailu docs, "Configuration reference" (FULL_TEXT_SEARCH)
     """
-    return await _search(probe, WORDS[by])
+    return await _search(probe, by)
 
 
 @behaviour(
     "mailbox/993/search/{by}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     deep={"by": ("references", "own-header")},
     severity=Severity.MINOR,
@@ -171,10 +135,17 @@ async def search_exactly(probe: Probe, by: str) -> Observation:
     RFC 9051 section 6.4.4: any header, any part of a string; Mailu core/dovecot/conf/dovecot.conf
     (fts_header_excludes)
     """
-    return await _search(probe, EXACTLY[by])
+    return await _search(probe, by)
 
 
-@behaviour("mailbox/993/search/state", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR)
+@behaviour(
+    "mailbox/993/search/state",
+    needs=MAILBOX,
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    severity=Severity.MAJOR,
+)
 async def search_state(probe: Probe) -> Observation:
     """IMAP SEARCH by flags, date and size
 
@@ -220,7 +191,9 @@ async def search_delivered(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if len(found) == 1 else Outcome.LOST, Stage.COMMAND, found=len(found))
 
 
-@behaviour("mailbox/993/sort", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
+@behaviour(
+    "mailbox/993/sort", needs=MAILBOX, endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR
+)
 async def sort(probe: Probe) -> Observation:
     """IMAP SORT by subject, sender, date and size
 
@@ -241,12 +214,13 @@ async def sort(probe: Probe) -> Observation:
             "FROM": [1, 2, 0],
             "SIZE": [0, 2, 1],
         }
-        right = {key: await imap.sort(key) == [uids[one] for one in order] for key, order in wanted.items()}
+        right = {key: await imap.sort(key) == [uids[index] for index in order] for key, order in wanted.items()}
     return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.ALTERED, Stage.COMMAND, right=right)
 
 
 @behaviour(
     "mailbox/993/thread/{by}",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     deep=True,
@@ -271,63 +245,3 @@ async def thread(probe: Probe, by: str) -> Observation:
         threads = await imap.thread(by.upper())
     right = sorted(threads, key=str) == sorted([[one, two, four], [three]], key=str)
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, threads=len(threads))
-
-
-@behaviour("mailbox/993/envelope", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
-async def envelope(probe: Probe) -> Observation:
-    """IMAP ENVELOPE of a known message
-
-    Message lists show wrong senders, subjects or dates.
-
-    RFC 9051 section 7.5.2 (ENVELOPE)
-    """
-    found = await _known(probe, "ENVELOPE")
-    seen = plain(found.get("ENVELOPE"))
-    return probe.seen(Outcome.ACCEPTED if seen == ENVELOPE else Outcome.ALTERED, Stage.COMMAND, envelope=seen)
-
-
-@behaviour("mailbox/993/bodystructure", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
-async def bodystructure(probe: Probe) -> Observation:
-    """IMAP BODYSTRUCTURE of a known message with alternatives and a non-ASCII attachment name
-
-    Programs do not find the text, or show no attachments.
-
-    RFC 9051 section 7.5.2 (BODYSTRUCTURE)
-    """
-    found = await _known(probe, "BODYSTRUCTURE")
-    facts = {"structure": plain(found.get("BODYSTRUCTURE"))}
-    right = all(word in str(facts).lower() for word in ("alternative", "html", "pdf", "base64"))
-    return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, **facts)
-
-
-@behaviour("mailbox/993/parts", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
-async def parts(probe: Probe) -> Observation:
-    """Single parts of a known message
-
-    Programs show wrong texts, or attachments that cannot be opened.
-
-    RFC 9051 section 6.4.5.1
-    """
-    items = " ".join(name.replace("BODY[", "BODY.PEEK[").replace("<6>", "<6.7>") for name in PARTS)
-    found = await _known(probe, items)
-    right = {name: found.get(name) == content for name, content in PARTS.items()}
-    return probe.seen(Outcome.ACCEPTED if all(right.values()) else Outcome.ALTERED, Stage.COMMAND, right=right)
-
-
-async def _known(probe: Probe, items: str) -> dict[str, Any]:
-    async with temporary_folder(probe, SEARCHER) as (imap, name):
-        await imap.append(name, KNOWN)
-        await imap.noop()
-        found = await imap.fetch("1:*", f"(UID {items})")
-    return next(iter(found.values()), {})
-
-
-def plain(value: Any) -> Any:
-    """A response of imapclient as JSON can hold it: its own types by their fields, bytes as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name.strip("_"): plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return [plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if isinstance(value, int | None) else text_of(value)

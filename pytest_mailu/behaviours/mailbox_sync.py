@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import response_code_name, stored_message, temporary_folder
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -17,7 +18,9 @@ SYNCER = own_mailbox("syncer")
 IDLER = own_mailbox("idler")
 
 
-@behaviour("mailbox/993/uids-stay", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL)
+@behaviour(
+    "mailbox/993/uids-stay", needs=MAILBOX, endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL
+)
 async def uids_stay(probe: Probe) -> Observation:
     """UIDs are the same in the next session, and new messages get higher ones
 
@@ -29,10 +32,10 @@ async def uids_stay(probe: Probe) -> Observation:
         validity, uids = [], []
         for _ in range(2):
             await imap.append(name, stored_message())
-            async with probe.imap(IMAPS_993) as other:
-                await other.login(SYNCER.address, SYNCER.password)
-                validity.append((await other.select(name)).get("uidvalidity"))
-                uids.append(await other.search("ALL"))
+            async with probe.imap(IMAPS_993) as session:
+                await session.login(SYNCER.address, SYNCER.password)
+                validity.append((await session.select(name)).get("uidvalidity"))
+                uids.append(await session.search("ALL"))
     first, second = uids
     right = validity[0] is not None and validity[0] == validity[1] and second[:1] == first and second == sorted(second)
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND)
@@ -40,6 +43,7 @@ async def uids_stay(probe: Probe) -> Observation:
 
 @behaviour(
     "mailbox/993/condstore",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     deep=True,
@@ -60,13 +64,20 @@ async def condstore(probe: Probe) -> Observation:
         await imap.store("1:*", "+FLAGS (\\Flagged)")
         changed = await imap.fetch("1:*", "(UID MODSEQ)")
         late = await imap.command(f"UID STORE 1:* (UNCHANGEDSINCE {before or 1}) +FLAGS (\\Deleted)")
-    counted = before is not None and all(one["MODSEQ"][0] > before for one in changed.values())
+    counted = before is not None and all(message["MODSEQ"][0] > before for message in changed.values())
     facts: dict[str, Any] = {"counted": counted, "late": response_code_name(late)}
     right = counted and facts["late"] == "MODIFIED"
     return probe.seen(Outcome.ACCEPTED if right else Outcome.NOT_OFFERED, Stage.COMMAND, **facts)
 
 
-@behaviour("mailbox/993/qresync", endpoint=IMAPS_993, wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MINOR)
+@behaviour(
+    "mailbox/993/qresync",
+    needs=MAILBOX,
+    endpoint=IMAPS_993,
+    wanted=Outcome.ACCEPTED,
+    deep=True,
+    severity=Severity.MINOR,
+)
 async def qresync(probe: Probe) -> Observation:
     """QRESYNC: a program that reconnects is told what was removed
 
@@ -85,13 +96,14 @@ async def qresync(probe: Probe) -> Observation:
         await imap.do(f"UID EXPUNGE {gone}")
         await imap.select()
         again = await imap.do(f"SELECT {name} (QRESYNC ({validity} {highest_modseq(selected) or 1}))")
-    told = [text_of(response.line) for response in again.named("VANISHED")]
-    outcome = Outcome.ACCEPTED if told == [f"VANISHED (EARLIER) {gone}"] else Outcome.NOT_OFFERED
-    return probe.seen(outcome, Stage.COMMAND, told=len(told))
+    vanished = [text_of(response.line) for response in again.named("VANISHED")]
+    outcome = Outcome.ACCEPTED if vanished == [f"VANISHED (EARLIER) {gone}"] else Outcome.NOT_OFFERED
+    return probe.seen(outcome, Stage.COMMAND, told=len(vanished))
 
 
 @behaviour(
     "mailbox/993/two-sessions",
+    needs=MAILBOX,
     endpoint=IMAPS_993,
     wanted=Outcome.ACCEPTED,
     better={"told": Direction.KEPT},
@@ -104,10 +116,10 @@ async def two_sessions(probe: Probe) -> Observation:
 
     RFC 9051 section 7.4 and 7.5.1
     """
-    async with temporary_folder(probe, SYNCER) as (imap, name), probe.imap(IMAPS_993) as other:
-        await other.login(SYNCER.address, SYNCER.password)
-        await other.select(name)
-        told = []
+    async with temporary_folder(probe, SYNCER) as (imap, name), probe.imap(IMAPS_993) as second:
+        await second.login(SYNCER.address, SYNCER.password)
+        await second.select(name)
+        responses = []
         for change in ("append", "flag", "remove"):
             if change == "append":
                 await imap.append(name, stored_message())
@@ -116,10 +128,12 @@ async def two_sessions(probe: Probe) -> Observation:
                 await imap.store("1:*", "+FLAGS (\\Deleted)")
             else:
                 await imap.expunge()
-            news = await other.noop()
-            told.append(sorted({response.word for response in news.untagged} & {"EXISTS", "FETCH", "EXPUNGE"}))
-    right = [("EXISTS" in told[0]), ("FETCH" in told[1]), ("EXPUNGE" in told[2])] == [True] * 3
-    return probe.seen(Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, told=[" ".join(one) for one in told])
+            news = await second.noop()
+            responses.append(sorted({response.word for response in news.untagged} & {"EXISTS", "FETCH", "EXPUNGE"}))
+    right = [("EXISTS" in responses[0]), ("FETCH" in responses[1]), ("EXPUNGE" in responses[2])] == [True] * 3
+    return probe.seen(
+        Outcome.ACCEPTED if right else Outcome.LOST, Stage.COMMAND, told=[" ".join(words) for words in responses]
+    )
 
 
 @behaviour(
@@ -143,9 +157,9 @@ async def idle(probe: Probe) -> Observation:
             await probe.mail.deliver(probe.mail.compose(to=IDLER.address))
             mail = await idling.wait_for("EXISTS", seconds=12.0)
             if mail is not None:
-                async with probe.mailbox(IDLER) as other:
-                    await other.select()
-                    await other.store("*", "+FLAGS (\\Flagged)")
+                async with probe.mailbox(IDLER) as second:
+                    await second.select()
+                    await second.store("*", "+FLAGS (\\Flagged)")
                     flag = await idling.wait_for("FETCH", seconds=8.0)
     if mail is None:
         return probe.seen(Outcome.UNANSWERED, Stage.COMMAND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.better import FUNCTION, GOES_OUT
+from pytest_mailu.behaviours.common import from_outside, from_user
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, SMTP_25_PLAIN, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -143,11 +144,10 @@ async def forward_keeps(probe: Probe, where: str) -> Observation:
 
     Mailu docs, "Web administration" (forwards); SRS for the envelope
     """
-    message = probe.mail.compose(to=KEEPS.address)
-    reply = await probe.mail.deliver(message)
-    return await (
-        probe.mail.in_mailbox(message, KEEPS, reply) if where == "here" else probe.mail.at_world(message, reply)
-    )
+    sent = await from_outside(probe, KEEPS.address)
+    if where == "here":
+        return await probe.mail.in_mailbox(sent.message, KEEPS, sent.reply)
+    return await probe.mail.at_world(sent.message, sent.reply)
 
 
 @behaviour("relay/forward/keeps-none", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
@@ -158,9 +158,8 @@ async def forward_passes(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (forwards)
     """
-    message = probe.mail.compose(to=PASSES.address)
-    reply = await probe.mail.deliver(message)
-    return await probe.mail.at_world(message, reply)
+    sent = await from_outside(probe, PASSES.address)
+    return await probe.mail.at_world(sent.message, sent.reply)
 
 
 @behaviour("relay/alias/to-elsewhere", wanted=Outcome.DELIVERED, better=GOES_OUT, severity=Severity.CRITICAL)
@@ -171,9 +170,8 @@ async def alias_outside(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (aliases)
     """
-    message = probe.mail.compose(to=OUTSIDE.address)
-    reply = await probe.mail.deliver(message)
-    return await probe.mail.at_world(message, reply)
+    sent = await from_outside(probe, OUTSIDE.address)
+    return await probe.mail.at_world(sent.message, sent.reply)
 
 
 @behaviour(
@@ -205,6 +203,5 @@ async def by_mx(probe: Probe) -> Observation:
 
 
 async def _submitted(probe: Probe, endpoint: Endpoint) -> Observation:
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.mail.submit(message, endpoint, ALICE)
-    return await probe.mail.at_world(message, reply)
+    sent = await from_user(probe, ALICE, f"someone@{ELSEWHERE}", endpoint)
+    return await probe.mail.at_world(sent.message, sent.reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.better import BOUNCES, FUNCTION, GOES_OUT
+from pytest_mailu.behaviours.common import from_outside
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
@@ -22,14 +23,13 @@ async def no_copy(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (forwards)
     """
-    message = probe.mail.compose(to=PASSES.address)
-    reply = await probe.mail.deliver(message)
-    seen = await probe.mail.at_world(message, reply)
+    sent = await from_outside(probe, PASSES.address)
+    seen = await probe.mail.at_world(sent.message, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     async with probe.mailbox(PASSES) as mailbox:
-        found = await mailbox.wait_for_message(message.message_id, 0.5)
-    return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY, reply)
+        found = await mailbox.wait_for_message(sent.message.message_id, 0.5)
+    return probe.seen(Outcome.DELIVERED if found else Outcome.NOT_OFFERED, Stage.DELIVERY, sent.reply)
 
 
 @behaviour(
@@ -46,14 +46,13 @@ async def srs(probe: Probe, kind: str) -> Observation:
 
     RFC 7208 section 2.4; Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py
     """
-    message = probe.mail.compose(to=PASSED_ON[kind])
-    reply = await probe.mail.deliver(message)
-    seen = await probe.mail.at_world(message, reply)
+    sent = await from_outside(probe, PASSED_ON[kind])
+    seen = await probe.mail.at_world(sent.message, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
     sender = str(seen.facts["arrival"]["sender"])
     ours = sender.upper().startswith("SRS")
-    return probe.seen(Outcome.DELIVERED if ours else Outcome.ALTERED, Stage.DELIVERY, reply, sender=sender)
+    return probe.seen(Outcome.DELIVERED if ours else Outcome.ALTERED, Stage.DELIVERY, sent.reply, sender=sender)
 
 
 @behaviour("relay/srs/bounce-comes-back", wanted=Outcome.DELIVERED, deep=True, better=GOES_OUT, severity=Severity.MAJOR)
@@ -64,11 +63,10 @@ async def srs_bounce(probe: Probe) -> Observation:
 
     Sender Rewriting Scheme; Mailu core/admin/mailu/internal/views/postfix.py (postfix_recipient_map)
     """
-    message = probe.mail.compose(to=OUTSIDE.address)
-    reply = await probe.mail.deliver(message)
-    arrivals = await probe.world.arrivals(token=message.token, wait=ARRIVAL_SECONDS)
+    sent = await from_outside(probe, OUTSIDE.address)
+    arrivals = await probe.world.arrivals(token=sent.message.token, wait=ARRIVAL_SECONDS)
     if not arrivals:
-        return await probe.mail.at_world(message, reply, wait=0)
+        return await probe.mail.at_world(sent.message, sent.reply, wait=0)
     bounce = probe.mail.compose(to=arrivals[0].sender, sender="", header_from=f"mailer-daemon@{ELSEWHERE}")
     answer = await probe.mail.deliver(bounce)
     return await probe.mail.at_world(bounce, answer)

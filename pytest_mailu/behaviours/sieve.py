@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import SIEVE_4190
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
@@ -34,7 +35,7 @@ async def managing(probe: Probe) -> AsyncIterator[tuple[SieveSession, str]]:
         await sieve.command(f'DELETESCRIPT "{name}"')
 
 
-@behaviour("sieve/4190/upload", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("sieve/4190/upload", needs=MAILBOX, endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def upload(probe: Probe) -> Observation:
     """Check, upload, list and download a Sieve script
 
@@ -52,7 +53,7 @@ async def upload(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, same=same, listed=name in listed)
 
 
-@behaviour("sieve/4190/activate", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
+@behaviour("sieve/4190/activate", needs=MAILBOX, endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR)
 async def activate(probe: Probe) -> Observation:
     """Activate and deactivate a Sieve script; the active one cannot be deleted
 
@@ -74,7 +75,7 @@ async def activate(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if right else Outcome.ALTERED, Stage.COMMAND, refusal, states=states)
 
 
-@behaviour("sieve/4190/rename", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("sieve/4190/rename", needs=MAILBOX, endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def rename(probe: Probe) -> Observation:
     """Rename a Sieve script to a non-ASCII name, then delete it
 
@@ -96,6 +97,7 @@ async def rename(probe: Probe) -> Observation:
 
 @behaviour(
     "sieve/4190/refuses-{what}",
+    needs=MAILBOX,
     endpoint=SIEVE_4190,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MINOR,
@@ -119,8 +121,8 @@ async def refuses(probe: Probe, what: str) -> Observation:
             case "missing":
                 answer = await sieve.command(f'GETSCRIPT "{name}"')
             case _:
-                for one in (name, f"{name} 2"):
-                    await sieve.putscript(one, SCRIPT)
+                for script in (name, f"{name} 2"):
+                    await sieve.putscript(script, SCRIPT)
                 answer = await sieve.command(f'RENAMESCRIPT "{name} 2" "{name}"')
                 await sieve.command(f'DELETESCRIPT "{name} 2"')
         kept = name in await sieve.listscripts()
@@ -130,7 +132,7 @@ async def refuses(probe: Probe, what: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, answer.reply, kept=kept)
 
 
-@behaviour("sieve/4190/space", endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
+@behaviour("sieve/4190/space", needs=MAILBOX, endpoint=SIEVE_4190, wanted=Outcome.ACCEPTED, severity=Severity.MINOR)
 async def space(probe: Probe) -> Observation:
     """HAVESPACE answers, and a script of 64 KB is accepted
 

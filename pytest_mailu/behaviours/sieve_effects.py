@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, User, own_mailbox
 from pytest_mailu.probe.messages import Message
@@ -148,13 +149,13 @@ async def reject(probe: Probe) -> Observation:
     sender = f"caller-{probe.unique_word()}@{ELSEWHERE}"
     message = probe.mail.compose(to=FORWARDER.address, sender=sender, subject="rule-reject")
     reply = await probe.mail.deliver(message)
-    told = await probe.world.arrivals(recipient=sender, wait=12.0)
+    notifications = await probe.world.arrivals(recipient=sender, wait=12.0)
     async with probe.mailbox(FORWARDER) as mailbox:
         there = await mailbox.wait_for_message(message.message_id, 0.0)
-    if there or not told:
+    if there or not notifications:
         return probe.seen(Outcome.DELIVERED if there else Outcome.LOST, Stage.DELIVERY, reply)
-    reason = b"said the filter" in (told[0].content or b"")
-    return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_reply_facts(told[0]))
+    reason = b"said the filter" in (notifications[0].content or b"")
+    return probe.seen(Outcome.ACCEPTED, Stage.DELIVERY, reply, reason_given=reason, **_reply_facts(notifications[0]))
 
 
 @behaviour("sieve/effect/vacation-once", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=60.0)
@@ -227,7 +228,7 @@ async def marked_as_spam(probe: Probe) -> Observation:
     return await _lands(probe, message, UNFILTERED, "Junk", ["\\Seen"])
 
 
-@behaviour("sieve/inside/extensions", better={"extensions": Direction.KEPT}, severity=Severity.MINOR)
+@behaviour("sieve/inside/extensions", needs=MAILBOX, better={"extensions": Direction.KEPT}, severity=Severity.MINOR)
 async def extensions(probe: Probe) -> Observation:
     """Sieve extensions that filters may use
 

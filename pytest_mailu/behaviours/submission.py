@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.better import ARRIVES, GOES_OUT
+from pytest_mailu.behaviours.common import from_user
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
@@ -43,9 +44,8 @@ async def external(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6409 section 4.3; Mailu docs, "Mail client setup"
     """
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
-    reply = await probe.mail.submit(message, endpoint, ALICE)
-    return await probe.mail.at_world(message, reply)
+    sent = await from_user(probe, ALICE, f"someone@{ELSEWHERE}", endpoint)
+    return await probe.mail.at_world(sent.message, sent.reply)
 
 
 @behaviour(

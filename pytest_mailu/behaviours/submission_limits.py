@@ -119,7 +119,6 @@ async def _limit(probe: Probe) -> int:
     deep=True,
     wanted=Outcome.DEFERRED,
     severity=Severity.MAJOR,
-    last=True,
     timeout=120.0,
 )
 async def rate_limit(probe: Probe) -> Observation:

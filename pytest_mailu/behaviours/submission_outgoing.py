@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_mailu.behaviours.better import ARRIVES, BOUNCES, GOES_OUT
+from pytest_mailu.behaviours.common import Sent, from_user
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSION_587, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
@@ -12,6 +13,7 @@ from pytest_mailu.core.population import ALICE, BOB, DOMAIN, ELSEWHERE, SALES, T
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import header_names
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.shared import shared
 from pytest_mailu.probe.waiting import eventually
 
 WRITER = own_mailbox("outgoing-writer")
@@ -71,9 +73,9 @@ async def many_recipients(probe: Probe, endpoint: Endpoint) -> Observation:
         reached.update(to.address for arrival in arrivals for to in arrival.recipients)
         return reached >= set(outside)
 
-    whole = await eventually(everybody) and all(seen.outcome is Outcome.DELIVERED for seen in here)
+    complete = await eventually(everybody) and all(seen.outcome is Outcome.DELIVERED for seen in here)
     facts = {"here": [str(seen.outcome) for seen in here], "outside": sorted(reached)}
-    return probe.seen(Outcome.DELIVERED if whole else Outcome.LOST, Stage.DELIVERY, reply, **facts)
+    return probe.seen(Outcome.DELIVERED if complete else Outcome.LOST, Stage.DELIVERY, reply, **facts)
 
 
 @behaviour(
@@ -115,14 +117,20 @@ async def hides(probe: Probe, header: str) -> Observation:
 
     Mailu core/postfix/conf/outclean_header_filter.cf, 1.9 to master
     """
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers={header: REVEALING[header]})
-    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
-    seen = await probe.mail.at_world(message, reply)
+    sent = await _revealing(probe)
+    seen = await probe.mail.at_world(sent.message, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=message.token)
+    (arrival, *_) = await probe.world.arrivals(token=sent.message.token)
     hidden = header not in header_names(arrival.content or b"")
-    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, hidden=hidden)
+    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, sent.reply, hidden=hidden)
+
+
+@shared
+async def _revealing(probe: Probe) -> Sent:
+    """One message with every header that tells something."""
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address, headers=REVEALING)
+    return Sent(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
 
 
 @behaviour(
@@ -139,17 +147,16 @@ async def hides_address(probe: Probe) -> Observation:
 
     RFC 6409 section 8 leaves it to the server; Mailu core/postfix/conf/outclean_header_filter.cf (Received)
     """
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
-    seen = await probe.mail.at_world(message, reply)
+    sent = await from_user(probe, ALICE, f"someone@{ELSEWHERE}", SUBMISSIONS_465)
+    seen = await probe.mail.at_world(sent.message, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=message.token)
+    (arrival, *_) = await probe.world.arrivals(token=sent.message.token)
     head = (arrival.content or b"").partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
     address = re.escape(probe.address_of(Vantage.STRANGER))
     hidden = not re.search(rf"(?<![\d.]){address}(?!\d)", head)
     facts = {"hidden": hidden, "received_lines": header_names(arrival.content or b"").get("received", 0)}
-    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
+    return probe.seen(Outcome.DELIVERED if hidden else Outcome.ALTERED, Stage.DELIVERY, sent.reply, **facts)
 
 
 @behaviour(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.better import FUNCTION, GOES_OUT
+from pytest_mailu.behaviours.common import from_user
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSION, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage, Vantage
-from pytest_mailu.core.population import ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, SPOOFER, own_mailbox
+from pytest_mailu.core.population import ALICE, ALTERNATIVE, BOB, DOMAIN, ELSEWHERE, SPOOFER, User, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.dkim import verify
 from pytest_mailu.stack.world.zones import txt_lookup
@@ -68,8 +69,8 @@ async def own_alternative(probe: Probe) -> Observation:
 
     Mailu docs, "Web administration" (alternative domains); core/admin/mailu/internal/views/postfix.py
     """
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=f"{WRITER.name}@{ALTERNATIVE}")
-    return await probe.mail.at_world(message, await probe.mail.submit(message, SUBMISSIONS_465, WRITER))
+    sent = await from_user(probe, WRITER, f"someone@{ELSEWHERE}", SUBMISSIONS_465, f"{WRITER.name}@{ALTERNATIVE}")
+    return await probe.mail.at_world(sent.message, sent.reply)
 
 
 @behaviour(
@@ -164,7 +165,7 @@ async def dkim(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 6376; Mailu core/rspamd/conf/dkim_signing.conf
     """
-    return await _signed(probe, endpoint, WRITER.address)
+    return await _signed(probe, endpoint, ALICE, ALICE.address)
 
 
 @behaviour(
@@ -180,22 +181,22 @@ async def dkim_alternative(probe: Probe) -> Observation:
 
     RFC 6376; Mailu core/admin/mailu/internal/views/rspamd.py (rspamd_dkim_key)
     """
-    return await _signed(probe, SUBMISSIONS_465, f"{WRITER.name}@{ALTERNATIVE}")
+    return await _signed(probe, SUBMISSIONS_465, WRITER, f"{WRITER.name}@{ALTERNATIVE}")
 
 
-async def _signed(probe: Probe, endpoint: Endpoint, sender: str) -> Observation:
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=sender)
-    reply = await probe.mail.submit(message, endpoint, WRITER)
-    seen = await probe.mail.at_world(message, reply)
+async def _signed(probe: Probe, endpoint: Endpoint, user: User, sender: str) -> Observation:
+    own = "" if sender == user.address else sender
+    sent = await from_user(probe, user, f"someone@{ELSEWHERE}", endpoint, own)
+    seen = await probe.mail.at_world(sent.message, sent.reply)
     if seen.outcome is not Outcome.DELIVERED:
         return seen
-    (arrival, *_) = await probe.world.arrivals(token=message.token)
+    (arrival, *_) = await probe.world.arrivals(token=sent.message.token)
     found = verify(arrival.content or b"", txt_lookup(await probe.world.records()))
-    ours = [one for one in found if one.domain == sender.partition("@")[2]]
-    good = any(one.valid for one in ours)
+    ours = [signature for signature in found if signature.domain == sender.partition("@")[2]]
+    good = any(signature.valid for signature in ours)
     facts = {
-        "signatures": [f"{one.selector}._domainkey.{one.domain}" for one in found],
+        "signatures": [f"{signature.selector}._domainkey.{signature.domain}" for signature in found],
         "valid": good,
         "why": "" if good else (ours[0].why if ours else "no signature of the sender's domain"),
     }
-    return probe.seen(Outcome.DELIVERED if good else Outcome.ALTERED, Stage.DELIVERY, reply, **facts)
+    return probe.seen(Outcome.DELIVERED if good else Outcome.ALTERED, Stage.DELIVERY, sent.reply, **facts)

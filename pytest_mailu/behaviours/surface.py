@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_mailu.behaviours.better import SMTP_KEYWORDS
+from pytest_mailu.behaviours.better import FUNCTION, SMTP_KEYWORDS
+from pytest_mailu.behaviours.common import from_user
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.needs import CONNECTION, to_log_in
 from pytest_mailu.core.endpoints import (
     ENDPOINTS,
     IMAP,
@@ -28,7 +30,11 @@ SMTP = (SMTP_25, *SUBMISSION)
 
 
 @behaviour(
-    "surface/{endpoint.port}/served", wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, each={"endpoint": ENDPOINTS}
+    "surface/{endpoint.port}/served",
+    needs=CONNECTION,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"endpoint": ENDPOINTS},
 )
 async def served(probe: Probe, endpoint: Endpoint) -> Observation:
     """Port {endpoint.port} accepts connections
@@ -37,7 +43,7 @@ async def served(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Configuration reference" (PORTS); the EXPOSE line of core/nginx/Dockerfile, 1.9 to master
     """
-    connection = await probe.connector.connect(FRONT, endpoint.port, Vantage.STRANGER)
+    connection = await probe.connector.connect(FRONT, probe.at(endpoint).port, Vantage.STRANGER)
     connection.close()
     return probe.seen(Outcome.ACCEPTED, Stage.CONNECT)
 
@@ -71,7 +77,11 @@ async def smtp_after_login(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 @behaviour(
-    "surface/{endpoint}/imap", better={"after_login": Direction.KEPT}, severity=Severity.MINOR, each={"endpoint": IMAP}
+    "surface/{endpoint}/imap",
+    needs=to_log_in,
+    better={"after_login": Direction.KEPT},
+    severity=Severity.MINOR,
+    each={"endpoint": IMAP},
 )
 async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP on {endpoint.words}: capabilities before and after the login
@@ -89,6 +99,7 @@ async def imap(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/pop3",
+    needs=to_log_in,
     better={"after_login.*": Direction.KEPT},
     severity=Severity.MINOR,
     each={"endpoint": POP3},
@@ -109,6 +120,7 @@ async def pop3(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/managesieve",
+    needs=to_log_in,
     better={"capabilities.*": Direction.KEPT},
     severity=Severity.MINOR,
     each={"endpoint": (SIEVE_4190,)},
@@ -128,8 +140,15 @@ async def managesieve(probe: Probe, endpoint: Endpoint) -> Observation:
 @behaviour(
     "surface/25-plain/verb-{verb}",
     endpoint=SMTP_25_PLAIN,
+    better=FUNCTION,
     severity=Severity.MINOR,
-    each={"verb": ("VRFY", "EXPN", "ETRN", "NOOP", "RSET", "HELP", "BOGUS")},
+    each={"verb": ("NOOP", "RSET")},
+)
+@behaviour(
+    "surface/25-plain/verb-{verb}",
+    endpoint=SMTP_25_PLAIN,
+    severity=Severity.MINOR,
+    each={"verb": ("VRFY", "EXPN", "ETRN", "HELP", "BOGUS")},
 )
 async def verb(probe: Probe, verb: str) -> Observation:
     """Port 25: reply to {verb}
@@ -161,10 +180,10 @@ async def client_setup(probe: Probe) -> Observation:
                     await smtp.login(ALICE.address, ALICE.password)
                 done = await smtp.send(message.sender, message.recipients, message.content)
         except NotServed as end:
-            tried[str(endpoint)] = f"{end.outcome} at {end.stage}"
+            tried[str(probe.at(endpoint))] = f"{end.outcome} at {end.stage}"
             continue
         seen = await probe.mail.at_world(message, done.reply)
-        tried[str(endpoint)] = str(seen.outcome)
+        tried[str(probe.at(endpoint))] = str(seen.outcome)
         return probe.seen(Outcome.DELIVERED, seen.stage, done.reply, tried=tried)
     return probe.seen(Outcome.REFUSED, Stage.RCPT, tried=tried)
 
@@ -177,15 +196,13 @@ async def fallback_to_25(probe: Probe) -> Observation:
 
     RFC 6409 section 3.1; Mailu never offers AUTH on 25 (core/nginx/conf/nginx.conf, 1.9 to master)
     """
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     try:
-        async with probe.smtp(SUBMISSION_587) as smtp:
-            await smtp.login(ALICE.address, ALICE.password)
-            done = await smtp.send(message.sender, message.recipients, message.content)
-            return await probe.mail.at_world(message, done.reply)
+        sent = await from_user(probe, ALICE, f"someone@{ELSEWHERE}", SUBMISSION_587)
+        return await probe.mail.at_world(sent.message, sent.reply)
     except NotServed as end:
         if end.stage is not Stage.CONNECT:
             raise
+    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=ALICE.address)
     async with probe.smtp(SMTP_25) as smtp:
         done = await smtp.send(message.sender, message.recipients, message.content)
     return await probe.mail.at_world(message, done.reply)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pytest_mailu.behaviours.better import FUNCTION
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.declaration import behaviour, tls_there
 from pytest_mailu.behaviours.helpers import HUNG_UP, answer, as_fact
+from pytest_mailu.behaviours.needs import CONNECTION, MAILBOX
 from pytest_mailu.core.endpoints import (
     IMAP_143,
     IMAPS_993,
@@ -103,8 +104,14 @@ async def order(probe: Probe, endpoint: Endpoint, kind: str) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/verb-{verb}",
+    better=FUNCTION,
     severity=Severity.MINOR,
-    each={"endpoint": (SUBMISSIONS_465,), "verb": ("VRFY", "NOOP", "RSET", "HELP", "BOGUS")},
+    each={"endpoint": (SUBMISSIONS_465,), "verb": ("NOOP", "RSET")},
+)
+@behaviour(
+    "surface/{endpoint}/verb-{verb}",
+    severity=Severity.MINOR,
+    each={"endpoint": (SUBMISSIONS_465,), "verb": ("VRFY", "HELP", "BOGUS")},
 )
 async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Observation:
     """Reply to {verb} before a login on {endpoint.words}
@@ -119,7 +126,13 @@ async def verb_before_login(probe: Probe, endpoint: Endpoint, verb: str) -> Obse
     return probe.seen(Outcome.ACCEPTED if positive(reply) else Outcome.REFUSED, Stage.COMMAND, reply)
 
 
-@behaviour("surface/{endpoint}/imap-id", better=FUNCTION, severity=Severity.INFO, each={"endpoint": (IMAPS_993,)})
+@behaviour(
+    "surface/{endpoint}/imap-id",
+    needs=MAILBOX,
+    better=FUNCTION,
+    severity=Severity.INFO,
+    each={"endpoint": (IMAPS_993,)},
+)
 async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP ID on {endpoint.words} before and after the login
 
@@ -139,7 +152,13 @@ async def imap_id(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED if reply.ok else Outcome.REFUSED, Stage.COMMAND, reply.reply, **facts)
 
 
-@behaviour("surface/{endpoint}/imap-namespace", severity=Severity.MINOR, each={"endpoint": (IMAPS_993,)})
+@behaviour(
+    "surface/{endpoint}/imap-namespace",
+    needs=MAILBOX,
+    better={"namespaces*": Direction.FIXED},
+    severity=Severity.MINOR,
+    each={"endpoint": (IMAPS_993,)},
+)
 async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
     """IMAP NAMESPACE and hierarchy separator on {endpoint.words}
 
@@ -154,6 +173,7 @@ async def imap_namespace(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/imap-enable",
+    needs=MAILBOX,
     better={"enabled": Direction.KEPT},
     severity=Severity.MINOR,
     each={"endpoint": (IMAPS_993,)},
@@ -173,6 +193,8 @@ async def imap_enable(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "surface/{endpoint}/before-tls",
+    needs=CONNECTION,
+    of_setup=tls_there,
     better={"offered.STARTTLS": Direction.KEPT, "offered.STLS": Direction.KEPT, "offered[STARTTLS]": Direction.KEPT},
     severity=Severity.MINOR,
     each={"endpoint": (SMTP_25, SUBMISSION_587, IMAP_143, POP3_110, SIEVE_4190)},

@@ -5,16 +5,27 @@ from __future__ import annotations
 import plistlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError
 
+from pytest_mailu.behaviours.common import logged_in
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.helpers import log_in
-from pytest_mailu.core.endpoints import HTTPS_443, IMAP_143, IMAPS_993, POP3_110, POP3S_995, Endpoint, Protocol, Tls
+from pytest_mailu.behaviours.needs import MAILBOX, WEB
+from pytest_mailu.core.endpoints import (
+    HTTPS_443,
+    IMAP_143,
+    IMAPS_993,
+    POP3_110,
+    POP3S_995,
+    Protocol,
+    PublishedEndpoint,
+    Tls,
+)
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, HOSTNAME
 from pytest_mailu.probe.admin_site import browser
+from pytest_mailu.probe.markup import xml
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.shared import shared
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
@@ -53,14 +64,14 @@ def thunderbird(text: str) -> list[Server]:
             kinds.get(server.findtext("socketType", "plain"), Tls.NONE),
         )
         for kind in ("incomingServer", "outgoingServer")
-        for server in _xml(text).iter(kind)
+        for server in xml(text).iter(kind)
     ]
 
 
 def outlook(text: str) -> list[Server]:
     """Servers in an Autodiscover reply of Exchange's POX form (MS-OXDSCLI section 2.2.4)."""
     servers = []
-    for element in _xml(text).iter():
+    for element in xml(text).iter():
         if element.tag.endswith("}Protocol"):
             said = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in element}
             implicit = said.get("SSL", "on") == "on" and said.get("Encryption", "SSL") != "TLS"
@@ -115,6 +126,7 @@ DOCUMENTS = {
 }
 
 
+@shared
 async def document(probe: Probe, name: str) -> HttpReply:
     """Fetch a document. Raises `NotServed(NOT_OFFERED, COMMAND)` for an error, and for a web page in its place."""
     wanted = DOCUMENTS[name]
@@ -128,6 +140,7 @@ async def document(probe: Probe, name: str) -> HttpReply:
 
 @behaviour(
     "surface/autoconfig/{name}/document",
+    needs=WEB,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -175,9 +188,9 @@ async def _tried(probe: Probe, server: Server) -> str:
         return f"not this host: {server.host}"
     if server.protocol not in PROTOCOLS:
         return f"not for mail: {server.protocol}"
-    endpoint = Endpoint(PROTOCOLS[server.protocol], server.port, server.tls)
+    endpoint = PublishedEndpoint(PROTOCOLS[server.protocol], server.port, server.tls)
     try:
-        await log_in(probe, endpoint, ALICE.address, ALICE.password)
+        await logged_in(probe, endpoint, ALICE)
     except NotServed as end:
         return f"{end.outcome} at {end.stage}"
     return Outcome.ACCEPTED
@@ -185,6 +198,7 @@ async def _tried(probe: Probe, server: Server) -> str:
 
 @behaviour(
     "surface/client-setup/reading-{protocol}",
+    needs=MAILBOX,
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
     each={"protocol": READING},
@@ -199,18 +213,10 @@ async def reading(probe: Probe, protocol: str) -> Observation:
     tried = {}
     for endpoint in READING[protocol]:
         try:
-            reply = await log_in(probe, endpoint, ALICE.address, ALICE.password)
+            reply = await logged_in(probe, endpoint, ALICE)
         except NotServed as end:
-            tried[str(endpoint)] = f"{end.outcome} at {end.stage}"
+            tried[str(probe.at(endpoint))] = f"{end.outcome} at {end.stage}"
             continue
-        tried[str(endpoint)] = str(Outcome.ACCEPTED)
+        tried[str(probe.at(endpoint))] = str(Outcome.ACCEPTED)
         return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply, tried=tried)
     return probe.seen(Outcome.UNREACHABLE, Stage.CONNECT, tried=tried)
-
-
-def _xml(text: str) -> ElementTree.Element:
-    try:
-        # The document comes from a container that this run has started.
-        return ElementTree.fromstring(text.strip())  # noqa: S314
-    except ElementTree.ParseError as error:
-        raise CannotAsk(f"not XML: {error}") from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Any
 
-from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.declaration import behaviour, tls_there
 from pytest_mailu.behaviours.helpers import tls_handshake
+from pytest_mailu.behaviours.needs import CONNECTION
 from pytest_mailu.core.endpoints import (
     HTTPS_443,
     IMAP_143,
@@ -23,12 +25,16 @@ from pytest_mailu.core.endpoints import (
 )
 from pytest_mailu.core.model import Direction, Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.core.setups import Feature
+from pytest_mailu.probe import certificate_files
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.probe.sessions import REPLY_SECONDS
-from pytest_mailu.wire.tls.handshake import Certificate
+from pytest_mailu.probe.shared import shared
+from pytest_mailu.stack.world.certificates import KeyKind
+from pytest_mailu.wire.tls.handshake import Certificate, TlsFacts
 from pytest_mailu.wire.tls.injection import answers_injected
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 ENCRYPTED = (
     SMTP_25,
@@ -70,8 +76,19 @@ RESUMPTIONS = 8
 
 async def takes(probe: Probe, endpoint: Endpoint, **how: Any) -> bool:
     """Whether a handshake with these limits succeeds; raises NotServed for a closed port."""
+    return await _taken(tls_handshake(probe, endpoint, **how))
+
+
+@shared
+async def _of_version(probe: Probe, endpoint: Endpoint, version: str) -> TlsFacts:
+    """A handshake of one version of TLS alone."""
+    return await tls_handshake(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
+
+
+async def _taken(handshake: Awaitable[TlsFacts]) -> bool:
+    """Whether a handshake succeeds; raises NotServed for a closed port."""
     try:
-        await tls_handshake(probe, endpoint, **how)
+        await handshake
     except NotServed as end:
         if end.outcome is not Outcome.TLS_FAILED:
             raise
@@ -94,8 +111,57 @@ def is_for(host: str, certificate: Certificate) -> bool:
     return not {host, f"*.{host.partition('.')[2]}"}.isdisjoint(certificate.names)
 
 
+def two_keys_there(endpoint: Endpoint, **more: Any) -> Collection[Feature]:
+    """What a behaviour needs of a set-up that is about certificates with several kinds of keys at its endpoint."""
+    return {*tls_there(endpoint, **more), Feature.CERTBOT}
+
+
+OF_KIND = {KeyKind.RSA: "ECDHE+aRSA", KeyKind.ECDSA: "ECDHE+aECDSA"}
+"""Ciphers of TLS 1.2 with which a server has to show a certificate of this kind (openssl-ciphers(1))."""
+
+
+async def _of_kind(probe: Probe, endpoint: Endpoint, kind: KeyKind) -> Certificate:
+    """The certificate that a client gets which takes one kind of key alone."""
+    seen = await tls_handshake(probe, endpoint, maximum=ssl.TLSVersion.TLSv1_2, ciphers=OF_KIND[kind])
+    return seen.certificate
+
+
+async def kinds_served(probe: Probe, endpoint: Endpoint) -> Mapping[KeyKind, Certificate | None]:
+    """The certificate of each kind of key that the set-up has; None for one that is not served at this moment."""
+    found: dict[KeyKind, Certificate | None] = {}
+    for kind in certificate_files.kinds(probe.stack.setup).values():
+        try:
+            found[kind] = await _of_kind(probe, endpoint, kind)
+        except (NotServed, CannotAsk):
+            found[kind] = None
+    return found
+
+
 @behaviour(
-    "tls/{endpoint}/handshake", wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, each={"endpoint": ENCRYPTED}
+    "tls/{endpoint}/certificate-{kind}",
+    needs=CONNECTION,
+    of_setup=two_keys_there,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"endpoint": ENCRYPTED, "kind": tuple(KeyKind)},
+)
+async def kind_of_key(probe: Probe, endpoint: Endpoint, kind: KeyKind) -> Observation:
+    """Client on {endpoint.words} that supports certificates with {kind} keys only
+
+    Old programs, which know RSA alone, or small devices, which know ECDSA alone, cannot connect.
+
+    core/nginx/conf/tls.conf, and core/nginx/dovecot/proxy.conf (ssl_alt_cert) since 2024.06; RFC 8422
+    """
+    return probe.seen(Outcome.ACCEPTED, Stage.TLS, certificate=certificate_facts(await _of_kind(probe, endpoint, kind)))
+
+
+@behaviour(
+    "tls/{endpoint}/handshake",
+    needs=CONNECTION,
+    of_setup=tls_there,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": ENCRYPTED},
 )
 async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
     """TLS handshake of a modern client on {endpoint.words}
@@ -120,6 +186,8 @@ async def handshake(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "tls/{endpoint}/versions",
+    needs=CONNECTION,
+    of_setup=tls_there,
     better={"versions.TLS 1.2": Direction.TRUE, "versions.TLS 1.3": Direction.TRUE},
     severity=Severity.MINOR,
     each={"endpoint": ENCRYPTED},
@@ -131,15 +199,14 @@ async def versions(probe: Probe, endpoint: Endpoint) -> Observation:
 
     RFC 8996 (1.0 and 1.1 are deprecated); core/nginx/conf/nginx.conf (TLS_PERMISSIVE on 25, since 2.0)
     """
-    taken = {
-        f"TLS {name}": await takes(probe, endpoint, minimum=version, maximum=version)
-        for name, version in VERSIONS.items()
-    }
+    taken = {f"TLS {name}": await _taken(_of_version(probe, endpoint, name)) for name in VERSIONS}
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, versions=taken)
 
 
 @behaviour(
     "tls/{endpoint}/ciphers",
+    needs=CONNECTION,
+    of_setup=tls_there,
     better={
         "families.ECDHE-AESGCM": Direction.TRUE,
         "families.ECDHE-CHACHA20": Direction.TRUE,
@@ -164,6 +231,8 @@ async def ciphers(probe: Probe, endpoint: Endpoint) -> Observation:
 
 @behaviour(
     "tls/{endpoint}/tls-{version}",
+    needs=CONNECTION,
+    of_setup=tls_there,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": MAIN, "version": ("1.2", "1.3")},
@@ -175,12 +244,14 @@ async def current_version(probe: Probe, endpoint: Endpoint, version: str) -> Obs
 
     RFC 9325 section 3.1.1
     """
-    seen = await tls_handshake(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await _of_version(probe, endpoint, version)
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
 @behaviour(
     "tls/{endpoint}/tls-{version}",
+    needs=CONNECTION,
+    of_setup=tls_there,
     wanted=Outcome.TLS_FAILED,
     affected="Devices that support only such old TLS versions cannot connect.",
     severity=Severity.MAJOR,
@@ -193,12 +264,14 @@ async def old_version(probe: Probe, endpoint: Endpoint, version: str) -> Observa
 
     RFC 8996; core/nginx/conf/tls.conf (ssl_protocols), core/nginx/dovecot/proxy.conf (ssl_min_protocol)
     """
-    seen = await tls_handshake(probe, endpoint, minimum=VERSIONS[version], maximum=VERSIONS[version])
+    seen = await _of_version(probe, endpoint, version)
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, cipher=seen.cipher)
 
 
 @behaviour(
     "tls/{endpoint}/sni-{kind}",
+    needs=CONNECTION,
+    of_setup=tls_there,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
     each={"endpoint": MAIN, "kind": ("none", "unknown")},
@@ -215,7 +288,12 @@ async def server_name(probe: Probe, endpoint: Endpoint, kind: str) -> Observatio
 
 
 @behaviour(
-    "tls/{endpoint}/resumption", better={"resumed": Direction.TRUE}, severity=Severity.INFO, each={"endpoint": MAIN}
+    "tls/{endpoint}/resumption",
+    needs=CONNECTION,
+    of_setup=tls_there,
+    better={"resumed": Direction.TRUE},
+    severity=Severity.INFO,
+    each={"endpoint": MAIN},
 )
 async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
     """TLS session resumption on {endpoint.words}
@@ -231,7 +309,14 @@ async def resumption(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED, Stage.TLS, resumed=True)
 
 
-@behaviour("tls/{endpoint}/injection", wanted=Outcome.REFUSED, severity=Severity.CRITICAL, each={"endpoint": UPGRADED})
+@behaviour(
+    "tls/{endpoint}/injection",
+    needs=CONNECTION,
+    of_setup=tls_there,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": UPGRADED},
+)
 async def injection(probe: Probe, endpoint: Endpoint) -> Observation:
     """Command sent in plain text behind STARTTLS on {endpoint.words} is not executed
 

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.core.endpoints import HTTP_80, HTTPS_443
 from pytest_mailu.core.model import Facts, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import HOSTNAME
+from pytest_mailu.core.setups import Feature
 from pytest_mailu.probe.admin_site import SECONDS, browser, local
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
@@ -39,10 +41,10 @@ HEADERS = (
 """Headers that browsers act on; others change with each answer."""
 
 
-def page_facts(reply: HttpReply) -> Facts:
+def page_facts(probe: Probe, reply: HttpReply) -> Facts:
     """What of a page is compared: redirects, headers that browsers act on, and cookies."""
     return {
-        "way": [f"{_path(hop.url)} {hop.status} {local(hop.location).partition('?')[0]}" for hop in reply.chain],
+        "way": [f"{_path(hop.url)} {hop.status} {local(probe, hop.location).partition('?')[0]}" for hop in reply.chain],
         "loops": reply.looped,
         "headers": {name: reply.header(name) for name in HEADERS if reply.header(name)},
         "cookies": reply.cookies,
@@ -62,6 +64,7 @@ def page_outcome(reply: HttpReply) -> Outcome:
 
 @behaviour(
     "web/page/{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -77,11 +80,12 @@ async def needed(probe: Probe, name: str) -> Observation:
     """
     async with browser(probe) as http:
         reply = await http.get(NEEDED[name])
-    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(reply))
+    return probe.seen(page_outcome(reply), Stage.COMMAND, Reply(str(reply.status)), **page_facts(probe, reply))
 
 
 @behaviour(
     "web/page/{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     better=FUNCTION,
     severity=Severity.MINOR,
@@ -104,6 +108,7 @@ async def other(probe: Probe, name: str) -> Observation:
 
 @behaviour(
     "web/page/{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
@@ -125,7 +130,15 @@ async def private(probe: Probe, name: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, Reply(str(reply.status), "", reply.header("location")))
 
 
-@behaviour("web/http/redirect", endpoint=HTTP_80, wanted=Outcome.ACCEPTED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "web/http/redirect",
+    needs=SITE,
+    of_setup=(Feature.WEB_TLS,),
+    endpoint=HTTP_80,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    timeout=SECONDS,
+)
 async def redirect(probe: Probe) -> Observation:
     """Web site without TLS redirects to the same page with TLS
 
@@ -142,7 +155,7 @@ async def redirect(probe: Probe) -> Observation:
     )
 
 
-@behaviour("web/http/health", endpoint=HTTP_80, severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/http/health", needs=SITE, endpoint=HTTP_80, better=FUNCTION, severity=Severity.MINOR, timeout=SECONDS)
 async def health_over_http(probe: Probe) -> Observation:
     """Health path without TLS
 

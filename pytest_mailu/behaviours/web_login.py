@@ -5,9 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.better import FUNCTION
+from pytest_mailu.behaviours.common import site_as
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import SPECIAL_PASSWORDS
 from pytest_mailu.behaviours.helpers import log_in as mail_login
+from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, User, own_mailbox
@@ -52,13 +54,18 @@ async def _login(probe: Probe, user: User, name: str = "") -> Observation:
     async with Site.open(probe) as site:
         reply = await site.login(name or user.address, user.password)
         settings = await site.page(SETTINGS)
-    facts = {"goes_to": local(reply.header("location")), "cookies": reply.cookies, "settings": settings.status}
+    facts = {"goes_to": local(probe, reply.header("location")), "cookies": reply.cookies, "settings": settings.status}
     inside = settings.status == 200 and not _at_login(settings)
     return probe.seen(Outcome.ACCEPTED if inside else Outcome.REFUSED, Stage.AUTH, Reply(str(reply.status)), **facts)
 
 
 @behaviour(
-    "web/login/password", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+    "web/login/password",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    timeout=SECONDS,
 )
 async def login(probe: Probe) -> Observation:
     """Login to the web site with the right password
@@ -70,7 +77,14 @@ async def login(probe: Probe) -> Observation:
     return await _login(probe, USER)
 
 
-@behaviour("web/login/name-upper-case", endpoint=HTTPS_443, better=FUNCTION, severity=Severity.MINOR, timeout=SECONDS)
+@behaviour(
+    "web/login/name-upper-case",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    better=FUNCTION,
+    severity=Severity.MINOR,
+    timeout=SECONDS,
+)
 async def upper_case(probe: Probe) -> Observation:
     """Login to the web site with the address in upper case
 
@@ -83,6 +97,7 @@ async def upper_case(probe: Probe) -> Observation:
 
 @behaviour(
     "web/login/password-{kind}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
@@ -101,6 +116,7 @@ async def special(probe: Probe, kind: str) -> Observation:
 
 @behaviour(
     "web/login/{kind}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.AUTH_FAILED,
     severity=Severity.CRITICAL,
@@ -120,7 +136,12 @@ async def bad(probe: Probe, kind: str) -> Observation:
 
 
 @behaviour(
-    "web/login/leads-elsewhere", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
+    "web/login/leads-elsewhere",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+    timeout=SECONDS,
 )
 async def leads_elsewhere(probe: Probe) -> Observation:
     """Login page does not redirect to another site
@@ -134,11 +155,13 @@ async def leads_elsewhere(probe: Probe) -> Observation:
     location = reply.header("location")
     away = urlsplit(location).netloc == "evil.example"
     return probe.seen(
-        Outcome.ACCEPTED if away else Outcome.REFUSED, Stage.COMMAND, Reply(str(reply.status), "", local(location))
+        Outcome.ACCEPTED if away else Outcome.REFUSED,
+        Stage.COMMAND,
+        Reply(str(reply.status), "", local(probe, location)),
     )
 
 
-@behaviour("web/login/returns-to-page", endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
+@behaviour("web/login/returns-to-page", needs=SITE, endpoint=HTTPS_443, severity=Severity.MINOR, timeout=SECONDS)
 async def returns(probe: Probe) -> Observation:
     """Login from a page that needs one: where it leads afterwards
 
@@ -148,10 +171,14 @@ async def returns(probe: Probe) -> Observation:
     """
     async with Site.open(probe) as site:
         reply = await site.login(USER.address, USER.password, "?url=/admin/client")
-    return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", local(reply.header("location"))))
+    return probe.seen(
+        Outcome.ACCEPTED, Stage.COMMAND, Reply(str(reply.status), "", local(probe, reply.header("location")))
+    )
 
 
-@behaviour("web/login/logout", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS)
+@behaviour(
+    "web/login/logout", needs=SITE, endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
+)
 async def logout(probe: Probe) -> Observation:
     """Logout ends the browser's session
 
@@ -165,7 +192,14 @@ async def logout(probe: Probe) -> Observation:
         return _guarded(probe, await site.page(SETTINGS))
 
 
-@behaviour("web/login/without", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.CRITICAL, timeout=SECONDS)
+@behaviour(
+    "web/login/without",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.REFUSED,
+    severity=Severity.CRITICAL,
+    timeout=SECONDS,
+)
 async def without(probe: Probe) -> Observation:
     """Administration page without a login is refused
 
@@ -179,6 +213,7 @@ async def without(probe: Probe) -> Observation:
 
 @behaviour(
     "web/user/no-{name}",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.REFUSED,
     severity=Severity.CRITICAL,
@@ -192,13 +227,17 @@ async def not_for_users(probe: Probe, name: str) -> Observation:
 
     core/admin/mailu/ui/access.py, 1.9 to master
     """
-    async with Site.open(probe) as site:
-        await site.login(USER.address, USER.password)
+    async with site_as(probe, USER) as site:
         return _guarded(probe, await site.page(NOT_FOR_USERS[name]))
 
 
 @behaviour(
-    "web/user/without-csrf-token", endpoint=HTTPS_443, wanted=Outcome.REFUSED, severity=Severity.MAJOR, timeout=SECONDS
+    "web/user/without-csrf-token",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.REFUSED,
+    severity=Severity.MAJOR,
+    timeout=SECONDS,
 )
 async def without_csrf(probe: Probe) -> Observation:
     """Form of the web site without its CSRF token is refused
@@ -218,6 +257,7 @@ async def without_csrf(probe: Probe) -> Observation:
 
 @behaviour(
     "web/user/settings",
+    needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
     better={"fields": Direction.KEPT},
@@ -249,7 +289,12 @@ async def settings(probe: Probe) -> Observation:
 
 
 @behaviour(
-    "web/user/password-change", endpoint=HTTPS_443, wanted=Outcome.ACCEPTED, severity=Severity.CRITICAL, timeout=SECONDS
+    "web/user/password-change",
+    needs=SITE,
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    timeout=SECONDS,
 )
 async def password_change(probe: Probe) -> Observation:
     """User changes the own password, and mail programs can use it at once

@@ -12,3 +12,11 @@ class CommandResult:
     code: int
     output: str
     errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container has used: processor time in seconds since its start, memory in bytes without the page cache."""
+
+    cpu_seconds: float
+    memory_bytes: int

@@ -21,6 +21,21 @@ class Protocol(StrEnum):
     MANAGESIEVE = "managesieve"
     HTTP = "http"
 
+    @property
+    def service(self) -> str:
+        """The service that `front` passes a client on to who has logged in."""
+        return _SERVICES[self]
+
+
+_SERVICES = {
+    Protocol.SMTP: "smtp",
+    Protocol.SUBMISSION: "smtp",
+    Protocol.IMAP: "imap",
+    Protocol.POP3: "imap",
+    Protocol.MANAGESIEVE: "imap",
+    Protocol.HTTP: "admin",
+}
+
 
 class Tls(StrEnum):
     """How a connection is protected by TLS (RFC 8314 section 3)."""
@@ -31,8 +46,13 @@ class Tls(StrEnum):
     OPPORTUNISTIC = "opportunistic"
     """STARTTLS where it is offered, as mail servers do among themselves (RFC 7435)."""
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        return _TLS_WORDS[self]
 
-_MANNERS = {
+
+_TLS_WORDS = {
     Tls.NONE: "no TLS",
     Tls.STARTTLS: "STARTTLS",
     Tls.IMPLICIT: "TLS",
@@ -54,7 +74,7 @@ class Endpoint:
     @property
     def words(self) -> str:
         """For people: `port 587 (STARTTLS)`."""
-        return f"port {self.port} ({_MANNERS[self.tls]})"
+        return f"port {self.port} ({self.tls.words})"
 
     @property
     def in_plain_text(self) -> Endpoint:
@@ -67,6 +87,11 @@ class Endpoint:
         The part of the id that names the endpoint is `465-tls`, or `465` alone.
         """
         return "/".join(part for part in id.split("/")[1:] if part not in (str(self), str(self.port)))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PublishedEndpoint(Endpoint):
+    """An endpoint that a document or a DNS record names: programs connect to just this one, in every set-up."""
 
 
 SMTP_25_PLAIN = Endpoint(Protocol.SMTP, 25, Tls.NONE)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from pytest_mailu.core.text import show_line
+
+LINE_LIMIT = 2_000
+"""Characters of one line of an error."""
+DETAILS_LIMIT = 50
+"""Further lines of an error."""
+
 
 class MailuError(Exception):
-    """An error for a person. `cause` says what happened, `remedy` what to do; `details` are further lines."""
+    """An error for a person. `cause` says what happened, `remedy` what to do; `details` are further lines.
+
+    All three may quote servers, files and other programs: what cannot be printed is escaped, what is too long is cut.
+    """
 
     def __init__(self, cause: str, remedy: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.remedy = remedy
-        self.details = details
+        self.cause = show_line(cause, LINE_LIMIT)
+        super().__init__(self.cause)
+        self.remedy = show_line(remedy, LINE_LIMIT)
+        self.details = tuple(show_line(line.expandtabs(), LINE_LIMIT) for line in details[-DETAILS_LIMIT:])
 
     def __str__(self) -> str:
         return "\n".join((self.cause, f"  → {self.remedy}", *(f"    | {line}" for line in self.details)))

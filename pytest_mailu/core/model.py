@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from pytest_mailu.core.endpoints import Endpoint
+from pytest_mailu.core.in_place import InPlace, Origin
 from pytest_mailu.core.transcript import Event
 
 Facts: TypeAlias = Mapping[str, Any]
@@ -152,6 +153,14 @@ class LeftOut(StrEnum):
     """By `-k`, `-m`, ids or a conftest."""
     SLOW = "slow"
     """`--mailu-deep` compares it."""
+    IN_PLACE = "in-place"
+    """`--mailu-in-place` compares it."""
+    OWN = "own"
+    """An option that brings the user's own accounts, such as `--mailu-export`, compares it."""
+    SETUP = "set-up"
+    """The set-up of the run cannot answer it."""
+    SERVICE = "service"
+    """It needs an optional service that the run does not start."""
     NEWER = "newer"
     """Newer than both recordings."""
     NOT_REACHED = "not-reached"
@@ -165,6 +174,21 @@ class Vantage(StrEnum):
     OTHER_STRANGER = "other-stranger"
     INSIDE = "inside"
     RELAYNET = "relaynet"
+    PROXY = "proxy"
+    """The reverse proxy that Mailu knows, of two in a row the nearer one."""
+    FAR_PROXY = "far-proxy"
+    """The first one of two proxies in a row."""
+    STRANGER_IPV6 = "stranger-ipv6"
+    """This and the next three: the same over IPv6, in a set-up that has it."""
+    OTHER_STRANGER_IPV6 = "other-stranger-ipv6"
+    NEIGHBOUR_IPV6 = "neighbour-ipv6"
+    """Another address in the network of `OTHER_STRANGER_IPV6`."""
+    RELAYNET_IPV6 = "relaynet-ipv6"
+
+    @property
+    def over_ipv6(self) -> bool:
+        """Whether it is there in a set-up with IPv6 only."""
+        return self.endswith("-ipv6")
 
 
 class Direction(StrEnum):
@@ -215,6 +239,11 @@ class Observation:
     started: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def begun(self) -> float:
+        """When the first of it happened: before `started` where others had done it already."""
+        return self.started + min([0.0, *(event.seconds or 0.0 for event in self.transcript)])
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -247,7 +276,8 @@ class SideInfo:
     """Where one half of the comparison came from.
 
     `images` maps a service to its image digest, or to the image id where the image is local only.
-    `settings` holds the values in force; `replaced` what the plugin had to put in the place of the user's own.
+    `settings` holds the values in force; `replaced` what the plugin had to put in the place of the user's own; `setup`
+    names the set-up (`core.setups`).
     """
 
     release: str
@@ -256,6 +286,7 @@ class SideInfo:
     images: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    setup: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +331,11 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One behaviour on both sides: every attempt, what differs, and what that means."""
+    """One behaviour on both sides: every attempt, what differs, and what that means.
+
+    Of an upgrade in place, `fresh` is what new did on a fresh install, `origin` where that matters, and `hop` the
+    release that lost something.
+    """
 
     question: Question
     verdict: Verdict
@@ -308,6 +343,9 @@ class Comparison:
     new: tuple[Observation, ...]
     differences: tuple[Difference, ...] = ()
     why: Why | None = None
+    fresh: tuple[Observation, ...] = ()
+    origin: Origin | None = None
+    hop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +435,8 @@ class Finding:
     operation: str = ""
     action: Action = Action.LOOK
     affected: str = ""
+    origin: Origin | None = None
+    hop: str = ""
 
     @property
     def means(self) -> str:
@@ -421,7 +461,8 @@ class Report:
     `fail_on` is the gate that the decision went through. `seconds` is a duration. `matrix` is how many behaviours there
     are, `selected` how many of them were chosen to be compared; `left_out` has the ids of the others, by reason. `gaps`
     says in sentences what keeps the run from a decision beside its findings; `caveats` what the decision does not cover
-    although it was asked for.
+    although it was asked for; `in_place` what the rehearsal of an upgrade in place has to say. `setup` is the name of
+    the set-up in which both sides were compared.
     """
 
     schema: int
@@ -439,6 +480,8 @@ class Report:
     gaps: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     run: RunInfo = field(default_factory=RunInfo)
+    in_place: InPlace | None = None
+    setup: str = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ IMAGES: Mapping[str, str] = {
 }
 """Service → image, as Mailu's setup/flavors/compose/docker-compose.yml names them."""
 REDIS_IMAGE = "redis:alpine"
+CLAMAV_TAGS: Mapping[tuple[str, int], str] = {
+    ("2024.06", 0): "1.2.0-6",
+    ("2024.06", 8): "1.2.3-45",
+    ("2024.06", 33): "1.4",
+    (MASTER, 0): "1.4_base",
+}
+TIKA_TAGS: Mapping[tuple[str, int], str] = {("2024.06", 0): "2.9.2.1-full", ("2024.06", 42): "latest-full"}
+"""From which release on Mailu's docker-compose.yml has which tag of clamav/clamav-debian, and of apache/tika."""
 CORE_SERVICES = ("front", "admin", "imap", "smtp", "antispam", "redis")
 
 _EXAMPLES = "2.0 (the latest of a series), 2024.06.24 (one release) or master"
@@ -96,6 +104,11 @@ class Release:
         return self.series == "2.0"
 
     @property
+    def reads_proxy_protocol(self) -> bool:
+        """Whether `front` knows PROXY_PROTOCOL (2.0: core/nginx/conf/nginx.conf)."""
+        return self.since("2.0")
+
+    @property
     def has_api(self) -> bool:
         """Whether `admin` has a REST interface (2.0: `API` in core/admin/mailu/configuration.py)."""
         return self.since("2.0")
@@ -111,6 +124,14 @@ class Release:
         return self.since("2.0")
 
     @property
+    def lowers_addresses(self) -> bool:
+        """Whether its migrations write addresses in lower case, and end where two then are the same.
+
+        (master: core/admin/migrations/versions/9a5866105f5a_.py.)
+        """
+        return self.since("master")
+
+    @property
     def admin_port(self) -> int:
         """Where `admin` listens inside (core/admin/start.py)."""
         return 8080 if self.since("2.0") else 80
@@ -124,6 +145,36 @@ class Release:
     def admin_user(self) -> str:
         """Who runs the web application in `admin` (2.0: core/admin/start.py drops privileges)."""
         return "mailu" if self.since("2.0") else "root"
+
+    @property
+    def keeps_services_apart(self) -> bool:
+        """Whether web mail and calendars share a network of their own with `front` (2.0: its docker-compose.yml)."""
+        return self.since("2.0")
+
+    def web_mail_image(self, kind: str) -> str:
+        """The name of the image of a web mail: one for all since 2.0 (webmails/Dockerfile), before that one of each."""
+        return IMAGES["webmail"] if self.since("2.0") else kind
+
+    @property
+    def has_own_antivirus(self) -> bool:
+        """Whether the image of the antivirus is Mailu's own (to 2.0: optional/clamav), and its data /data."""
+        return not self.since("2024.06")
+
+    def antivirus_image(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The image of the antivirus in Mailu's docker-compose.yml of the release."""
+        if self.has_own_antivirus:
+            return f"{self.image_prefix(environ)}clamav:{self.tag}"
+        return f"clamav/clamav-debian:{self._latest(CLAMAV_TAGS)}"
+
+    @property
+    def tika_image(self) -> str:
+        """The image that reads attachments in Mailu's docker-compose.yml of the release; none before 2024.06."""
+        return f"apache/tika:{self._latest(TIKA_TAGS)}" if self.since("2024.06") else ""
+
+    def _latest(self, tags: Mapping[tuple[str, int], str]) -> str:
+        """The tag of the last of these releases up to this one."""
+        here = {(SERIES.index(series), patch): tag for (series, patch), tag in tags.items()}
+        return here[max(place for place in here if place <= self._order)]
 
     @property
     def addresses_are_resolved_at_start(self) -> bool:

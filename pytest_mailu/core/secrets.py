@@ -121,18 +121,27 @@ def without_secrets_in_command(text: str, instead: str) -> str:
 class Redactor:
     """Masks secrets in texts, and in values that consist of texts."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), people: Iterable[str] = ()) -> None:
         self._secrets = frozenset(secret for secret in secrets if secret)
+        self._domains = frozenset(domain.lower() for domain in people if domain)
+        domains = "|".join(_domain_pattern(domain) for domain in sorted(self._domains, key=len, reverse=True))
+        self._people = re.compile(rf"(?:{_LOCAL_PART}(?:@|%40|=40))?(?:{domains})(?![\w-])", re.I) if domains else None
         # The longest first: one secret may begin with another.
         joined = "|".join(_pattern_of(secret) for secret in sorted(self._secrets, key=len, reverse=True))
         self._pattern = re.compile(joined) if joined else None
 
     def __or__(self, secrets: Iterable[str]) -> Redactor:
         """One that masks more."""
-        return Redactor((*self._secrets, *secrets))
+        return Redactor((*self._secrets, *secrets), self._domains)
+
+    def with_people_of(self, domains: Iterable[str]) -> Redactor:
+        """One that masks these domains as well, together with the addresses in them."""
+        return Redactor(self._secrets, (*self._domains, *domains))
 
     def text(self, text: str) -> str:
         """The text without secrets and without passwords in URLs."""
+        if self._people is not None:
+            text = self._people.sub(MASK, text)
         masked = self._without_cut_secret(self._pattern.sub(MASK, text)) if self._pattern is not None else text
         return _URL_PASSWORD.sub(rf"\1{MASK}", masked) if "://" in masked else masked
 
@@ -169,6 +178,22 @@ class Redactor:
                 return value
 
 
+_LOCAL_PART = r"[\w.+!#$&'*?^`{|}~%-]{1,64}"
+"""In front of the @: atext (RFC 5322 section 3.2.3) and dots, without what paths and settings have."""
+
+
+def _domain_pattern(domain: str) -> str:
+    """A domain as it is stored (punycode), and as people write it."""
+    forms = [re.escape(domain)]
+    try:
+        written = domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        written = domain
+    if written != domain:
+        forms.append(re.escape(written))
+    return "|".join(forms)
+
+
 def _pattern_of(secret: str) -> str:
     """A secret as a pattern of all forms in which it may be written."""
     data = secret.encode("utf-8", "surrogatepass")
@@ -188,14 +213,16 @@ _WRITTEN = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\v": "v", "\b": "b"}
 
 def _escaped(secret: str) -> str:
     """A pattern for a secret as JSON, Python, shells and HTML write it, also one within the other."""
-    return "".join(_character(character) for character in secret)
+    return "".join(_character(run) for run in re.findall(r"\\+|[^\\]", secret))
 
 
 def _character(character: str) -> str:
+    """A pattern for one character, or for several backslashes in a row."""
     if character.isalnum() and character.isascii():
         return character
-    if character == "\\":
-        return r"\\{1,16}"
+    if character.startswith("\\"):
+        # One quantifier for all of them: several beside each other would be tried in every combination.
+        return rf"\\{{{len(character)},{16 * len(character)}}}"
     code = ord(character)
     forms = [re.escape(character), rf"\\{{1,8}}u{code:04x}", rf"\\{{1,8}}x{code:02x}", f"&#x{code:x};", f"&#{code};"]
     if code > 0xFFFF:

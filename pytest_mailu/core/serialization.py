@@ -24,6 +24,9 @@ LONGEST = 64 * 1024 * 1024
 
 Value = TypeVar("Value")
 
+_SPEAKERS = {str(speaker): speaker for speaker in Speaker}
+_KINDS = {str(kind): kind for kind in Kind}
+
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
@@ -60,11 +63,12 @@ def _event(value: Any, converter: cattrs.Converter) -> Event:
         raise TypeError("an event is a list of speaker, kind, text, seconds and detail")
     speaker, kind, text, seconds, detail = (*value, None, None)[:5]
     return Event(
-        Speaker(speaker),
-        Kind(kind),
+        # Recordings have tens of thousands of events: a dictionary is ten times as fast as the enumeration.
+        _SPEAKERS.get(speaker) or Speaker(speaker),
+        _KINDS.get(kind) or Kind(kind),
         _text(text, str),
         None if seconds is None else float(seconds),
-        converter.structure(detail, Detail | None),  # type: ignore[arg-type]
+        None if detail is None else converter.structure(detail, Detail),  # type: ignore[arg-type]
     )
 
 

@@ -55,7 +55,14 @@ class Queued:
     queue_id: str
 
 
-Detail: TypeAlias = Connection | Submission | Queued
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Detail of a `NOTE`: for so many seconds something was waited for that did not come."""
+
+    waited: float
+
+
+Detail: TypeAlias = Connection | Submission | Queued | Waited
 
 _MARKS = {Speaker.CLIENT: "C: ", Speaker.SERVER: "S: ", Speaker.PROBE: "-- "}
 
@@ -83,6 +90,11 @@ def texts(events: Iterable[Event], speaker: Speaker) -> list[str]:
 def connections(events: Iterable[Event]) -> list[Connection]:
     """The connections, in order."""
     return [event.detail for event in events if isinstance(event.detail, Connection)]
+
+
+def waited_in_vain(events: Iterable[Event]) -> bool:
+    """Whether something was waited for that did not come."""
+    return any(isinstance(event.detail, Waited) for event in events)
 
 
 def log_events(lines: Iterable[str]) -> tuple[Event, ...]:

@@ -5,10 +5,11 @@ Source: the Compose specification; compose-go loader/ (v2.9) for the order of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_mailu.core.compose_files import OVERRIDES
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.deployment.env_file import read_assignments, values
 from pytest_mailu.deployment.files import Folder, Text
@@ -18,18 +19,8 @@ from pytest_mailu.deployment.yaml_tree import Items, Keys, Place, Scalar, Tree, 
 
 FILE_LIMIT = 20
 """Compose files of one deployment, with those that `include` and `extends` name."""
-NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-OVERRIDES = (
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-)
-"""What Compose looks for, in its order."""
 _REMOTE = ("http://", "https://", "git@", "git://", "ssh://", "oci://", "github.com/")
 _MERGED_TABLES = ("services", "networks", "volumes")
-
-Lookup = Callable[[str], str | None]
 
 
 @dataclass(slots=True)

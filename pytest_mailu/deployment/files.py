@@ -37,16 +37,19 @@ class Text:
 class Folder:
     """The folder that a deployment lives in. Nothing outside it is read.
 
-    Where `root` is the folder that a file was named in, the file itself may be a link: its owner chose it.
+    Where `root` is the folder that a file was named in, the file itself may be a link: its owner chose it. Messages
+    name its files as seen from it, or from the folder `seen_from`.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seen_from: Path | None = None) -> None:
         self.root = Path(os.path.realpath(root))
+        self._seen_from = self.root if seen_from is None else Path(os.path.realpath(seen_from))
 
     def shown(self, path: Path) -> str:
         """How messages name a path: as seen from the folder."""
         absolute = Path(os.path.normpath(self.root / path))
-        return str(absolute.relative_to(self.root)) if absolute.is_relative_to(self.root) else str(absolute)
+        base = self._seen_from
+        return str(absolute.relative_to(base)) if absolute.is_relative_to(base) else str(absolute)
 
     def exists(self, path: Path) -> bool:
         """Whether there is something of that name, readable or not."""

@@ -16,6 +16,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.secrets import MASK
 from pytest_mailu.deployment.files import Text
+from pytest_mailu.deployment.lines import compose_line, env_line
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Edit, Note, is_secret
 from pytest_mailu.deployment.subject import IMAGE_NAMES
@@ -24,8 +25,6 @@ NOTES = "NOTES.md"
 DIFF = "changes.diff"
 SHOWN = 60
 """Changed lines that a report shows."""
-_KEY = re.compile(r"\s*(?:- )?(?P<key>[A-Za-z_]+):\s")
-_ITEM = re.compile(r"\s*- ")
 _ASSIGNMENT = re.compile(r"[ +-]?\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=")
 
 
@@ -48,8 +47,7 @@ def propose(deployment: Deployment, notes: Iterable[Note], new: Release) -> Prop
     told = list(notes)
     edits = [edit for note in told for edit in note.edits]
     texts = {text.shown: text for text in deployment.compose_files}
-    if deployment.env_file is not None:
-        texts[deployment.env_file.shown] = deployment.env_file
+    texts |= {text.shown: text for text in deployment.env_files}
     env_name = deployment.env_file.shown if deployment.env_file else "mailu.env"
     texts.setdefault(env_name, Text(env_name, ""))
     if (dot_env := deployment.dot_env) is not None:
@@ -57,9 +55,9 @@ def propose(deployment: Deployment, notes: Iterable[Note], new: Release) -> Prop
         if (version := deployment.variables.get("MAILU_VERSION")) is not None:
             edits.append(Edit(f"MAILU_VERSION={new}", dot_env.shown, version.place.line, version.place.line))
     edits += _tags(deployment, new, {(edit.file, edit.line) for edit in edits})
-    env_names = {env_name, *([dot_env.shown] if dot_env else [])}
+    env_names = {env_name, *(text.shown for text in deployment.env_files), *([dot_env.shown] if dot_env else [])}
     made: dict[str, str] = {}
-    left: list[Edit] = []
+    left = [edit for edit in edits if (edit.file or env_name) not in texts]
     for name, text in texts.items():
         own = list(dict.fromkeys(edit for edit in edits if (edit.file or env_name) == name))
         applied = _apply(text, own, is_env=name in env_names)
@@ -105,7 +103,7 @@ def _apply(text: Text, edits: Sequence[Edit], *, is_env: bool) -> _Applied:
             left.append(edit)
             continue
         old = lines[edit.line - 1]
-        replaced = _env_line(old, edit) if is_env else _compose_line(old, edit)
+        replaced = env_line(old, edit.text) if is_env else compose_line(old, edit.text)
         if replaced is None:
             left.append(edit)
             continue
@@ -119,26 +117,6 @@ def _apply(text: Text, edits: Sequence[Edit], *, is_env: bool) -> _Applied:
             kept.pop()
         kept += [*dict.fromkeys(added), ""]
     return _Applied("\n".join(kept), tuple(left))
-
-
-def _env_line(old: str, edit: Edit) -> str:
-    """The line of an env file in its new form; what is no longer wanted becomes a comment."""
-    end = "\r" if old.endswith("\r") else ""
-    return f"# {old}" if edit.text is None else f"{edit.text}{end}"
-
-
-def _compose_line(old: str, edit: Edit) -> str | None:
-    """The line of a compose file in its new form, indented as before; None where it is no line of its own."""
-    indent = old[: len(old) - len(old.lstrip())]
-    if edit.text is None:
-        return f"{indent}# {old.lstrip()}" if _KEY.match(f"{old} ") and "{" not in old else None
-    new_key, old_key = _KEY.match(edit.text), _KEY.match(old)
-    same_key = new_key and old_key and new_key["key"] == old_key["key"]
-    same_item = _ITEM.match(edit.text) and _ITEM.match(old)
-    if "{" in old.replace("${", "") or not (same_key or same_item):
-        return None
-    comment = f"  #{old.partition(' #')[2]}" if " #" in old else ""
-    return f"{indent}{edit.text.lstrip()}{comment}"
 
 
 def _diff(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:

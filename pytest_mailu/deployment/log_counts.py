@@ -1,17 +1,19 @@
 """`--mailu-logs`: how many people each finding hits, counted from the old server's own log lines.
 
-Only numbers leave this module: no user, no address, no line of the log.
+Only numbers leave this module: no address, no line of the log, and users only where their names are asked for.
 """
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from pytest_mailu.core.errors import UsageError
@@ -51,6 +53,11 @@ class Tally:
         return " ".join(filter(None, (_number(self.times, "login"), f"of {' from '.join(by)}" if by else "")))
 
 
+_DATE = re.compile(rb"(?P<year>20\d\d)[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]")
+NAMES_SHOWN = 20
+"""Users that a finding names; the rest is counted."""
+
+
 @dataclass(slots=True)
 class LogCounts:
     """What the logs tell. `cut` says that there was more than `SIZE_LIMIT`."""
@@ -63,6 +70,27 @@ class LogCounts:
     old_tls: set[bytes] = field(default_factory=set)
     known: int = 0
     """Lines that were understood."""
+    first: datetime.date | None = None
+    last: datetime.date | None = None
+    """Days of the first and the last line that was understood and has a date with a year."""
+
+    @property
+    def span(self) -> str:
+        """Over how many days the lines were written: ` in 7 days`; "" where they do not say."""
+        if self.first is None or self.last is None:
+            return ""
+        return f" in {_number((self.last - self.first).days + 1, 'day')}"
+
+    def saw(self, line: bytes) -> None:
+        """Count a line that was understood, and its day."""
+        self.known += 1
+        if found := _DATE.search(line, 0, 200):
+            try:
+                day = datetime.date(int(found["year"]), int(found["month"]), int(found["day"]))
+            except ValueError:
+                return
+            self.first = min(day, self.first or day)
+            self.last = max(day, self.last or day)
 
     def relaying(self, networks: str) -> int:
         """How many hosts in the networks of RELAYNETS sent mail without a login."""
@@ -77,10 +105,13 @@ class LogCounts:
         return found
 
 
-def count(paths: Path, catalogue: Catalogue, old: Release) -> LogCounts:
-    """The counts of a log file, or of the files of a folder. Raises UsageError where they cannot be read."""
+def count(paths: Sequence[Path], catalogue: Catalogue, old: Release, lines: Iterable[bytes] = ()) -> LogCounts:
+    """The counts of log files, of the files of folders, and of lines from elsewhere.
+
+    Raises UsageError where they cannot be read.
+    """
     formats = [entry for entry in catalogue.log_formats if old in entry]
-    return count_lines(_lines(paths), formats)
+    return count_lines(chain(_lines(paths), _limited(lines)), formats)
 
 
 def count_lines(lines: Iterable[bytes], formats: Iterable[LogFormat]) -> LogCounts:
@@ -98,13 +129,13 @@ def count_lines(lines: Iterable[bytes], formats: Iterable[LogFormat]) -> LogCoun
         counts.lines += 1
         text = _unwrapped(line)
         if b"TLS connection established from" in text and (seen := _TLS.search(text)):
-            counts.known += 1
+            counts.saw(text)
             if seen["tls"] in _OLD_TLS and len(counts.old_tls) < MEMBER_LIMIT:
                 counts.old_tls.add(seen["address"])
             continue
         for event, literal, pattern in patterns:
             if literal in text and (found := pattern.search(text)):
-                counts.known += 1
+                counts.saw(text)
                 _enter(counts, event, found.groupdict())
                 break
     return counts
@@ -143,10 +174,20 @@ def _unwrapped(line: bytes) -> bytes:
 _CUT = b"\0cut\0"
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _limited(lines: Iterable[bytes]) -> Iterator[bytes]:
+    left = SIZE_LIMIT
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            yield _CUT
+            return
+        yield line[:LINE_LIMIT].rstrip(b"\r")
+
+
+def _lines(paths: Sequence[Path]) -> Iterator[bytes]:
     """The lines of all files, each cut at its limit; `_CUT` where the limit of all ends the reading."""
     left = SIZE_LIMIT
-    for file in _files(path):
+    for file in (file for path in paths for file in _files(path)):
         try:
             descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as stream:
@@ -190,11 +231,16 @@ def _networks(text: str) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Netwo
             continue
 
 
-def with_counts(note: Note, counts: LogCounts, relaynets: str) -> Note:
-    """The note with whom it hits, where the logs can tell; a finding that hits nobody says so."""
+def with_counts(note: Note, counts: LogCounts, relaynets: str, *, names: bool = False) -> Note:
+    """The note with whom it hits, where the logs can tell; a finding that hits nobody says so.
+
+    With `names`, it names the users.
+    """
     hit = _hit(note, counts, relaynets)
     if not hit:
         return note
+    if names:
+        hit += _names(note, counts)
     breaks = f"{note.question.breaks} In the logs: {hit}."
     return replace(note, question=replace(note.question, breaks=breaks))
 
@@ -205,13 +251,26 @@ def _hit(note: Note, counts: LogCounts, relaynets: str) -> str:
         port = int(theme.rpartition("/")[2])
         if port in (25, 80, 443):
             return ""
-        return str(counts.logins[port]) if port in counts.logins else "no login on this port"
+        return f"{counts.logins[port]}{counts.span}" if port in counts.logins else "no login on this port"
     if "relaynets" in theme.lower():
         number = counts.relaying(relaynets)
         return f"{_number(number, 'host')} of RELAYNETS sent mail" if number else "no host of RELAYNETS sent mail"
     if theme.startswith(("env/AUTH_RATELIMIT_IP", "env/AUTH_RATELIMIT_USER")):
-        return f"failed: {counts.failed}" if counts.failed.times else "no failed login"
+        return f"failed: {counts.failed}{counts.span}" if counts.failed.times else "no failed login"
+    if theme == "known/clients/dhe" and counts.old_tls:
+        return f"{_number(len(counts.old_tls), 'host')} with TLS 1.0 or 1.1 on port 25"
     return ""
+
+
+def _names(note: Note, counts: LogCounts) -> str:
+    """The users that a finding on a port hits, in brackets."""
+    theme, _, port = note.id.removeprefix(f"{FAMILY}/").partition("/")
+    tally = counts.logins.get(int(port)) if theme == "ports" else None
+    if tally is None or not tally.users:
+        return ""
+    users = sorted(" ".join(user.decode("utf-8", "replace").split())[:80] for user in tally.users)
+    more = f" and {len(users) - NAMES_SHOWN} more" if len(users) > NAMES_SHOWN else ""
+    return f" ({', '.join(users[:NAMES_SHOWN])}{more})"
 
 
 def summary(counts: LogCounts, relaynets: str) -> tuple[str, ...]:
@@ -219,7 +278,7 @@ def summary(counts: LogCounts, relaynets: str) -> tuple[str, ...]:
     told = [
         f"Logs: {counts.lines} lines read, {counts.known} understood{', the rest was too much' if counts.cut else ''}."
     ]
-    told += [f"Logs: port {port}: {tally}." for port, tally in sorted(counts.logins.items())]
+    told += [f"Logs: port {port}: {tally}{counts.span}." for port, tally in sorted(counts.logins.items())]
     if relaynets:
         told.append(f"Logs: {_number(counts.relaying(relaynets), 'host')} of RELAYNETS sent mail without a login.")
     if counts.old_tls:

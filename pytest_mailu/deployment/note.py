@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_mailu.core import secrets
 from pytest_mailu.core.model import Action, Advice, Observation, Outcome, Question, Severity, Stage
-from pytest_mailu.deployment.model import Place
+from pytest_mailu.deployment.model import Place, Setting
 
 FAMILY = "settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One proposed change. `file` is "" for mailu.env; `line` is 0 where the text is to be added at the end.
+    """One proposed change. `line` is 0 where the text is to be added at the end; `file` is "" for mailu.env then.
 
     `text` takes the place of the line, or None: the line becomes a comment.
     """
@@ -25,6 +25,16 @@ class Edit:
     file: str = ""
     line: int = 0
     last: int = 0
+
+    @classmethod
+    def at(cls, place: Place, text: str | None) -> Edit:
+        """A change of the one line of a place."""
+        return cls(text, place.file, place.line, place.line)
+
+    @classmethod
+    def of(cls, setting: Setting, text: str | None) -> Edit:
+        """A change of all lines of a setting, in whichever file it stands."""
+        return cls(text, setting.place.file, setting.place.line, max(setting.last, setting.place.line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,28 @@ class Note:
         title = self.question.title if self.place is None else f"{self.place}: {self.question.title}"
         return (Advice(self.slug, cause, remedy, self.question.source, action, title, self.write),)
 
+    def with_write(self, write: str) -> Note:
+        """The note with another line to write."""
+        old, new = (replace(side, facts={**side.facts, "write": write}) for side in (self.old, self.new))
+        return replace(self, old=old, new=new, write=write)
+
     @property
     def lost(self) -> bool:
         """Whether something that works today will not."""
         wanted = self.question.wanted
         return wanted is not None and self.old.outcome is wanted and self.new.outcome is not wanted
+
+    @property
+    def broken(self) -> bool:
+        """Whether something works on neither side."""
+        wanted = self.question.wanted
+        return wanted is not None and wanted not in (self.old.outcome, self.new.outcome)
+
+    def works_today(self) -> Note:
+        """The same, where the file of today does not have it."""
+        return (
+            self if self.question.wanted is None else replace(self, old=replace(self.old, outcome=self.question.wanted))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_mailu.core.compose_files import compose_file_in, together
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.deployment.compose_file import NAMES, OVERRIDES, read_compose
+from pytest_mailu.deployment.compose_file import read_compose
 from pytest_mailu.deployment.env_file import Assignment, read_assignments
 from pytest_mailu.deployment.files import Folder, Text
 from pytest_mailu.deployment.model import Deployment, Given, Place, Service, Setting
-from pytest_mailu.deployment.services import networks_of, services_of, volumes_of
+from pytest_mailu.deployment.services import name_of, networks_of, services_of, volumes_of
 
 ENV_FILE = "mailu.env"
 OVERRIDES_FOLDER = "overrides"
@@ -34,25 +36,32 @@ class Sources:
         """Whether there is anything to read."""
         return any((self.folder, self.env, self.compose, self.overrides))
 
+    def absolute(self) -> Sources:
+        """The same with absolute paths."""
+        paths = (self.folder, self.env, self.compose, self.overrides)
+        return Sources(*(None if path is None else path.absolute() for path in paths))
 
-def read_deployment(sources: Sources) -> Deployment:
-    """Everything there is to know of a deployment.
+
+def read_deployment(sources: Sources, seen_from: Path | None = None) -> Deployment:
+    """Everything there is to know of a deployment. Places name its files as seen from its folder, or from `seen_from`.
 
     Raises UsageError in one line, with file and line, for what is missing, broken, too large or outside the folder.
     """
+    sources = sources.absolute()
     if sources.folder is not None and not sources.folder.is_dir():
         raise UsageError(
             f"--mailu-deployment: there is no folder {sources.folder}",
             "Name the folder with docker-compose.yml and mailu.env, usually /mailu.",
         )
-    paths = _compose_paths(sources)
+    compose = sources.compose or compose_file_in(sources.folder)
+    paths = together(compose) if compose is not None else []
     root = sources.folder or (sources.compose or sources.env or sources.overrides or Path()).parent
-    folder = Folder(root)
+    folder = Folder(root, seen_from)
     variables: dict[str, Setting] = {}
     services: dict[str, Service] = {}
     deployment = Deployment(folder.root)
     if paths:
-        base = Folder(paths[0].parent)
+        base = Folder(paths[0].parent, seen_from)
         dot_env = base.read(Path(".env")) if base.exists(Path(".env")) else None
         variables = _settings(((dot_env, read_assignments(dot_env)),)) if dot_env else {}
         composed = read_compose(
@@ -70,6 +79,7 @@ def read_deployment(sources: Sources) -> Deployment:
             volumes=volumes_of(composed.tree),
             unset=composed.unset,
             version_key=composed.tree.places.get("version"),
+            name_key=name_of(composed.tree),
             compose_files=tuple(composed.files),
         )
         folder = base if sources.folder is None else folder
@@ -82,7 +92,7 @@ def read_deployment(sources: Sources) -> Deployment:
         )
     return Deployment(
         root=folder.root,
-        settings=_settings(read),
+        settings=_with_environment(_settings(read), services),
         variables=deployment.variables,
         dot_env=deployment.dot_env,
         services=services,
@@ -91,7 +101,8 @@ def read_deployment(sources: Sources) -> Deployment:
         overrides=_overrides(sources, folder),
         unset=deployment.unset,
         version_key=deployment.version_key,
-        env_file=env_files[-1] if env_files else None,
+        name_key=deployment.name_key,
+        env_files=tuple(env_files),
         compose_files=deployment.compose_files,
         outside=_below(folder, Path(OUTSIDE_FOLDER)) if folder.exists(Path(OUTSIDE_FOLDER)) else {},
     )
@@ -104,16 +115,16 @@ def with_settings(deployment: Deployment, path: Path) -> Deployment:
     return replace(deployment, settings={**deployment.settings, **more})
 
 
-def _compose_paths(sources: Sources) -> list[Path]:
-    if sources.compose is not None:
-        return [sources.compose]
-    if sources.folder is None:
-        return []
-    found = [path for name in NAMES if (path := sources.folder / name).exists()]
-    if not found:
-        return []
-    override = [path for name in OVERRIDES if (path := sources.folder / name).exists()]
-    return [found[0], *override[:1]]
+def with_compose(deployment: Deployment, sources: Sources, path: Path) -> Deployment:
+    """The deployment as another compose file describes it, which lies beside it or elsewhere (`--mailu-compose-new`).
+
+    Files that it names (`.env`, env files) are read from its own folder, as Compose does. Data counts from the folder
+    of the first file, whose place it is going to take. What `sources` name one by one is for both.
+    """
+    home = Path(os.path.realpath(path.absolute().parent))
+    folder = deployment.root if home.is_relative_to(deployment.root) else None
+    found = read_deployment(replace(sources, folder=folder, compose=path), deployment.root)
+    return replace(found, root=deployment.root, outside=found.outside or deployment.outside)
 
 
 def _env_files(sources: Sources, folder: Folder, base: Path, services: Mapping[str, Service]) -> list[Text]:
@@ -141,8 +152,17 @@ def _settings(files: Iterable[tuple[Text, tuple[Assignment, ...]]]) -> dict[str,
             before = found.get(made.name)
             earlier = (*before.earlier, Given(before.value, before.place)) if before else ()
             found[made.name] = Setting(
-                made.name, made.value, Place(text.shown, made.line), made.raw, made.quote, earlier
+                made.name, made.value, Place(text.shown, made.line), made.raw, made.quote, earlier, made.last
             )
+    return found
+
+
+def _with_environment(settings: dict[str, Setting], services: Mapping[str, Service]) -> dict[str, Setting]:
+    """The settings, with those that stand in `environment:` of Mailu's services and in no env file."""
+    found = dict(settings)
+    for name in _SETTINGS_OF:
+        for key, given in services[name].environment.items() if name in services else ():
+            found.setdefault(key, Setting(key, given.value, given.place, given.value))
     return found
 
 

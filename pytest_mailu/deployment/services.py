@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.deployment.merge import unique
-from pytest_mailu.deployment.model import EnvFile, Given, Mount, Network, Place, Port, Service
+from pytest_mailu.deployment.model import EnvFile, Given, Mount, Network, Place, Port, Service, Volume
 from pytest_mailu.deployment.yaml_tree import Items, Keys, Scalar, Tree
 
 RANGE_LIMIT = 1000
@@ -39,10 +39,26 @@ def networks_of(tree: Keys) -> dict[str, Network]:
     return {name: _network(name, found.place_of(name), network) for name, network in found.values.items()}
 
 
-def volumes_of(tree: Keys) -> dict[str, Place]:
-    """The named volumes and where they stand."""
+def volumes_of(tree: Keys) -> dict[str, Volume]:
+    """Every named volume by its name in the file."""
     found = tree.get("volumes")
-    return dict(found.places) if isinstance(found, Keys) else {}
+    if not isinstance(found, Keys):
+        return {}
+    return {key: _volume(key, found.place_of(key), volume) for key, volume in found.values.items()}
+
+
+def name_of(tree: Keys) -> Given | None:
+    """What the file says with `name:`, the name of the project."""
+    return _given(tree, "name")
+
+
+def _volume(key: str, place: Place, tree: Tree) -> Volume:
+    if not isinstance(tree, Keys):
+        return Volume(key, place)
+    external = tree.get("external")
+    inner = _given(external, "name") if isinstance(external, Keys) else None
+    fixed = key if isinstance(external, Keys) or _true(external) else ""
+    return Volume(key, place, str(_given(tree, "name") or inner or fixed))
 
 
 def _service(name: str, place: Place, keys: Keys, written: str) -> Service:
@@ -64,11 +80,10 @@ def _service(name: str, place: Place, keys: Keys, written: str) -> Service:
         healthcheck=_healthcheck(keys),
         restart=_given(keys, "restart"),
         logging=_logging(keys),
-        depends_on=dict(table.places) if isinstance(table := keys.get("depends_on"), Keys) else {},
         extra_hosts=_table(keys, "extra_hosts"),
-        profiles=tuple(str(profile) for profile in _givens(keys, "profiles")),
         network_mode=str(_given(keys, "network_mode") or ""),
         hostname=str(_given(keys, "hostname") or ""),
+        deploy=dict(deploy.places) if isinstance(deploy := keys.get("deploy"), Keys) else {},
     )
 
 
@@ -173,7 +188,10 @@ def _mount(tree: Tree) -> Mount:
         if target is None:
             raise UsageError(f"{tree.place}: a volume without `target`", "Write `target:` and the path inside.")
         source = _given(tree, "source")
-        return Mount(str(source or ""), target.value, tree.place, _true(tree.get("read_only")))
+        kind = str(_given(tree, "type") or "volume")
+        # The source of any other kind, such as an image, is neither a path nor a volume.
+        path = str(source or "") if kind in ("bind", "volume") else ""
+        return Mount(path, target.value, tree.place, _true(tree.get("read_only")), kind == "bind")
     if not isinstance(tree, Scalar):
         raise UsageError(f"{tree.place}: a volume is not a text", 'Write "folder:/path/inside".')
     parts = tree.text.split(":")

@@ -30,7 +30,6 @@ IMAGE_NAMES = {
 """The last part of an image's name → the service of Mailu that it is."""
 HOMES = ("mailu", "docker.io/mailu", "ghcr.io/mailu")
 """Where Mailu publishes its images."""
-_TRUE = frozenset(("true", "yes"))
 _FALSE = frozenset(("", "none", "false", "no", "off"))
 
 
@@ -47,6 +46,11 @@ class Subject:
     after: Deployment
     catalogue: Catalogue
     host: Host | None = None
+
+    @property
+    def has_new_compose_file(self) -> bool:
+        """Whether the new release has a compose file of its own."""
+        return self.before.compose_files != self.after.compose_files
 
     def differences(self) -> dict[str, list[Difference]]:
         """What the catalogue knows of settings between the two releases, by name."""
@@ -91,8 +95,3 @@ class Subject:
 def is_on(value: str | None) -> bool:
     """Whether a value chooses something: neither empty nor one of Mailu's words for off."""
     return value is not None and value.strip().lower() not in _FALSE
-
-
-def is_true(value: str | None) -> bool:
-    """Whether `admin` reads a value as true (core/admin/mailu/configuration.py, __coerce_value)."""
-    return value is not None and value.lower() in _TRUE

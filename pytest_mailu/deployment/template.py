@@ -43,7 +43,7 @@ def substitute(text: str, lookup: Callable[[str], str | None], depth: int = 0) -
             out.append(lookup(found["named"]) or "")
             at = found.end()
         elif found["invalid"] is not None:
-            raise TemplateError(f"{_short(text[found.start() :])} is no variable")
+            raise TemplateError(f"{_start(text[found.start() :])} is no variable")
         else:
             end = _closing(text, found.start())
             out.append(_braced(text[found.start() + 2 : end], lookup, depth))
@@ -63,13 +63,13 @@ def _closing(text: str, start: int) -> int:
             level -= 1
             if level == 0:
                 return index
-    raise TemplateError(f"{_short(text[start:])} has no closing brace")
+    raise TemplateError(f"{_start(text[start:])} has no closing brace")
 
 
 def _braced(inner: str, lookup: Callable[[str], str | None], depth: int) -> str:
     found = _BRACED.fullmatch(inner)
     if found is None:
-        raise TemplateError(f"${{{_short(inner)}}} is no variable")
+        raise TemplateError(f"{_start(f'${{{inner}}}')} is no variable")
     value = lookup(found["name"])
     operator = found["operator"] or ""
     given = bool(value) if operator.startswith(":") else value is not None
@@ -88,3 +88,8 @@ def _braced(inner: str, lookup: Callable[[str], str | None], depth: int) -> str:
 def _short(text: str) -> str:
     line = text.partition("\n")[0]
     return line if len(line) <= 60 else f"{line[:60]}…"
+
+
+def _start(text: str) -> str:
+    """What is not read as a variable may be a password with a dollar in it: three characters tell where it is."""
+    return text if len(text) <= 3 else f"{text[:3]}…"

@@ -131,7 +131,9 @@ class _Builder:
         if event.anchor in self._open:
             raise self._error(event, f"the anchor {event.anchor!r} contains itself", "Remove the alias.")
         if event.anchor not in self._anchors:
-            raise self._error(event, f"there is no anchor {event.anchor!r}", "Define it above, with &.")
+            raise self._error(
+                event, "there is no anchor of this name", "Define it above, with &, or put the value in quotes."
+            )
         tree, size = self._anchors[event.anchor]
         self._count(event, size)
         return tree

@@ -73,10 +73,10 @@ class Collection:
         except MailuError:
             raise
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frame = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(
                 f"pytest_mailu_matrix failed: {type(error).__name__}: {error}",
-                f"Correct the hook: {place.filename}, line {place.lineno}.",
+                f"Correct the hook: {frame.filename}, line {frame.lineno}.",
             ) from error
 
     @pytest.hookimpl(wrapper=True)

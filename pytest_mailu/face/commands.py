@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import groupby
 
 import pytest
 from _pytest.main import wrap_session
 
 from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.behaviours.declaration import ANY_VARIANT
-from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.errors import LINE_LIMIT, MailuError
+from pytest_mailu.core.optional_services import service_words
 from pytest_mailu.core.plan import Plan, RecordedSpec
+from pytest_mailu.core.setups import DEFAULT, SetUp, words_of
+from pytest_mailu.core.text import show_line
 from pytest_mailu.face.items import BehaviourItem
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import Selection
+from pytest_mailu.running.setup_runs import IN
 
 
 def plan_session(config: pytest.Config) -> int:
@@ -42,11 +47,19 @@ def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
         if checked := len(items) - len(chosen):
             print(f"checks {checked} things in the files of the deployment, without a container")
         if not active.plan.check_only:
-            print(*plan_lines(active.plan, chosen, active.left_out, others), sep="\n")
+            for run in active.runs.runs.values():
+                here = [
+                    one for one in chosen if not active.runs.several or one.id.endswith(f"{IN}{run.run.setup.name}")
+                ]
+                print(*plan_lines(run.plan, here, run.default, run.run.setup, others), sep="\n")
+            print(*none_answers(active.runs.unanswered), sep="\n")
 
 
-def plan_lines(plan: Plan, chosen: Sequence[Behaviour], left_out: Selection, others: int = 0) -> Iterator[str]:
+def plan_lines(
+    plan: Plan, chosen: Sequence[Behaviour], left_out: Selection, setup: SetUp = DEFAULT, others: int = 0
+) -> Iterator[str]:
     """What a run would do: `chosen` are the behaviours, `others` the number of other tests that were collected."""
+    yield f"set-up {setup.name}: {setup.title} ({setup.words})"
     for label, spec in plan.specs:
         if isinstance(spec, RecordedSpec):
             yield f"{label}: answers from the recording {spec.text}"
@@ -59,10 +72,7 @@ def plan_lines(plan: Plan, chosen: Sequence[Behaviour], left_out: Selection, oth
         manner = "one after the other" if first.alone else "concurrently"
         variant = "in the current settings" if first.variant == ANY_VARIANT else f"variant {first.variant}"
         yield f"     {len(phase):3} {manner}, {variant}" + (", at the very end" if first.last else "")
-    if left_out.slow and plan.starts_stacks:
-        yield f"leaves out {len(left_out.slow)} that are slow or more detailed: --mailu-deep compares them too"
-    if left_out.newer:
-        yield f"leaves out {len(left_out.newer)} that are newer than the recordings"
+    yield from _left_out(plan, left_out, setup)
     yield "asks again where the two sides differ, compares, decides"
     if others:
         yield f"runs {others} other tests"
@@ -70,6 +80,47 @@ def plan_lines(plan: Plan, chosen: Sequence[Behaviour], left_out: Selection, oth
         yield f"writes the reports and both recordings to {plan.report}"
     if plan.starts_stacks:
         yield "removes everything it started" if not plan.keep else "keeps the stacks (--mailu-keep)"
+
+
+def _left_out(plan: Plan, left_out: Selection, setup: SetUp) -> Iterator[str]:
+    if left_out.slow and plan.starts_stacks:
+        yield f"leaves out {len(left_out.slow)} that are slow or more detailed: --mailu-deep compares them too"
+    if left_out.in_place:
+        yield f"leaves out {len(left_out.in_place)} about an upgrade in place: --mailu-in-place compares them too"
+    if left_out.own:
+        yield f"leaves out {len(left_out.own)} about your own accounts: --mailu-export compares them too"
+    if left_out.unanswered:
+        yield f"leaves out {len(left_out.unanswered)} that this set-up cannot answer:"
+        for features, ids in groupby(sorted(map(_lacking(setup), left_out.unanswered)), key=lambda pair: pair[0]):
+            yield f"     {len(list(ids)):3} need {features}"
+    if left_out.unserved:
+        yield f"leaves out {len(left_out.unserved)} that need a service which is not started:"
+        for services, several in groupby(sorted(map(_unserved(setup), left_out.unserved)), key=lambda pair: pair[0]):
+            yield f"     {len(list(several)):3} need {services}"
+    if left_out.newer:
+        yield f"leaves out {len(left_out.newer)} that are newer than the recordings"
+
+
+def none_answers(ids: Sequence[str]) -> Iterator[str]:
+    """Which behaviours no set-up of the run can answer, by id."""
+    if ids:
+        yield f"no set-up of this run answers {len(ids)}:"
+        yield from (f"     {id_}" for id_ in ids)
+
+
+def _lacking(setup: SetUp) -> Callable[[Behaviour], tuple[str, str]]:
+    def lacking(behaviour: Behaviour) -> tuple[str, str]:
+        return words_of(behaviour.of_setup - setup.features_at(behaviour.question.endpoint)), behaviour.id
+
+    return lacking
+
+
+def _unserved(setup: SetUp) -> Callable[[Behaviour], tuple[str, str]]:
+    def lacking(behaviour: Behaviour) -> tuple[str, str]:
+        missing = behaviour.services - setup.services
+        return f"{service_words(missing)}: --mailu-with {','.join(sorted(missing))}", behaviour.id
+
+    return lacking
 
 
 def sweep(chosen: str) -> int:
@@ -89,16 +140,17 @@ def sweep(chosen: str) -> int:
         return 1
     print(f"removed {removed}" if removed else "found nothing to remove")
     for complaint in removed.complaints:
-        print(complaint)
+        print(show_line(complaint, LINE_LIMIT))
     return 1 if removed.failures else 0
 
 
 def _stack_lines(plan: Plan, label: str) -> list[str]:
     env = [path for path in (plan.env, plan.env_new if label == "new" else None) if path is not None]
-    else_ = "the defaults of Mailu" if plan.compose is None else "those of the compose file"
+    compose = plan.compose_of(new=label == "new")
+    else_ = "the defaults of Mailu" if compose is None else "those of the compose file"
     lines = [f"settings: {', '.join(map(str, env)) or else_}"]
-    if plan.compose is not None:
-        lines.append(f"compose file: {plan.compose}")
+    if compose is not None:
+        lines.append(f"compose file: {compose}")
     if plan.overrides is not None:
         lines.append(f"overrides: {plan.overrides}")
     return lines

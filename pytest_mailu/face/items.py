@@ -11,7 +11,7 @@ import pytest
 from pytest_mailu.behaviours import Behaviour
 from pytest_mailu.core.errors import MailuError
 from pytest_mailu.core.model import FailOn, Finding, Verdict
-from pytest_mailu.judging.judge import fails
+from pytest_mailu.judging.decision import fails
 from pytest_mailu.reports.brief import brief
 from pytest_mailu.running.results import Result
 

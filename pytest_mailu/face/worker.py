@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_mailu.behaviours import Behaviour, Matrix
+from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.model import Question
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.serialization import structured
+from pytest_mailu.core.setups import setup_of_side
 from pytest_mailu.face.collection import Collection
 from pytest_mailu.face.xdist_channel import ResultClient
 from pytest_mailu.running.results import Result
@@ -25,13 +27,15 @@ class Worker:
         config.args[:] = given["paths"]
         self._ids: list[str] = given["ids"]
         self._address = given["address"]
+        self._setup = setup_of_side(*given["setup"])
         self._questions = [structured(question, Question) for question in given["settings"]]
         self._client: ResultClient | None = None
         config.pluginmanager.register(Collection(config, self, plan.fail_on), "mailu-collection")
 
     def choose(self, matrix: Matrix) -> Sequence[Behaviour]:
         """What the controller has chosen."""
-        return [matrix[id_] for id_ in self._ids]
+        here = Matrix(in_setup(matrix, self._setup).answered)
+        return [here[id_] for id_ in self._ids]
 
     @property
     def files_only(self) -> bool:

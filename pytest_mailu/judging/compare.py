@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from pytest_mailu.core.globs import any_of, matches
+from pytest_mailu.core.measures import Measure, ratio, read_measure
 from pytest_mailu.core.model import Difference, Observation
 
 
@@ -35,7 +36,7 @@ VOLATILE = (
     # Postfix tells how many bytes BDAT brought (smtpd(8)): they depend on the names of mailboxes and on dates.
     Volatile("reply.text", re.compile(r"(?<=Ok: )\d+(?= bytes queued)"), "size"),
     # Dovecot's session id behind LMTP and login replies.
-    Volatile("reply.text", re.compile(r"\b[A-Za-z0-9+/]{16,}(?= (?:Saved|<))"), "session id"),
+    Volatile("reply.text", re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{16,}+(?= (?:Saved|<))"), "session id"),
     # Dovecot's imap says how long a command took: "(0.001 + 0.000 + 0.012 secs)" (imap_client_command_sync).
     Volatile("*text", re.compile(r"\(\d+\.\d+ \+ \d+\.\d+(?: \+ \d+\.\d+)? secs\)"), "time taken"),
     # RFC 1939 section 7: an APOP banner carries process id and clock.
@@ -54,9 +55,12 @@ def differences(old: Observation, new: Observation, volatile: Sequence[str] = ()
         if any_of(volatile, path):
             continue
         if path not in before:
-            found.append(Difference(path, "added", None, after[path]))
+            found.append(Difference(path, "added", None, _plain(after[path])))
         elif path not in after:
-            found.append(Difference(path, "removed", before[path], None))
+            found.append(Difference(path, "removed", _plain(before[path]), None))
+        elif isinstance(before[path], Measure) and isinstance(after[path], Measure):
+            if (times := ratio(before[path], after[path])) is not None:
+                found.append(Difference(path, "changed", str(before[path]), f"{after[path]}: {times:.2g} times"))
         elif before[path] != after[path]:
             found.append(Difference(path, "changed", before[path], after[path]))
     return tuple(found)
@@ -70,7 +74,10 @@ def noise(attempts: Sequence[Observation]) -> frozenset[str]:
 
 
 def view(observation: Observation) -> dict[str, Any]:
-    """An observation as a flat mapping from path to scalar, without what says nothing (time, transcript, logs)."""
+    """An observation as a flat mapping from path to scalar or `Measure`.
+
+    It is without what says nothing: time, transcript, logs.
+    """
     leaves: dict[str, Any] = {"outcome": observation.outcome, "stage": observation.stage}
     if observation.reply is not None:
         leaves["reply.code"] = observation.reply.code
@@ -81,7 +88,9 @@ def view(observation: Observation) -> dict[str, Any]:
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and (measured := read_measure(value)) is not None:
+        yield path, measured
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(f"{path}.{key}", inner)
     elif isinstance(value, list | tuple):
@@ -101,6 +110,10 @@ def _members(path: str, values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         seen[str(value)] = seen.get(str(value), 0) + 1
     for value, count in seen.items():
         yield f"{path}[{value}]", True if count == 1 else count
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Measure) else value
 
 
 def _settled(path: str, value: Any) -> Any:

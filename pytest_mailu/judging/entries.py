@@ -19,14 +19,16 @@ Filled = NewType("Filled", str)
 
 def converter() -> cattrs.Converter:
     """A converter that takes values as TOML writes them, and nothing in the place of something else."""
-    made = cattrs.Converter(forbid_extra_keys=True)
-    made.register_structure_hook(str, text)
-    made.register_structure_hook_func(lambda kind: kind is Filled, _filled)
-    made.register_structure_hook(StrEnum, lambda value, kind: kind(text(value)))
-    made.register_structure_hook(ReleaseRange, _range)
-    made.register_structure_hook_func(lambda kind: _origin(kind) is tuple, lambda value, kind: _list(made, value, kind))
-    made.register_structure_hook_func(lambda kind: _origin(kind) is Mapping, _table)
-    return made
+    strict = cattrs.Converter(forbid_extra_keys=True)
+    strict.register_structure_hook(str, text)
+    strict.register_structure_hook_func(lambda kind: kind is Filled, _filled)
+    strict.register_structure_hook(StrEnum, lambda value, kind: kind(text(value)))
+    strict.register_structure_hook(ReleaseRange, _range)
+    strict.register_structure_hook_func(
+        lambda kind: _origin(kind) is tuple, lambda value, kind: _list(strict, value, kind)
+    )
+    strict.register_structure_hook_func(lambda kind: _origin(kind) is Mapping, _table)
+    return strict
 
 
 def _origin(kind: Any) -> Any:
@@ -50,10 +52,10 @@ def _range(value: Any, _: object) -> ReleaseRange:
     return ReleaseRange(text(value))
 
 
-def _list(made: cattrs.Converter, value: Any, kind: Any) -> tuple[Any, ...]:
+def _list(strict: cattrs.Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise TypeError(f"has to be a list, not {value!r}")
-    return tuple(made.structure(member, get_args(kind)[0]) for member in value)
+    return tuple(strict.structure(member, get_args(kind)[0]) for member in value)
 
 
 def _table(value: Any, _: object) -> Mapping[str, str]:

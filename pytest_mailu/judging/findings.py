@@ -90,6 +90,8 @@ def finding(
         endpoint=question.endpoint,
         operation=question.operation,
         action=_action(comparison.verdict, advice),
+        origin=comparison.origin,
+        hop=comparison.hop,
     )
     return replace(bare, waiver=waive(bare))
 
@@ -125,15 +127,21 @@ def observed_cause(comparison: Comparison) -> Cause:
     match comparison.verdict:
         case Verdict.INCONCLUSIVE | Verdict.UNSTABLE:
             return Cause(CauseKind.UNCERTAIN, why=comparison.why)
+        case Verdict.REGRESSED if _only_facts_lost(old, new):
+            pass
         case Verdict.REGRESSED | Verdict.BROKEN if new is not None:
             return _end(SideName.NEW, new)
         case Verdict.GAINED if old is not None:
             return _end(SideName.OLD, old)
-        case _:
-            if new is not None and new.outcome in (Outcome.UNREACHABLE, Outcome.NOT_OFFERED):
-                return _end(SideName.NEW, new)
-            paths = sorted({difference.path.partition("[")[0] for difference in comparison.differences})
-            return Cause(CauseKind.DETAILS, family=comparison.question.family, paths=tuple(paths))
+        case _ if new is not None and new.outcome in (Outcome.UNREACHABLE, Outcome.NOT_OFFERED):
+            return _end(SideName.NEW, new)
+    paths = sorted({difference.path.partition("[")[0] for difference in comparison.differences})
+    return Cause(CauseKind.DETAILS, family=comparison.question.family, paths=tuple(paths))
+
+
+def _only_facts_lost(old: Observation | None, new: Observation | None) -> bool:
+    """Whether both sides ended alike: how new ended is no cause then."""
+    return old is not None and new is not None and (old.outcome, old.stage) == (new.outcome, new.stage)
 
 
 def _end(side: SideName, observation: Observation) -> Cause:

@@ -1,20 +1,15 @@
-"""From what two sides did to what it means: one total function, and the decision over all of it."""
+"""From what two sides did to what it means: one total function over both outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from pytest_mailu.core.globs import matches
+from pytest_mailu.core.globs import any_of
 from pytest_mailu.core.model import (
     PROTECTIONS,
     Comparison,
-    Decision,
     Difference,
-    Direction,
-    FailOn,
-    Finding,
     Observation,
     Outcome,
     Problem,
@@ -26,18 +21,20 @@ from pytest_mailu.core.model import (
     met,
 )
 from pytest_mailu.judging.compare import differences, noise
-from pytest_mailu.judging.wavering import Settled, count, failed, settled, usual_end, wavers
+from pytest_mailu.judging.losses import lost_facts
+from pytest_mailu.judging.wavering import AGREEING, Settled, count, failed, settled, usual_end, wavers
 
 ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 """There is nothing there to ask."""
+SILENT = ABSENT | {Outcome.UNANSWERED}
+"""Whoever asked has nothing, and was not even refused."""
 
+SECONDS = "seconds"
+"""The path of a difference in how long a delivery takes."""
 SLOWDOWN_FACTOR = 5.0
 """How many times as long a delivery has to take to be told of."""
 MIN_SLOWDOWN_SECONDS = 3.0
 """And how many seconds longer: below that a busy machine makes the difference."""
-
-SERVED = frozenset({Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.ALTERED})
-"""What somebody who tried a function without a wanted outcome can live with."""
 
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
 SEVERITIES = tuple(Severity)
@@ -50,8 +47,8 @@ def verdict(wanted: Outcome | None, old: Outcome, new: Outcome, *, differ: bool)
     """The verdict over two settled outcomes; `differ` tells whether anything else about them differs."""
     if old in ABSENT and new in ABSENT and wanted not in (Outcome.NOT_OFFERED, Outcome.UNREACHABLE):
         return Verdict.ABSENT
-    if wanted is None and (old in ABSENT or new in ABSENT):
-        return Verdict.GAINED if old in ABSENT else Verdict.REGRESSED
+    if wanted is None and (old in SILENT) is not (new in SILENT):
+        return Verdict.GAINED if old in SILENT else Verdict.REGRESSED
     match met(wanted, old), met(wanted, new):
         case True, True:
             return Verdict.CHANGED if differ else Verdict.SAME
@@ -82,32 +79,39 @@ def judge(
         if attempts[-1].outcome is None:
             detail = attempts[-1].trouble or "could not be asked"
             return result(Verdict.INCONCLUSIVE, why=Why(side, Problem.NOT_ASKED, detail))
-    answered_old = [attempt for attempt in old if attempt.outcome is not None]
-    answered_new = [attempt for attempt in new if attempt.outcome is not None]
+    answered_old, answered_new = _answered(old), _answered(new)
     if wavers(answered_old) or wavers(answered_new):
         return _by_failures(question, old, new, volatile)
-    unsteady = noise(answered_old) | noise(answered_new)
-    found = tuple(
-        difference
-        for difference in differences(answered_old[-1], answered_new[-1], volatile)
-        if difference.path not in unsteady
-    )
+    found = _steady_differences(answered_old, answered_new, volatile)
     before, after = answered_old[-1].outcome, answered_new[-1].outcome
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
-    told = verdict(question.wanted, before, after, differ=bool(found))
-    if told is Verdict.CHANGED and lost_facts(question, found):
+    settled_verdict = verdict(question.wanted, before, after, differ=bool(found))
+    if settled_verdict is Verdict.CHANGED and lost_facts(question, found):
         return result(Verdict.REGRESSED, found)
-    if told is Verdict.SAME and after is Outcome.DELIVERED and (late := _slower(answered_old, answered_new)):
+    timed = settled_verdict is Verdict.SAME and after is Outcome.DELIVERED and not any_of(volatile, SECONDS)
+    if timed and (late := _slower(answered_old, answered_new)):
         return result(Verdict.CHANGED, (late,))
-    return result(told, found)
+    return result(settled_verdict, found)
+
+
+def _answered(attempts: Sequence[Observation]) -> list[Observation]:
+    return [attempt for attempt in attempts if attempt.outcome is not None]
+
+
+def _steady_differences(
+    old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
+) -> tuple[Difference, ...]:
+    """What differs between the last attempts, without what a side does differently from itself."""
+    unsteady = noise(old) | noise(new)
+    return tuple(each for each in differences(old[-1], new[-1], volatile) if each.path not in unsteady)
 
 
 def _by_failures(
     question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
 ) -> Comparison:
     """The comparison of sides that waver. The attempt that shows the result is put last: it represents its side."""
-    answered = [[attempt for attempt in side if attempt.outcome is not None] for side in (old, new)]
+    answered = (_answered(old), _answered(new))
     failures = count(question, *answered)
     outcome = settled(failures)
     match outcome:
@@ -118,10 +122,7 @@ def _by_failures(
             )
             counts = f" ({failures})" if failures.enough else ""
             why = Why(unsteady, Problem.UNSTEADY, ", then ".join(ends) + counts)
-            noisy = noise(answered[0]) | noise(answered[1])
-            found = tuple(
-                each for each in differences(answered[0][-1], answered[1][-1], volatile) if each.path not in noisy
-            )
+            found = _steady_differences(*answered, volatile)
             return Comparison(question, Verdict.UNSTABLE, tuple(old), tuple(new), found, why)
         case Settled.SAME:
             return _alike(question, old, new, volatile)
@@ -141,13 +142,15 @@ def _alike(
     question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
 ) -> Comparison:
     """Both sides waver alike: compared by how they usually end."""
-    steady = [
-        [attempt for attempt in side if (attempt.outcome, attempt.stage) == (usual.outcome, usual.stage)]
-        for side in (old, new)
-        for usual in (usual_end([attempt for attempt in side if attempt.outcome is not None]),)
-    ]
-    alike = judge(question, steady[0], steady[1], volatile)
-    return replace(alike, old=_with_last(old, steady[0][-1]), new=_with_last(new, steady[1][-1]))
+    usual_old, usual_new = _usual(old), _usual(new)
+    alike = judge(question, usual_old, usual_new, volatile)
+    return replace(alike, old=_with_last(old, usual_old[-1]), new=_with_last(new, usual_new[-1]))
+
+
+def _usual(attempts: Sequence[Observation]) -> list[Observation]:
+    """The attempts that end as most of them do."""
+    usual = usual_end(_answered(attempts))
+    return [attempt for attempt in attempts if (attempt.outcome, attempt.stage) == (usual.outcome, usual.stage)]
 
 
 def _with_last(attempts: Sequence[Observation], last: Observation) -> tuple[Observation, ...]:
@@ -160,7 +163,7 @@ def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Differenc
     before, after = max(attempt.seconds for attempt in old), min(attempt.seconds for attempt in new)
     if after < SLOWDOWN_FACTOR * before or after - before < MIN_SLOWDOWN_SECONDS:
         return None
-    return Difference("seconds", "changed", round(before, 1), round(after, 1))
+    return Difference(SECONDS, "changed", round(before, 1), round(after, 1))
 
 
 def needs_confirmation(comparison: Comparison) -> bool:
@@ -168,6 +171,17 @@ def needs_confirmation(comparison: Comparison) -> bool:
     if comparison.verdict is Verdict.BROKEN:
         return bool(comparison.differences)
     return comparison.verdict not in QUIET
+
+
+def looks_needed(comparison: Comparison, *, shared: bool) -> int:
+    """How many answers of each side that agree are enough for a verdict.
+
+    Where looks are `shared`, other behaviours fail with this one: what looks like a regression of all of them needs as
+    much evidence as an answer that wavers.
+    """
+    if not needs_confirmation(comparison):
+        return 1
+    return AGREEING if shared and comparison.verdict is Verdict.REGRESSED else 2
 
 
 def severity(comparison: Comparison) -> Severity:
@@ -216,117 +230,3 @@ def _both_met(comparison: Comparison) -> bool:
     """Whether both sides ended as wanted: then only facts are lost."""
     ends = [attempts[-1].outcome if attempts else None for attempts in (comparison.old, comparison.new)]
     return all(outcome is not None and met(comparison.question.wanted, outcome) for outcome in ends)
-
-
-def lost_facts(question: Question, found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """The differences that go against the direction in which a fact serves people."""
-    return tuple(
-        difference
-        for difference in found
-        if any(
-            _is_loss(difference, direction)
-            for path, direction in question.directions.items()
-            if matches(path, difference.path) or matches(path, difference.path.partition("[")[0])
-        )
-    )
-
-
-def _is_loss(difference: Difference, direction: Direction) -> bool:
-    match direction:
-        case Direction.KEPT:
-            return difference.kind == "removed"
-        case Direction.TRUE:
-            return difference.old is True and difference.new is not True
-        case Direction.MORE:
-            return difference.kind == "removed" or _less(difference.new, difference.old)
-        case Direction.FEWER:
-            return difference.kind == "added" or _less(difference.old, difference.new)
-        case Direction.FIXED:
-            return difference.kind != "added"
-        case Direction.SERVED:
-            return difference.old in SERVED and difference.new not in SERVED
-
-
-def _less(one: Any, other: Any) -> bool:
-    """Whether a number is less than another; servers write some of them as text (`SIZE 50000000`)."""
-    numbers = [int(value) if isinstance(value, str) and value.isdecimal() else value for value in (one, other)]
-    return all(isinstance(number, int | float) for number in numbers) and numbers[0] < numbers[1]
-
-
-def fails(finding: Finding, fail_on: FailOn) -> bool:
-    """Whether a finding that is not waived fails its item."""
-    return fail_on is not FailOn.NEVER and stops(finding, fail_on)
-
-
-def stops(finding: Finding, fail_on: FailOn) -> bool:
-    """Whether a finding that is not waived stops the upgrade.
-
-    `FailOn.NEVER` changes what fails, not what is true: the same stops as for `FailOn.MAJOR`.
-    """
-    match finding.verdict:
-        case Verdict.REGRESSED if fail_on in (FailOn.REGRESSED, FailOn.CHANGED):
-            return True
-        case Verdict.REGRESSED:
-            least = FailOn.MAJOR if fail_on is FailOn.NEVER else fail_on
-            return SEVERITIES.index(finding.severity) <= SEVERITIES.index(Severity(least))
-        case Verdict.CHANGED:
-            return fail_on is FailOn.CHANGED
-        case verdict:
-            return verdict in UNCERTAIN
-
-
-def gaps(comparisons: Sequence[Comparison], old: str, new: str) -> tuple[str, ...]:
-    """What keeps a run from a good decision beside its findings, in sentences; `old` and `new` are the releases.
-
-    Each side has to have answered something, and old has to have done something as wanted in every family: two sides
-    that are down, or a recording of nothing, are alike in everything.
-    """
-    if not comparisons:
-        return ("Nothing was compared.",)
-    found = []
-    for release, sides in ((old, [each.old for each in comparisons]), (new, [each.new for each in comparisons])):
-        if not any(_answered(attempt.outcome) for attempts in sides for attempt in attempts):
-            found.append(f"{release} did not answer anything.")
-    if not found:
-        families: dict[str, list[Comparison]] = {}
-        for each in comparisons:
-            families.setdefault(each.question.family, []).append(each)
-        found += [
-            f"Nothing in {family} works on {old}, so nothing there can be compared."
-            for family, members in families.items()
-            if not _works(members)
-        ]
-    return tuple(dict.fromkeys(found))
-
-
-def _answered(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome not in (Outcome.UNREACHABLE, Outcome.UNANSWERED)
-
-
-def _works(members: Sequence[Comparison]) -> bool:
-    """Whether old does something as wanted; refusing does not count where there is more to do than that."""
-    functions = [each for each in members if each.question.wanted not in PROTECTIONS]
-    return any(_met_on_old(each) for each in functions or members)
-
-
-def _met_on_old(comparison: Comparison) -> bool:
-    wanted, outcome = comparison.question.wanted, comparison.old[-1].outcome if comparison.old else None
-    if outcome is None or not _answered(outcome):
-        return False
-    return outcome in (Outcome.ACCEPTED, Outcome.DELIVERED) if wanted is None else met(wanted, outcome)
-
-
-def decide(
-    findings: Iterable[Finding], fail_on: FailOn = FailOn.MAJOR, *, gaps: Sequence[str] = (), complete: bool = True
-) -> Decision:
-    """The one answer of a run.
-
-    NO-GO wins over CANNOT TELL. With `gaps` (see there), or where the run ended early (not `complete`), it is never GO.
-    """
-    stopping = [finding for finding in findings if stops(finding, fail_on)]
-    open_ = [finding for finding in stopping if finding.waiver is None]
-    if any(finding.verdict not in UNCERTAIN for finding in open_):
-        return Decision.NO_GO
-    if open_ or gaps or not complete:
-        return Decision.CANNOT_TELL
-    return Decision.GO_WITH_WAIVERS if stopping else Decision.GO

@@ -6,11 +6,21 @@ close as these tools come: they send no malformed or pipelined commands. All thr
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+from pytest_mailu.core.client_commands import (
+    ClientCommand,
+    Content,
+    Login,
+    Recipient,
+    Request,
+    Sender,
+    StartTls,
+    client_commands,
+)
 from pytest_mailu.core.endpoints import Endpoint, Protocol, Tls, by_port
 from pytest_mailu.core.model import Comparison, Question
 from pytest_mailu.core.population import ALICE, DOMAIN, ELSEWHERE, hide_own_mailboxes
@@ -32,13 +42,6 @@ OPENSSL = {
 CURL = {Protocol.POP3: "pop3", Protocol.IMAP: "imap"}
 """The schemes of the addresses that curl takes, without the `s` for TLS from the start."""
 
-_STARTTLS = re.compile(r"(?:\S+ )?(?:STARTTLS|STLS)$", re.IGNORECASE)
-_MAIL = re.compile(r"MAIL FROM:\s*<([^>]*)>", re.IGNORECASE)
-_RCPT = re.compile(r"RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
-_SMTP_AUTH = re.compile(r"AUTH ([A-Z0-9-]+)", re.IGNORECASE)
-_LOGIN = re.compile(r"(?:\S+ )?(?:LOGIN|AUTHENTICATE|AUTH|USER|PASS)\b", re.IGNORECASE)
-_REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+)")
-
 
 def reproduce(comparison: Comparison) -> str:
     """The line for a comparison, or "" where no mail or web client could ask (what testinfra sees, for one)."""
@@ -58,18 +61,22 @@ def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
     if endpoint is None:
         return ""
     family = question.family
-    commands = texts(transcript, Speaker.CLIENT)
+    commands = client_commands(transcript)
     if endpoint.tls is Tls.OPPORTUNISTIC:
-        endpoint = replace(endpoint, tls=Tls.STARTTLS if any(map(_STARTTLS.match, commands)) else Tls.NONE)
+        endpoint = replace(endpoint, tls=Tls.STARTTLS if StartTls() in commands else Tls.NONE)
     if family == "tls":
         return _openssl(endpoint)
     if endpoint.protocol is Protocol.HTTP:
         return _web(endpoint, commands)
     if endpoint.protocol in SMTP:
         return _swaks(endpoint, family, commands)
-    if endpoint.protocol in CURL and (any(map(_LOGIN.match, commands)) or (not commands and family != "surface")):
+    if endpoint.protocol in CURL and (_logs_in(commands) or (not commands and family != "surface")):
         return _curl(endpoint)
     return _openssl(endpoint) if endpoint.tls is not Tls.NONE else f"curl -v telnet://{HOST}:{endpoint.port}"
+
+
+def _logs_in(commands: Sequence[ClientCommand]) -> bool:
+    return any(isinstance(command, Login) for command in commands)
 
 
 def _at(endpoint: Endpoint | None, transcript: Sequence[Event]) -> Sequence[Event]:
@@ -96,9 +103,9 @@ def _conversations(transcript: Sequence[Event]) -> list[Sequence[Event]]:
 
 def _connected(transcript: Sequence[Event]) -> Endpoint | None:
     """Where a transcript says that the first connection went."""
-    made = connections(transcript)
+    opened = connections(transcript)
     try:
-        endpoint = by_port(made[0].port)
+        endpoint = by_port(opened[0].port)
     except LookupError:
         return None
     # ManageSieve takes no login before STARTTLS (RFC 5804 section 2.1).
@@ -106,18 +113,19 @@ def _connected(transcript: Sequence[Event]) -> Endpoint | None:
     return endpoint if certain else replace(endpoint, tls=Tls.OPPORTUNISTIC)
 
 
-def _swaks(endpoint: Endpoint, family: str, commands: Sequence[str]) -> str:
+def _swaks(endpoint: Endpoint, family: str, commands: Sequence[ClientCommand]) -> str:
     words = ["swaks", "--server", HOST, "--port", str(endpoint.port)]
     if endpoint.tls is Tls.STARTTLS:
         words.append("--tls")
     elif endpoint.tls is Tls.IMPLICIT:
         words.append("--tls-on-connect")
-    mechanisms = _all(_SMTP_AUTH, commands)
+    mechanisms = [command.mechanism for command in commands if isinstance(command, Login) and command.mechanism]
     if not commands and family in ("submission", "access"):
         mechanisms = ["LOGIN"]
-    senders, recipients = _all(_MAIL, commands), _all(_RCPT, commands)
+    senders = [command.address for command in commands if isinstance(command, Sender)]
+    recipients = [command.address for command in commands if isinstance(command, Recipient)]
     if mechanisms:
-        words += ["--auth", mechanisms[0].upper(), "--auth-user", YOU]
+        words += ["--auth", mechanisms[0], "--auth-user", YOU]
     sends_message = bool(senders or recipients) if commands else family not in ("access", "surface")
     if not sends_message:
         return shlex.join([*words, "--quit-after", "AUTH" if mechanisms else "EHLO"])
@@ -125,13 +133,9 @@ def _swaks(endpoint: Endpoint, family: str, commands: Sequence[str]) -> str:
     sender = senders[0] if senders else (SOMEONE if inbound or not mechanisms else YOU)
     to = recipients or [YOU if inbound else SOMEONE]
     words += ["--from", _public(sender) or "<>", "--to", ",".join(map(_public, to[:3]))]
-    if commands and not any(command.startswith(("DATA", "BDAT")) for command in commands):
+    if commands and Content() not in commands:
         words += ["--quit-after", "RCPT" if recipients else "MAIL"]
     return shlex.join(words)
-
-
-def _all(pattern: re.Pattern[str], commands: Sequence[str]) -> list[str]:
-    return [found[1] for command in commands if (found := pattern.match(command))]
 
 
 def _public(address: str) -> str:
@@ -152,15 +156,15 @@ def _curl(endpoint: Endpoint) -> str:
     return shlex.join(["curl", "-v", *required, "--user", YOU, f"{scheme}://{HOST}:{endpoint.port}/"])
 
 
-def _web(endpoint: Endpoint, commands: Sequence[str]) -> str:
-    found = next((match for command in commands if (match := _REQUEST.match(command))), None)
-    method, target = (found[1], found[2]) if found else ("GET", "/")
-    path = re.sub(r"^https?://[^/]*", "", target) or "/"
+def _web(endpoint: Endpoint, commands: Sequence[ClientCommand]) -> str:
+    asked = next((command for command in commands if isinstance(command, Request)), Request("GET", "/"))
+    url = urlsplit(asked.target)
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     words = ["curl", "-v"]
-    if method == "HEAD":
+    if asked.method == "HEAD":
         words.append("--head")
-    elif method != "GET":
-        words += ["--request", method]
+    elif asked.method != "GET":
+        words += ["--request", asked.method]
     line = shlex.join([*words, f"{'http' if endpoint.tls is Tls.NONE else 'https'}://{HOST}{path}"])
     # The shell puts the token in; it never stands in a report.
     return f'{line} --header "Authorization: Bearer $API_TOKEN"' if path.startswith("/api/") else line

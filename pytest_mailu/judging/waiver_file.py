@@ -26,7 +26,7 @@ KEYS = ("behaviour", "reason", "from", "to", "path", "fingerprint", "expires", "
 PREFIX = "mailu::"
 """What pytest prints before an id; pasted ids may have it."""
 
-PLACES = ("outcome", "stage", "reply.code", "reply.enhanced", "reply.text", "seconds", "facts.")
+PATHS = ("outcome", "stage", "reply.code", "reply.enhanced", "reply.text", "seconds", "facts.")
 """Where observations can differ (`pytest_mailu.judging.compare.view`); `facts.` has names of its own below it."""
 
 EVERY = ReleaseRange()
@@ -38,6 +38,9 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 _TOKEN = re.compile(r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
 """Texts and comments (TOML 1.0)."""
 _HEADER = re.compile(r"""\s*\[\[\s*(["']?)waiver\1\s*\]\]""")
+
+_LONGEST, _LONGEST_LINE = 500_000, 1_000
+"""Bytes of the file, and characters of a line: a key of many parts takes tomllib time with their square."""
 
 Glob = NewType("Glob", str)
 Fingerprint = NewType("Fingerprint", str)
@@ -71,8 +74,8 @@ def _id(written: str) -> str:
 
 def _glob(value: Any, _: object) -> Glob:
     path = text(value)
-    if path and not (path.startswith("facts.") or any(matches(path, place) for place in PLACES)):
-        raise ValueError(f"nothing can differ at {path!r}{meant(path, PLACES)}")
+    if path and not (path.startswith("facts.") or any(matches(path, prefix) for prefix in PATHS)):
+        raise ValueError(f"nothing can differ at {path!r}{meant(path, PATHS)}")
     return Glob(path)
 
 
@@ -92,14 +95,14 @@ def _day(value: Any, _: object) -> Day:
 
 
 def _converter() -> cattrs.Converter:
-    made = converter()
-    made.register_structure_hook_func(lambda kind: kind is Glob, _glob)
-    made.register_structure_hook_func(lambda kind: kind is Fingerprint, _fingerprint)
-    made.register_structure_hook_func(lambda kind: kind is Day, _day)
-    made.register_structure_hook(
-        _Entry, make_dict_structure_fn(_Entry, made, _cattrs_forbid_extra_keys=True, from_=override(rename="from"))
+    strict = converter()
+    strict.register_structure_hook_func(lambda kind: kind is Glob, _glob)
+    strict.register_structure_hook_func(lambda kind: kind is Fingerprint, _fingerprint)
+    strict.register_structure_hook_func(lambda kind: kind is Day, _day)
+    strict.register_structure_hook(
+        _Entry, make_dict_structure_fn(_Entry, strict, _cattrs_forbid_extra_keys=True, from_=override(rename="from"))
     )
-    return made
+    return strict
 
 
 _CONVERTER = _converter()
@@ -112,8 +115,10 @@ def read(path: Path, ids: Collection[str]) -> tuple[Waiver, ...]:
     missing reason. It names everything that is wrong at once.
     """
     try:
-        source = path.read_text("utf-8-sig")
+        source = _source(path)
         document = tomllib.loads(source)
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deep", _REMEDY) from error
     except OSError as error:
         raise UsageError(f"cannot read the waivers {path}: {error.strerror}", "Name another file.") from error
     except UnicodeDecodeError as error:
@@ -124,15 +129,29 @@ def read(path: Path, ids: Collection[str]) -> tuple[Waiver, ...]:
     waivers = []
     for line, part, entry in _entries(document, _without_long_texts(source), wrong):
         if unknown := _unknown(entry.get("behaviour"), ids):
-            wrong.append((line + _place(part, "behaviour"), unknown))
+            wrong.append((line + _line_of(part, "behaviour"), unknown))
         try:
             waivers.append(_CONVERTER.structure(entry, _Entry).waiver(line))
         except cattrs.BaseValidationError as error:
-            wrong += [(line + _place(part, key), f"`{key}` {words}") for key, words in problems(error, KEYS)]
+            wrong += [(line + _line_of(part, key), f"`{key}` {words}") for key, words in problems(error, KEYS)]
     if wrong:
         first, *rest = [f"{path}:{line}: {words}" for line, words in sorted(wrong)]
         raise UsageError(first, _REMEDY, tuple(rest))
     return tuple(waivers)
+
+
+def _source(path: Path) -> str:
+    """The text of the file. Raises UsageError for one that no list of waivers is as long as: it is measured first."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot read the waivers {path}: it is not a regular file", "Name another file.")
+    if path.stat().st_size > _LONGEST:
+        raise UsageError(f"{path} has more than {_LONGEST // 1000} kB", "Remove what is no waiver.")
+    source = path.read_text("utf-8-sig")
+    if long := next((number for number, line in enumerate(source.split("\n"), 1) if len(line) > _LONGEST_LINE), 0):
+        raise UsageError(
+            f"{path}:{long}: this line has more than {_LONGEST_LINE} characters", 'Break long reasons: """ … """.'
+        )
+    return source
 
 
 def _unknown(written: Any, ids: Collection[str]) -> str:
@@ -143,7 +162,7 @@ def _unknown(written: Any, ids: Collection[str]) -> str:
     return f"{kind} {behaviour!r}{meant(behaviour, ids)}"
 
 
-def _place(part: list[str], key: str) -> int:
+def _line_of(part: list[str], key: str) -> int:
     """How many lines below its header an entry has a key; 0 where it has none."""
     return next(_lines(part, re.compile(rf"""\s*\[?\s*["']?(waiver\.)?{re.escape(key)}["']?\s*[]=.]""")), 1) - 1
 

@@ -77,7 +77,7 @@ class Waivers:
         """
         used = {finding.waiver for finding in findings}
         ran = frozenset(asked)
-        told = []
+        notes = []
         for waiver in self.entries:
             named = {id_ for id_ in self.ids | ran if matches(waiver.behaviour, id_)}
             if not (old_release == new_release == "" or _concerns(waiver, old_release, new_release)):
@@ -85,10 +85,10 @@ class Waivers:
             where = f"{self.name}:{waiver.line}: the waiver for {waiver.behaviour}"
             if _expired(waiver, today):
                 if named & ran:
-                    told.append(f"{where} expired on {waiver.expires}")
+                    notes.append(f"{where} expired on {waiver.expires}")
             elif waiver not in used and named <= ran:
-                told.append(f"{where} is unused: nothing it names was found")
-        return tuple(told)
+                notes.append(f"{where} is unused: nothing it names was found")
+        return tuple(notes)
 
 
 def _expired(waiver: Waiver, today: datetime.date) -> bool:
@@ -150,8 +150,8 @@ def entry_for(finding: Finding, old_release: str = "", new_release: str = "") ->
         "to": to,
         "fingerprint": finding.fingerprint,
     }
-    told = (f"{key} = {_toml(value)}" for key, value in values.items() if value or key == "reason")
-    return "\n".join(("[[waiver]]", *told)) + "\n"
+    lines = (f"{key} = {_toml(value)}" for key, value in values.items() if value or key == "reason")
+    return "\n".join(("[[waiver]]", *lines)) + "\n"
 
 
 def _upgrade(old_release: str, new_release: str) -> tuple[str, str]:

@@ -13,6 +13,9 @@ Error rates of the whole procedure, with all its looks and with the attempts tha
 (`tests/judging/test_wavering.py` simulates them): two sides that fail equally often are called regressed in at most 3 %
 of the cases, and stay open in at most 10 %. Where old never fails and new fails once in eight, that is called regressed
 in at least 83 % and the same in at most 3 %; where new fails once in four, it is called regressed in at least 99 %.
+
+Behaviours that share a look fail together. So a look counts once, however many behaviours share it, and those that
+share one that wavers are settled together: each round is a new look for all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from pytest_mailu.core.model import Observation, Outcome, Question, Stage, met
 LOOKS = (6, 12, 20, 30, 40, 50, 60)
 """Attempts per side after which the evidence is looked at."""
 ENOUGH = LOOKS[-1]
+AGREEING = 4
+"""After so many independent looks at each side that all agree, a difference has a mid-p below `ERROR`."""
 STEADY = 20
 ERROR = 0.0075
 DOUBT = 0.1
@@ -117,10 +122,10 @@ def _end(attempt: Observation) -> tuple[Outcome | None, Stage]:
 def more_often(failed: int, attempts: int, other_failed: int, other_attempts: int) -> float:
     """The mid-p of Fisher's exact test: how likely so many failures, or more, are where both rates are equal."""
     total = failed + other_failed
-    whole = math.comb(attempts + other_attempts, total)
+    tables = math.comb(attempts + other_attempts, total)
 
     def probability(count: int) -> float:
-        return math.comb(attempts, count) * math.comb(other_attempts, total - count) / whole
+        return math.comb(attempts, count) * math.comb(other_attempts, total - count) / tables
 
     return sum(probability(count) for count in range(failed + 1, min(total, attempts) + 1)) + probability(failed) / 2
 

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_mailu.core.endpoints import HTTPS_443, Endpoint
+from pytest_mailu.core.endpoints import HTTP_80, HTTPS_443, Endpoint, Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.core.text import TEXT_LIMIT, show_line
@@ -19,6 +19,8 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
 from pytest_mailu.probe.sessions import REPLY_SECONDS
 from pytest_mailu.wire.http.client import HttpReply, HttpSession
+from pytest_mailu.wire.http.forwarding import Forwarding
+from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 LOGIN = "/sso/login"
@@ -107,16 +109,43 @@ def _session_lost(status: int) -> NotServed:
     return NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(status), "", said))
 
 
+def forwarding(probe: Probe, endpoint: Endpoint, vantage: Vantage, client: str = "") -> Forwarding | None:
+    """What the reverse proxies of the set-up make of the requests of a browser; None where there are none.
+
+    `client` is the browser's address, by default that of the vantage.
+    """
+    setup, there = probe.stack.setup, probe.at(endpoint)
+    proxies = setup.proxies
+    port = there.port if setup.through_proxy(endpoint) else None
+    if not proxies.header:
+        return None if port is None else Forwarding(vantage, port)
+    client, far = client or probe.address_of(vantage), probe.address_of(Vantage.FAR_PROXY)
+    if there.port in proxies.ports and probe.release.reads_proxy_protocol:
+        # The last proxy says in the connection whom it has it from.
+        return Forwarding(vantage if proxies.in_a_row == 1 else Vantage.FAR_PROXY, port, proxies.header, (client,))
+    return Forwarding(Vantage.PROXY, port, proxies.header, (client, far)[: proxies.in_a_row])
+
+
 @asynccontextmanager
 async def browser(
-    probe: Probe, endpoint: Endpoint = HTTPS_443, vantage: Vantage = Vantage.STRANGER
+    probe: Probe,
+    endpoint: Endpoint = HTTPS_443,
+    vantage: Vantage = Vantage.STRANGER,
+    *,
+    connector: Connector | None = None,
+    how: Forwarding | None = None,
 ) -> AsyncIterator[HttpSession]:
-    """A browser's session with the web server, under Mailu's own host name."""
+    """A browser's session with the web server, under Mailu's own host name.
+
+    `connector` and `how` take the place of the set-up's, both or `how` alone.
+    """
+    there = probe.at(endpoint)
     async with HttpSession.open(
-        probe.connector,
+        connector or probe.connector,
         FRONT,
-        endpoint.port,
-        tls=endpoint.tls,
+        there.port,
+        tls=there.tls,
+        forwarding=how if how or connector else forwarding(probe, endpoint, vantage),
         vantage=vantage,
         transcript=probe.transcript,
         timeout=REPLY_SECONDS,
@@ -128,39 +157,50 @@ async def browser(
 class Api:
     """The REST API (`WEB_API`, version 1), with a token or without."""
 
-    def __init__(self, http: HttpSession, root: str, token: str) -> None:
+    def __init__(self, http: HttpSession, root: str, token: str, scheme: str = "Bearer ") -> None:
         self._http = http
         self._root = root
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {"Authorization": f"{scheme}{token}"} if token else {}
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, probe: Probe, token: str | None = None) -> AsyncIterator[Api]:
-        """With the server's own `API_TOKEN`, unless `token` is another one; empty sends none.
+    async def open(cls, probe: Probe, token: str | None = None, scheme: str = "Bearer ") -> AsyncIterator[Api]:
+        """With the server's own `API_TOKEN`, unless `token` is another one; empty sends none. `scheme` precedes it.
 
         A release, or settings, without the interface: `NotServed(NOT_OFFERED, COMMAND)`.
         """
         own = setting(probe, "API_TOKEN", "")
-        if not probe.release.has_api or setting(probe, "API", "false").lower() in ("false", "no", ""):
+        if not probe.release.has_api or setting(probe, "API", "false", FRONT).lower() in ("false", "no", ""):
             raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND)
         probe.transcript.hide(own)
         root = setting(probe, "WEB_API", "/api")
         async with browser(probe) as http:
-            yield cls(http, f"{root}/v1", own if token is None else token)
+            yield cls(http, f"{root}/v1", own if token is None else token, scheme)
 
     async def ask(self, method: str, path: str, document: Any = None) -> HttpReply:
         """One request; the answer of any status is data."""
         return await self._http.request(method, self._root + path, json=document, headers=self._headers, follow=False)
 
+    async def absolute(self, method: str, path: str) -> HttpReply:
+        """One request for a path of the whole site, such as one that a page of the interface names."""
+        return await self._http.request(method, path, headers=self._headers, follow=False)
 
-def setting(probe: Probe, name: str, default: str) -> str:
-    """A setting as `admin` has it in its environment."""
-    return probe.services.environment("admin").get(name, "").strip() or default
+    async def send(self, method: str, path: str, content: bytes, kind: str) -> HttpReply:
+        """One request with any body of any content type; the answer of any status is data."""
+        headers = {**self._headers, "Content-Type": kind}
+        return await self._http.request(method, self._root + path, content=content, headers=headers, follow=False)
 
 
-def local(location: str) -> str:
-    """The target of a redirect without the server's own name, which may be written or left out."""
-    return re.sub(rf"^https://{re.escape(HOSTNAME)}(:{HTTPS_443.port})?(?=/)", "", location)
+def setting(probe: Probe, name: str, default: str, service: str = "admin") -> str:
+    """A setting as a service has it in its environment."""
+    return probe.services.environment(service).get(name, "").strip() or default
+
+
+def local(probe: Probe, location: str) -> str:
+    """The target of a redirect without the site's own name, which may be written or left out."""
+    plain = probe.at(HTTPS_443).tls is Tls.NONE and not probe.stack.setup.through_proxy(HTTPS_443)
+    site = ("http", HTTP_80.port) if plain else ("https", HTTPS_443.port)
+    return re.sub(rf"^{site[0]}://{re.escape(HOSTNAME)}(:{site[1]})?(?=/)", "", location)
 
 
 def said(reply: HttpReply) -> str:

@@ -52,7 +52,7 @@ def _facts(message: Message) -> dict[str, Any]:
 def _settled(value: str) -> str:
     """One line, without the session id that Dovecot's LMTP puts before "Saved" (lmtp-local.c)."""
     line = show_line(" ".join(str(value)[: 4 * LONGEST_FIELD].split()), LONGEST_FIELD)
-    return re.sub(r"\b[A-Za-z0-9+/]{16,}=*(?= Saved)", "<session id>", line)
+    return re.sub(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{16,}+=*(?= Saved)", "<session id>", line)
 
 
 def _groups(part: Message) -> list[Message]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import TypeVar
-
-from testinfra.host import Host
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.probe.running_stack import RunningStack
 from pytest_mailu.probe.waiting import ARRIVAL_SECONDS, eventually, until
 from pytest_mailu.wire.transport.errors import CannotAsk
 
+if TYPE_CHECKING:
+    from testinfra.host import Host
+
 Value = TypeVar("Value")
 
-_CLIENT = re.compile(r"(?:from |client=)[^\s\[]*\[([0-9a-f.:]+)\]")
+_CLIENT = re.compile(r"(?:from |client=)[^\s\[]{0,255}\[([0-9a-f.:]+)\]")
 
 
 class Evidence:
@@ -25,6 +26,10 @@ class Evidence:
     def __init__(self, stack: RunningStack, started: float) -> None:
         self._stack = stack
         self._since = started - 1
+
+    def since(self, moment: float) -> None:
+        """What was logged since this moment, if it is an earlier one, counts as well."""
+        self._since = min(self._since, moment - 1)
 
     async def testinfra(self, service: str, look: Callable[[Host], Value]) -> Value:
         """What `look` sees of a service's container through testinfra; it may block."""
@@ -38,6 +43,10 @@ class Evidence:
             return any(all(word in line for word in words) for line in lines)
 
         return await eventually(find, seconds)
+
+    async def lines(self, service: str, word: str) -> list[str]:
+        """The lines with this word that a service has logged so far."""
+        return [line for line in await self._stack.services.log_since(service, self._since) if word in line]
 
     async def client_seen_by_postfix(self, word: str) -> str:
         """The name of the client address in the line of Postfix's log that has `word` in it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC, Endpoint
@@ -16,7 +15,6 @@ from pytest_mailu.probe.observations import Observations
 from pytest_mailu.probe.sessions import Sessions
 from pytest_mailu.probe.waiting import ARRIVAL_SECONDS, eventually
 from pytest_mailu.stack.world.control import Arrival
-from pytest_mailu.stack.world.dkim import sign
 
 Value = TypeVar("Value")
 
@@ -32,13 +30,17 @@ class Mail:
         self._observations = observations
         self._started = started
 
+    def since(self, moment: float) -> None:
+        """What was sent since this moment, if it is an earlier one, belongs to the probe as well."""
+        self._started = min(self._started, moment)
+
     def compose(self, *, signed: bool = True, **how: Any) -> Message:
         """A message as `messages.compose_message` makes it; with `signed` one from `ELSEWHERE` bears its signature."""
         message = compose_message(**how)
         self._observations.hide_token(message.token)
         self._sessions.transcript.message(message.message_id)
         if signed and message.message_id.endswith(f"@{ELSEWHERE}>"):
-            message = replace(message, content=sign(message.content, ELSEWHERE))
+            message = message.signed()
         return message
 
     async def submit(self, message: Message, endpoint: Endpoint, user: User) -> Reply:
@@ -81,12 +83,24 @@ class Mail:
 
         `headers` adds their names and counts to the facts; every release adds its own.
         """
+        return (await self.landed(message, user, reply, wait=wait, headers=headers))[0]
+
+    async def landed(
+        self,
+        message: Message,
+        user: User,
+        reply: Reply | None,
+        *,
+        wait: float = ARRIVAL_SECONDS,
+        headers: bool = False,
+    ) -> tuple[Observation, bytes]:
+        """The same together with the message as it lies in the mailbox; empty where it did not arrive."""
         async with self._sessions.mailbox(user) as mailbox:
             found, entry = await self._awaited(
                 message, reply, lambda seconds: mailbox.wait_for_message(message.message_id, seconds), wait
             )
         if not found:
-            return self._not_arrived(entry, reply)
+            return self._not_arrived(entry, reply), b""
         arrived = found[0]
         unaltered = arrived.content.partition(b"\r\n\r\n")[2] == message.body
         facts: dict[str, Any] = {
@@ -97,7 +111,7 @@ class Mail:
         if headers:
             facts["headers"] = header_names(arrived.content)
         outcome = Outcome.DELIVERED if unaltered else Outcome.ALTERED
-        return self._observations.seen(outcome, Stage.DELIVERY, reply, **facts)
+        return self._observations.seen(outcome, Stage.DELIVERY, reply, **facts), arrived.content
 
     async def notification(self, message: Message, user: User, *, wait: float = 2 * ARRIVAL_SECONDS) -> bytes | None:
         """The delivery status notification about a message in a user's mailbox, or None after `wait` seconds.

@@ -12,6 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, localtime
 
 from pytest_mailu.core.population import ELSEWHERE
+from pytest_mailu.stack.world.dkim import sign
 
 BODY = "A letter from pytest-mailu.\r\n\r\nSecond paragraph, with a line that starts with a dot:\r\n.dotted\r\n"
 
@@ -44,6 +45,24 @@ class Message:
         if rest == 1:  # no line is that short: the last two share what is left
             lines, rest = lines - 1, rest + len(line)
         return self.with_body(line * max(lines, 0) + (b"x" * (rest - 2) + b"\r\n" if rest else b""))
+
+    def with_attachment(self, name: str, content: bytes | EmailMessage) -> Message:
+        """The same head over a line of text with the token, and a file; a message is attached as it is (RFC 2046)."""
+        whole = EmailMessage(policy=SMTP)
+        for line in self.content.partition(b"\r\n\r\n")[0].decode().split("\r\n"):
+            field, _, value = line.partition(": ")
+            if field.lower() in ("from", "to", "subject", "date", "message-id"):
+                whole[field] = value
+        whole.set_content(f"See what is attached. {self.token}\n")
+        if isinstance(content, EmailMessage):
+            whole.add_attachment(content)
+        else:
+            whole.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+        return replace(self, content=whole.as_bytes())
+
+    def signed(self) -> Message:
+        """The same with a DKIM signature of `ELSEWHERE` (RFC 6376), as the content is now."""
+        return replace(self, content=sign(self.content, ELSEWHERE))
 
 
 def compose_message(

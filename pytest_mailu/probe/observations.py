@@ -31,6 +31,10 @@ class Observations:
         """Show a token, which differs each time, as `<token>` in observations."""
         self._tokens.append(token)
 
+    def hide_tokens_of(self, other: Observations) -> None:
+        """Show the tokens of what was done for this probe as `<token>` too."""
+        self._tokens += other._tokens
+
     def seen(self, outcome: Outcome, stage: Stage, reply: Reply | None = None, **facts: Any) -> Observation:
         """The observation of what this probe asked."""
         shared = None if reply is None else replace(reply, text=self.with_common_names(reply.text))

@@ -37,8 +37,8 @@ async def smuggle(probe: Probe, smtp: SmtpSession, outer: Message, inner: Messag
         + b"\r\n.\r\n"
     )
     reply, others, hung_up = await exchange(smtp, outer.content.removesuffix(b"\r\n") + end + hidden)
-    understood = sum(other.code.startswith(("2", "3")) for other in others)
-    facts = {"hung_up": hung_up, "more_replies": [other.code for other in others]}
+    understood = sum(extra.code.startswith(("2", "3")) for extra in others)
+    facts = {"hung_up": hung_up, "more_replies": [extra.code for extra in others]}
     outcome = Outcome.ACCEPTED if understood else Outcome.REFUSED
     return probe.seen(outcome, Stage.DATA, reply, **facts)
 

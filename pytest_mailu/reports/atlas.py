@@ -10,7 +10,8 @@ from pytest_mailu.core.endpoints import SERVICE_NAMES, Endpoint, Tls
 from pytest_mailu.core.model import Comparison, Finding, Observation, Outcome, SideName, Stage, Verdict, Why
 from pytest_mailu.reports import words
 
-MODES = {Tls.NONE: "no TLS", Tls.OPPORTUNISTIC: "STARTTLS if offered", Tls.STARTTLS: "STARTTLS", Tls.IMPLICIT: "TLS"}
+_ORDER = (Tls.NONE, Tls.OPPORTUNISTIC, Tls.STARTTLS, Tls.IMPLICIT)
+"""The columns of one port."""
 
 
 class State(StrEnum):
@@ -49,6 +50,7 @@ class Spot:
     """As much of a comparison or finding as the map needs."""
 
     behaviour: str
+    family: str
     endpoint: Endpoint | None
     operation: str
     title: str
@@ -96,7 +98,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class PortSummary:
     """One port: whether anything answers there on each side, and what became of the behaviours asked there."""
 
     port: int
@@ -111,25 +113,51 @@ def spots(comparisons: Sequence[Comparison], findings: Iterable[Finding]) -> tup
     found = {finding.behaviour: finding for finding in findings}
     if not comparisons:
         return tuple(
-            Spot(f.behaviour, f.endpoint, f.operation, f.title, f.verdict, f.old, f.new, f.why, f.waiver is not None)
+            Spot(
+                f.behaviour,
+                f.family,
+                f.endpoint,
+                f.operation,
+                f.title,
+                f.verdict,
+                f.old,
+                f.new,
+                f.why,
+                f.waiver is not None,
+            )
             for f in found.values()
         )
-    made = []
+    asked = []
     for comparison in comparisons:
         question = comparison.question
         finding = found.get(question.id)
         old, new = (attempts[-1] if attempts else None for attempts in (comparison.old, comparison.new))
         waived = finding is not None and finding.waiver is not None
-        where = question.endpoint, question.operation
-        made.append(Spot(question.id, *where, question.title, comparison.verdict, old, new, comparison.why, waived))
-    return tuple(made)
+        where = question.family, question.endpoint, question.operation
+        asked.append(Spot(question.id, *where, question.title, comparison.verdict, old, new, comparison.why, waived))
+    return tuple(asked)
+
+
+def _spot_of(finding: Finding) -> Spot:
+    return Spot(
+        finding.behaviour,
+        finding.family,
+        finding.endpoint,
+        finding.operation,
+        finding.title,
+        finding.verdict,
+        finding.old,
+        finding.new,
+        finding.why,
+        finding.waiver is not None,
+    )
 
 
 def sheets(asked: Iterable[Spot]) -> tuple[Sheet, ...]:
     """One sheet for each family, in the order they come in."""
     families: dict[str, list[Spot]] = {}
     for spot in asked:
-        families.setdefault(spot.behaviour.partition("/")[0], []).append(spot)
+        families.setdefault(spot.family, []).append(spot)
     return tuple(_sheet(family, members) for family, members in families.items())
 
 
@@ -144,21 +172,21 @@ def _sheet(family: str, members: Sequence[Spot]) -> Sheet:
     return Sheet(family, endpoints, rows)
 
 
-def gates(asked: Iterable[Spot]) -> tuple[Gate, ...]:
+def ports(asked: Iterable[Spot]) -> tuple[PortSummary, ...]:
     """Every port that anything was asked on."""
     found: dict[int, list[Spot]] = {}
     for spot in asked:
         if spot.endpoint is not None:
             found.setdefault(spot.endpoint.port, []).append(spot)
-    return tuple(_gate(port, members) for port, members in sorted(found.items()))
+    return tuple(_port(port, members) for port, members in sorted(found.items()))
 
 
-def _gate(port: int, members: Sequence[Spot]) -> Gate:
+def _port(port: int, members: Sequence[Spot]) -> PortSummary:
     endpoints = sorted({spot.endpoint for spot in members if spot.endpoint is not None}, key=_order)
     numbers = [(verdict, sum(spot.verdict is verdict for spot in members)) for verdict in words.VERDICTS]
-    return Gate(
+    return PortSummary(
         port,
-        ", ".join(MODES[endpoint.tls] for endpoint in endpoints),
+        ", ".join(endpoint.tls.words for endpoint in endpoints),
         _served(spot.old for spot in members),
         _served(spot.new for spot in members),
         tuple((verdict, number) for verdict, number in numbers if number),
@@ -171,7 +199,7 @@ def service(port: int) -> str:
 
 
 def _order(endpoint: Endpoint | None) -> tuple[int, int]:
-    return (0, 0) if endpoint is None else (endpoint.port, list(MODES).index(endpoint.tls))
+    return (0, 0) if endpoint is None else (endpoint.port, _ORDER.index(endpoint.tls))
 
 
 def _closed(observation: Observation) -> bool:

@@ -21,14 +21,49 @@ FORMATS: Mapping[str, Render] = {
 }
 """File name → format, beside `report.json`. A new format is a module with such a function, and a line here."""
 
+MARK = "pytest-mailu"
+"""What the text of every format has in it somewhere: by it, a later run knows the file for one of ours."""
+
+_LOOKED_AT = 64 << 20
+"""Bytes of a file that is looked at; ours are smaller."""
+
+
+def check(folder: Path) -> None:
+    """Raise UsageError where the folder has a file of a report's name that is none of ours: it would be overwritten."""
+    for name in ("report.json", "old.json", "new.json", *FORMATS):
+        path = folder / name
+        try:
+            foreign = os.path.lexists(path) and not _is_ours(path)
+        except OSError as error:
+            raise UsageError(
+                f"--mailu-report: {path} cannot be read: {error.strerror}", "Name another folder for the reports."
+            ) from error
+        if foreign:
+            raise UsageError(
+                f"--mailu-report: {path} is no report of pytest-mailu, and would be overwritten",
+                "Name another folder for the reports, or move the file away.",
+            )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file may be overwritten: it is empty, or a report or recording of ours."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        content = file.read(_LOOKED_AT)
+    if path.suffix == ".json":
+        return not content or re.match(rb'\s*\{\s*"schema":\s*\d+,\s*"(decision|matrix)":', content) is not None
+    return not content or MARK.encode() in content
+
 
 def write(
     folder: Path, report: Report, comparisons: Sequence[Comparison], recordings: tuple[Recording, Recording]
 ) -> None:
     """Write `report.json`, `old.json`, `new.json` and all `FORMATS`; make the folder where it is missing.
 
-    Raises UsageError where a file cannot be written.
+    Raises UsageError where a file cannot be written, or one that is none of ours would be overwritten.
     """
+    check(folder)
     old, new = recordings
     view = ReportView(report, comparisons)
     # The facts first: the other formats can be made again from them.

@@ -22,6 +22,8 @@ _PHRASES = {
     Outcome.ACCEPTED: "Accepted",
     Outcome.DELIVERED: "Delivered",
 }
+_FAMILIES = {"tls": "TLS"}
+"""Families whose name is not capitalized as a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,21 @@ class Group:
                 text = f"No steady answer{_why(self.lead)}"
             case Verdict.CHANGED | Verdict.GAINED if known:
                 text = safe(self.root)
-            case _ if known and self.lead.family == "settings":
-                # What files mean has ended nowhere: the cause says it all.
-                text = safe(self.root)
+            case _ if known and (self.lead.family == "settings" or words.works_less_well(self.lead)):
+                # What files mean, or what is only worse, has ended nowhere.
+                text = safe(self._title or self.root)
             case Verdict.GAINED:
                 text = self._gained()
-            case Verdict.CHANGED if not ended:
+            case Verdict.CHANGED | Verdict.REGRESSED if not ended and not known:
                 text = self._changed()
             case verdict:
                 text = self._ended(self.lead.new, "on both sides" if verdict is Verdict.BROKEN else "on the new side")
         return text
+
+    @property
+    def _title(self) -> str:
+        """What to do in a line, where it is known."""
+        return next((advice.title for advice in self.lead.advice if advice.title), "")
 
     def _places(self) -> str:
         worst = (finding.endpoint for finding in self.findings if finding.verdict is self.verdict)
@@ -106,15 +113,17 @@ class Group:
         return f"Works now{f' on {places}' if places else ''}; old: {words.end(self.lead.old)}"
 
     def _changed(self) -> str:
-        if titles := [advice.title for advice in self.lead.advice if advice.title]:
-            return safe(titles[0])
+        if self._title:
+            return safe(self._title)
         if len(self.findings) == 1:
             return f"{safe(self.lead.title)}: {words.in_brief(self.lead)}"
         found = dict.fromkeys(words.path(path) for finding in self.findings for path in finding.cause.paths)
         names = list(found)
         shown = words.listing([*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names)
-        verb = "differs" if len(names) == 1 else "differ"
-        return f"{safe(self.lead.family).capitalize()}: {shown or 'details'} {verb}"
+        family = _FAMILIES.get(self.lead.family, safe(self.lead.family).capitalize())
+        if self.verdict is Verdict.REGRESSED:
+            return f"{family}: {shown or 'details'} worse on the new side"
+        return f"{family}: {shown or 'details'} {'differs' if len(names) == 1 else 'differ'}"
 
 
 def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:

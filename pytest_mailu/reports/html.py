@@ -66,6 +66,7 @@ def render(view: ReportView) -> str:
 def _contents(view: ReportView) -> list[tuple[str, str]]:
     parts = [
         ("blockers", f"Fix before ({len(view.blockers)})", bool(view.blockers)),
+        ("in-place", "In place", bool(view.in_place)),
         ("todo", f"To do ({len(view.todos)})", bool(view.todos)),
         ("findings", f"Findings ({len(view.report.findings)})", bool(view.report.findings)),
         ("ports", "Ports", bool(view.comparisons or view.report.findings)),

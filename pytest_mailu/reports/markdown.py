@@ -79,6 +79,8 @@ def block(lines: Iterable[str], language: str = "") -> str:
 
 def _page(view: ReportView, shape: _Shape) -> Iterator[str]:
     yield f"## {prose(view.title)}"
+    # Here, so that it is there however short the report is cut.
+    yield "<!-- made by pytest-mailu -->"
     yield ""
     yield f"**{prose(view.sentence)}**"
     yield ""
@@ -89,6 +91,7 @@ def _page(view: ReportView, shape: _Shape) -> Iterator[str]:
     if view.provenance:
         yield ""
         yield f"> {prose(view.provenance)}"
+        yield from (f"> <br>\\* {deviation.name}: {prose(deviation.text)}" for deviation in view.deviations)
     for note in view.report.notes[:NOTES]:
         yield ""
         yield f"> {prose(note)}"
@@ -96,10 +99,12 @@ def _page(view: ReportView, shape: _Shape) -> Iterator[str]:
         yield from ("", "### Fix before the upgrade")
     for number, group in enumerate(view.blockers[:GROUPS], 1):
         yield from _blocker(view, number, group, shape)
-    yield from _brief("More blockers", view.blockers[GROUPS:])
-    yield from _todos(view.todos, shape)
+    yield from _brief("More blockers", view.blockers[GROUPS:], view)
+    if view.in_place:
+        yield from ("", "### The upgrade in place", "", *(f"- {prose(sentence)}" for sentence in view.in_place))
+    yield from _todos(view, shape)
     yield from _waived(view.waived, shape)
-    yield from _brief("Nothing to do", view.quiet)
+    yield from _brief("Nothing to do", view.quiet, view)
     yield from _compared(view)
 
 
@@ -107,7 +112,7 @@ def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iter
     yield ""
     yield f"#### {number}. {prose(group.headline)}"
     yield ""
-    yield f"{prose(group.counts)} · {group.severity}"
+    yield f"{prose(view.counts_of(group))} · {group.severity}"
     hit = view.hit(group)
     named = hit[: shape.rows // 2]
     yield from ("", *(f"- {prose(breaks)}" for breaks in named))
@@ -115,6 +120,9 @@ def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iter
         yield f"- and {more} more"
     for advice in view.advice(group):
         yield from _advice(advice)
+    if lines := view.last_lines(group):
+        yield ""
+        yield from _folded("The last log lines of the service", lines, "text")
     told, rest = firsts(group.findings, shape.rows)
     yield ""
     yield f"<details><summary>What each side did ({len(group.findings)})</summary>"
@@ -123,7 +131,8 @@ def _blocker(view: ReportView, number: int, group: Group, shape: _Shape) -> Iter
     yield "|---|---|---|"
     for finding in told:
         breaks = f"<br>{prose(finding.means)}" if finding.means else ""
-        what = f"**{prose(finding.title)}**{breaks}<br>{code('mailu::' + finding.behaviour)}"
+        mark = prose(view.mark([finding]))
+        what = f"**{prose(finding.title)}**{mark}{breaks}<br>{code('mailu::' + finding.behaviour)}"
         yield f"| {what} | {_side(finding, new=False)} | {_side(finding, new=True)} |"
     yield ""
     ids = [f"mailu::{finding.behaviour}  {finding.verdict}" for finding in rest[: shape.ids]]
@@ -148,7 +157,8 @@ def _advice(advice: Advice, indent: str = "") -> Iterator[str]:
     yield f"{indent}**See:** {_told(advice.source)}"
 
 
-def _todos(todos: Sequence[Todo], shape: _Shape) -> Iterator[str]:
+def _todos(view: ReportView, shape: _Shape) -> Iterator[str]:
+    todos = view.todos
     if not todos:
         return
     yield from ("", f"### To do ({len(todos)})")
@@ -156,7 +166,7 @@ def _todos(todos: Sequence[Todo], shape: _Shape) -> Iterator[str]:
         lost = f"{_worst(todo)} regression: " if todo.lost else ""
         found = words.count(len(todo.findings), "finding")
         yield ""
-        yield f"- [ ] **{todo.label}:** {lost}{prose(todo.title)} ({found})"
+        yield f"- [ ] **{todo.label}:** {lost}{prose(todo.title + view.mark(todo.findings))} ({found})"
         if shape.todos and todo.advice is not None:
             yield from _advice(todo.advice, "  ")
         elif todo.paste:
@@ -217,7 +227,7 @@ def _waived(waived: Sequence[Finding], shape: _Shape) -> Iterator[str]:
     yield from _more(len(waived) - shape.rows)
 
 
-def _brief(title: str, told: Sequence[Group]) -> Iterator[str]:
+def _brief(title: str, told: Sequence[Group], view: ReportView) -> Iterator[str]:
     if not told:
         return
     yield from ("", f"<details><summary>{title} ({total(told)})</summary>", "")
@@ -227,6 +237,7 @@ def _brief(title: str, told: Sequence[Group]) -> Iterator[str]:
         what = prose(group.headline)
         if len(group.findings) == 1:
             what = f"{prose(lead.title)}: {code(words.in_brief(lead))}<br>{code('mailu::' + lead.behaviour)}"
+        what += prose(view.mark(group.findings))
         yield f"| {group.verdict} | {len(group.findings)} | {what} |"
     yield from _more(len(told) - 2 * GROUPS)
     yield from ("", "</details>")

@@ -17,8 +17,10 @@ Marked: TypeAlias = tuple[tuple[str, bool], ...]
 
 ALIKE = 0.5
 """From which similarity on two lines are compared word by word."""
-WORDS = 400
-"""Longer lines are not compared word by word: that takes time with the square of their length."""
+WORDS = 200
+"""Longer lines are not compared word by word: that takes time with the square of their length, or more."""
+ROOM = 200_000
+"""Pairs of words that are compared for one conversation; lines beyond that stand side by side without marks."""
 MOST = 400
 """Events of one side that are shown."""
 LONGEST = 1000
@@ -46,19 +48,22 @@ def rows(old: Sequence[Event], new: Sequence[Event]) -> tuple[Row, ...]:
 def _rows(old: Sequence[Event], new: Sequence[Event]) -> Iterator[Row]:
     before, after = [_line(event) for event in old], [_line(event) for event in new]
     matcher = SequenceMatcher(None, before, after, autojunk=False)
+    room = ROOM
     for tag, old_start, old_stop, new_start, new_stop in matcher.get_opcodes():
         left, right = old[old_start:old_stop], new[new_start:new_stop]
         for index in range(max(len(left), len(right))):
             said = left[index] if index < len(left) else None
             answered = right[index] if index < len(right) else None
-            one, other = _line(said), _line(answered)
+            old_text, new_text = _line(said), _line(answered)
             if tag == "equal":
-                yield Row(((one, False),), ((other, False),), differs=False)
+                yield Row(((old_text, False),), ((new_text, False),), differs=False)
             elif said is not None and answered is not None and said.speaker is answered.speaker:
-                yield Row(*marked(one, other), differs=True)
+                room -= len(_words(old_text)) * len(_words(new_text))
+                both = marked(old_text, new_text) if room > 0 else (((old_text, False),), ((new_text, False),))
+                yield Row(*both, differs=True)
             else:
                 # Another speaker, or none: nothing in the one line answers to the other.
-                yield Row(((one, False),), ((other, False),), differs=True)
+                yield Row(((old_text, False),), ((new_text, False),), differs=True)
 
 
 def _line(event: Event | None) -> str:
@@ -71,7 +76,7 @@ def marked(old: str, new: str) -> tuple[Marked, Marked]:
     if max(len(left), len(right)) > WORDS:
         return ((old, False),), ((new, False),)
     matcher = SequenceMatcher(None, left, right, autojunk=False)
-    if matcher.ratio() < ALIKE:
+    if matcher.quick_ratio() < ALIKE or matcher.ratio() < ALIKE:
         return ((old, False),), ((new, False),)
     before: list[tuple[str, bool]] = []
     after: list[tuple[str, bool]] = []

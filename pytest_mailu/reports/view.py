@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from pytest_mailu.core.model import Action, Advice, Comparison, Finding, LeftOut, Report, Severity, SideInfo, Verdict
+from pytest_mailu.core.client_commands import failed_requests
+from pytest_mailu.core.model import Action, Advice, Comparison, Finding, LeftOut, Report, Severity, Verdict
+from pytest_mailu.core.optional_services import OPTIONAL_SERVICES, WEBMAIL
+from pytest_mailu.core.setups import DEFAULT, FROM_FILES, USUAL, USUAL_FLAVOURS, WEB_MAILS
 from pytest_mailu.core.text import safe
-from pytest_mailu.judging.judge import stops
+from pytest_mailu.core.web_mails import NO_WEB_MAIL, web_mail_words
+from pytest_mailu.judging.decision import stops
 from pytest_mailu.judging.waivers import entry_for
-from pytest_mailu.reports import words
+from pytest_mailu.reports import in_place, words
+from pytest_mailu.reports.deviations import LOCAL, OWN_BUILD, Deviation, deviation
 from pytest_mailu.reports.groups import Group, groups
-
-OPTIONAL_SERVICES: Mapping[str, str] = {
-    "webmail": "web mail",
-    "antivirus": "antivirus",
-    "oletools": "oletools",
-    "fetchmail": "fetchmail",
-    "webdav": "WebDAV",
-    "fts_attachments": "search in attachments",
-}
-"""Services of Mailu that a deployment may have, as docker-compose.yml names them, with the words for them."""
 
 ACTIONS: Mapping[Action, str] = {
     Action.FIX_BEFORE: "fix before",
@@ -31,6 +26,8 @@ ACTIONS: Mapping[Action, str] = {
     Action.LOOK: "look",
     Action.NOTHING: "nothing",
 }
+LAST_LINES = 5
+"""How many log lines of a server's own error are shown beside what it broke: the end of its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +84,11 @@ class ReportView:
 
     @property
     def sides(self) -> str:
-        """`2.0.43 → 2024.06.24`."""
-        return f"{safe(self.report.old.release)} → {safe(self.report.new.release)}"
+        """`2.0.43 → 2024.06.24`; with the set-up where it is not the default one."""
+        setup = "" if self.report.setup in USUAL else f" (set-up {safe(self.report.setup)})"
+        if (flavour := self.report.old.settings.get("TLS_FLAVOR", "")) and self.report.setup == FROM_FILES:
+            setup = "" if flavour in USUAL_FLAVOURS else f" (your files, TLS_FLAVOR={safe(flavour)})"
+        return f"{safe(self.report.old.release)} → {safe(self.report.new.release)}{setup}"
 
     @property
     def title(self) -> str:
@@ -123,7 +123,27 @@ class ReportView:
     def not_started(self) -> tuple[str, ...]:
         """The optional services that were not there on both sides, where images are known."""
         started = [set(info.images) for info in (self.report.old, self.report.new) if info.images]
-        return tuple(word for name, word in OPTIONAL_SERVICES.items() if any(name not in names for names in started))
+        return tuple(
+            service.words for name, service in OPTIONAL_SERVICES.items() if any(name not in names for names in started)
+        )
+
+    @property
+    def other_web_mail(self) -> str:
+        """The web mail of each side where no behaviour can compare the two: another program, or one that none knows."""
+        old, new = self.report.old, self.report.new
+        if not {WEBMAIL} <= set(old.images) & set(new.images):
+            return ""
+        was, now = (info.settings.get("WEBMAIL", "") for info in (old, new))
+        if was != now:
+            there, here = (safe(web_mail_words(name) or "none") for name in (was, now))
+            return f"web mail, which is {there} on {safe(old.release)} and {here} on {safe(new.release)}"
+        known = was in WEB_MAILS or was in NO_WEB_MAIL
+        return "" if known else f"web mail, which is {safe(web_mail_words(was))} on both"
+
+    @cached_property
+    def in_place(self) -> tuple[str, ...]:
+        """What the rehearsal of an upgrade in place says beside its findings, in sentences; empty for other runs."""
+        return tuple(map(safe, in_place.sentences(self.report)))
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -137,14 +157,29 @@ class ReportView:
 
     def _not_compared(self, *, in_short: bool) -> tuple[str, ...]:
         report, found = self.report, []
+        if self.other_web_mail:
+            found.append(self.other_web_mail)
         if services := self.not_started:
             more = len(services) - 2 if in_short else 0
             names = (*services[:2], f"{more} more services") if more > 1 else services
             found.append(f"{words.listing(names)}{'' if in_short else ' (not started)'}")
+        # In short, the names of the services say it.
+        if (unserved := report.left_out.get(LeftOut.SERVICE)) and not in_short:
+            found.append(f"{words.count(len(unserved), 'behaviour')} that need such a service (--mailu-with)")
         if slow := report.left_out.get(LeftOut.SLOW):
             found.append(f"{words.count(len(slow), 'slow behaviour')}{'' if in_short else ' (--mailu-deep)'}")
-        if newer := report.left_out.get(LeftOut.NEWER):
+        if (untouched := report.left_out.get(LeftOut.IN_PLACE)) and not in_short:
+            found.append(f"{words.count(len(untouched), 'behaviour')} about data that is upgraded (--mailu-in-place)")
+        if (own := report.left_out.get(LeftOut.OWN)) and not in_short:
+            found.append(f"{words.count(len(own), 'behaviour')} about your own accounts (--mailu-export)")
+        # In short, a note of the run says it.
+        if (newer := report.left_out.get(LeftOut.NEWER)) and not in_short:
             found.append(f"{words.count(len(newer), 'behaviour')} newer than the recordings")
+        # In short, nobody who has not chosen a set-up is told of others.
+        chosen = not in_short or report.setup != DEFAULT.name
+        if chosen and (unanswered := report.left_out.get(LeftOut.SETUP)):
+            several = words.count(len(unanswered), "behaviour")
+            found.append(f"{several} that the set-up{'' if in_short else f' {safe(report.setup)}'} cannot answer")
         if deselected := report.left_out.get(LeftOut.DESELECTED):
             found.append(f"{words.count(len(deselected), 'behaviour')} deselected")
         if self._not_reached:
@@ -155,12 +190,39 @@ class ReportView:
 
     @cached_property
     def provenance(self) -> str:
-        """A sentence for sides that are not the official images; empty where both are."""
-        found = [safe(info.release) for info in (self.report.old, self.report.new) if _is_own_build(info)]
-        if not found:
-            return ""
-        names = "Both sides are builds" if len(found) > 1 else f"{found[0]} is a build"
-        return f"{names} of Mailu's sources, not the official images."
+        """A sentence for sides that are not the official images, or cannot be proven to be; empty where both are."""
+        return self._provenance("; answers marked * may rest on that")
+
+    @cached_property
+    def provenance_in_short(self) -> str:
+        """The same for a line of a terminal."""
+        return self._provenance(" (*)")
+
+    def _provenance(self, marks: str) -> str:
+        sides = (self.report.old, self.report.new)
+        built = [safe(info.release) for info in sides if OWN_BUILD in info.provenance]
+        local = [safe(info.release) for info in sides if LOCAL in info.provenance and OWN_BUILD not in info.provenance]
+        found = []
+        if built:
+            names = "Both sides are builds" if len(built) > 1 else f"{built[0]} is a build"
+            found.append(f"{names} of Mailu's sources, not the official images{marks if self.deviations else ''}.")
+        if local:
+            names = "Both sides use" if len(local) > 1 else f"{local[0]} uses"
+            found.append(f"{names} images of this machine only; whether they are the official ones is not known.")
+        return " ".join(found)
+
+    def deviation(self, finding: Finding) -> Deviation | None:
+        """The deviation from the official images that a finding may rest on."""
+        return deviation(finding.behaviour, (self.report.old, self.report.new))
+
+    @cached_property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """Those that any finding may rest on."""
+        return tuple(dict.fromkeys(filter(None, map(self.deviation, self.report.findings))))
+
+    def mark(self, findings: Iterable[Finding]) -> str:
+        """` *` where all these findings may rest on a deviation."""
+        return " *" if all(self.deviation(finding) is not None for finding in findings) else ""
 
     # Findings
 
@@ -191,9 +253,29 @@ class ReportView:
         stopping = tuple(filter(self.stops, group.findings))
         return stopping or tuple(finding for finding in group.findings if finding.verdict is group.verdict)
 
+    def counts_of(self, group: Group) -> str:
+        """`19 regressed, 13 smaller, 26 changed`: what stops the upgrade apart from what does not."""
+        small = sum(map(self._passed, group.findings))
+        rest = Group(group.root, tuple(finding for finding in group.findings if not self._passed(finding)))
+        if not small or not any(map(self.stops, group.findings)):
+            return group.counts
+        first, *others = rest.counts.split(", ")
+        return ", ".join((first, f"{small} smaller", *others))
+
     def advice(self, group: Group) -> tuple[Advice, ...]:
         """What is advised for the worst of a group, once; what only changed must not crowd it out."""
         return tuple({advice.id: advice for finding in self._worst(group) for advice in finding.advice}.values())
+
+    def last_lines(self, group: Group) -> tuple[str, ...]:
+        """The last log lines of what kept a side from being asked, or of an error of new's own web site.
+
+        Nothing where neither is so.
+        """
+        seen = (side for finding in group.findings for side in (finding.old, finding.new) if side is not None)
+        if lines := next((side.logs for side in seen if side.outcome is None and side.logs), ()):
+            return lines
+        new = (finding.new for finding in group.findings if finding.new is not None)
+        return next((side.logs[-LAST_LINES:] for side in new if side.logs and failed_requests(side.transcript)), ())
 
     def hit(self, group: Group) -> tuple[str, ...]:
         """Who loses what by a group, each said once; the worst first."""
@@ -252,10 +334,6 @@ class ReportView:
     def waiver_entry(self, finding: Finding) -> str:
         """A waiver for the finding in TOML, to paste."""
         return entry_for(finding, self.report.old.release, self.report.new.release)
-
-
-def _is_own_build(info: SideInfo) -> bool:
-    return "not the official image" in info.provenance
 
 
 def total(several: Iterable[Group]) -> int:

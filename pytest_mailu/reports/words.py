@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_mailu.core.model import Decision, Difference, Finding, Observation, Outcome, Reply, Report, Stage, Verdict
 from pytest_mailu.core.text import safe
-from pytest_mailu.judging.judge import UNCERTAIN, stops
+from pytest_mailu.judging.decision import stops
+from pytest_mailu.judging.judge import UNCERTAIN
 
 DECISIONS = {
     Decision.GO: "GO",
@@ -179,32 +180,61 @@ def sentence(report: Report) -> str:
     waived = len(stopping) - len(open_)
     old, new = safe(report.old.release), safe(report.new.release)
     compared = count(sum(report.counts.values()), "behaviour")
+    small = _small(report)
+    larger = "larger " if small else ""
     match report.decision:
-        case Decision.GO if passed := sum(
-            finding.verdict is Verdict.REGRESSED and finding.waiver is None for finding in report.findings
-        ):
-            verb = "works" if passed == 1 else "work"
-            text = f"{count(passed, 'behaviour')} {verb} less well on {new}; no larger regression in {compared}."
+        case Decision.GO if small:
+            verb = "works" if small == 1 else "work"
+            text = f"{count(small, 'behaviour')} {verb} less well on {new}; no larger regression in {compared}."
         case Decision.GO:
             text = f"No regressions in {compared}."
         case Decision.GO_WITH_WAIVERS:
-            text = f"All regressions are waived: {count(waived, 'finding')}."
+            text = f"All {larger}regressions are waived: {count(waived, 'finding')}."
         case Decision.NO_GO if lost:
-            causes = count(len({finding.root for finding in lost}), "cause")
-            work, fail = ("works", "fails") if len(lost) == 1 else ("work", "fail")
-            text = f"{count(len(lost), 'behaviour')} {work} on {old} and {fail} on {new} ({causes})."
+            text = _lost(lost, old, new)
             if others := len(open_) - unclear - len(lost):
                 text += f" {others} more {'differs' if others == 1 else 'differ'}."
+            if small:
+                text = f"{text[:-1]}; {count(small, 'smaller one')}."
         case Decision.NO_GO:
             number = len(open_) - unclear
             text = f"{count(number, 'behaviour')} {'differs' if number == 1 else 'differ'} on {new}."
         case Decision.CANNOT_TELL if report.gaps:
             text = " ".join(report.gaps)
         case Decision.CANNOT_TELL if unclear:
-            text = f"{unclear} inconclusive or unstable; no regression seen."
+            text = f"{unclear} inconclusive or unstable; no {larger}regression seen."
         case Decision.CANNOT_TELL:
-            text = "The run ended before everything was compared; no regression seen so far."
+            text = f"The run ended before everything was compared; no {larger}regression seen so far."
     return text
+
+
+def works_less_well(finding: Finding) -> bool:
+    """Whether a regression left the outcome as it was: only facts that serve people are lost."""
+    old, new = finding.old, finding.new
+    return old is not None and new is not None and (old.outcome, old.stage) == (new.outcome, new.stage)
+
+
+def _lost(lost: Sequence[Finding], old: str, new: str) -> str:
+    """How many behaviours fail on new, and how many only work less well there."""
+    weaker = [finding for finding in lost if works_less_well(finding)]
+    causes = count(len({finding.root for finding in lost}), "cause")
+    parts = []
+    if failing := len(lost) - len(weaker):
+        work, fail = ("works", "fails") if failing == 1 else ("work", "fail")
+        parts.append(f"{count(failing, 'behaviour')} {work} on {old} and {fail} on {new}")
+    if weaker:
+        number = f"{len(weaker)} more" if failing else count(len(weaker), "behaviour")
+        parts.append(f"{number} {'works' if len(weaker) == 1 else 'work'} less well")
+    where = "" if failing else f" on {new}"
+    return f"{', '.join(parts)}{where} ({causes})."
+
+
+def _small(report: Report) -> int:
+    """How many regressions are too small to stop the upgrade."""
+    return sum(
+        finding.verdict is Verdict.REGRESSED and finding.waiver is None and not stops(finding, report.fail_on)
+        for finding in report.findings
+    )
 
 
 def is_good(decision: Decision) -> bool:

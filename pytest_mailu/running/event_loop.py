@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -25,6 +25,10 @@ class BackgroundLoop:
     def submit(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
         """Start a coroutine in the loop; the future has its result. Cancelling the future cancels the coroutine."""
         return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop)
+
+    def call(self, function: Callable[..., object], *values: object) -> None:
+        """Have the loop call a function soon, after what it has been told to do before."""
+        self._loop.call_soon_threadsafe(function, *values)
 
     async def _tracked(self, work: Coroutine[Any, Any, Value]) -> Value:
         task = asyncio.current_task()

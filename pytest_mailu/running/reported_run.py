@@ -7,15 +7,18 @@ from dataclasses import replace
 from enum import IntEnum
 
 from pytest_mailu.behaviours import Behaviour, Matrix
+from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.errors import MailuError, UsageError
-from pytest_mailu.core.model import Recording, Report, RunInfo
+from pytest_mailu.core.model import LeftOut, Recording, Report, RunInfo
 from pytest_mailu.core.plan import Plan, caveats
+from pytest_mailu.core.setups import DEFAULT, SETUPS, SetUp
 from pytest_mailu.judging.judge import QUIET
+from pytest_mailu.running.progress import Tell
 from pytest_mailu.running.results import Result, Results
 from pytest_mailu.running.run import Run
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import Selection, named, select
-from pytest_mailu.running.settings_check import settings_check
+from pytest_mailu.running.settings_check import SettingsCheck, settings_check
 from pytest_mailu.sides.factory import Notify
 
 NAMED = 12
@@ -32,20 +35,28 @@ class Phase(IntEnum):
 
 
 class ReportedRun:
-    """Both sides of a plan, the results, and at the end the report.
+    """Both sides of a plan, the results, and at the end the report. `settings` are the plan's, where they are known.
 
     Raises UsageError where a side cannot be read.
     """
 
-    def __init__(self, plan: Plan, notify: Notify = lambda _: None, info: RunInfo | None = None) -> None:
-        self.run = Run(plan, notify)
+    def __init__(
+        self,
+        plan: Plan,
+        notify: Notify = lambda _: None,
+        info: RunInfo | None = None,
+        settings: SettingsCheck | None = None,
+        *,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        self.plan = plan
+        self.run = Run(plan, notify, tell)
         self._info = info
-        self.settings = settings_check(plan, self.run.old.info.release, self.run.new.info.release)
+        self.settings = settings or settings_check(plan, self.run.old.info.release, self.run.new.info.release)
         self.phase = Phase.IDLE
         self.failure: MailuError | None = None
         """Why the sides could not be opened."""
         self.report: Report | None = None
-        self._plan = plan
         self._opened = False
         self._matrix = Matrix()
         self._results: Results | None = None
@@ -53,6 +64,7 @@ class ReportedRun:
         self.default = Selection()
         """What is compared by default, and what is left out of it."""
         self._selected: tuple[str, ...] = ()
+        self._elsewhere: dict[LeftOut, tuple[str, ...]] = {}
 
     @property
     def results(self) -> Results:
@@ -63,25 +75,39 @@ class ReportedRun:
     def take_matrix(self, matrix: Matrix, names: Sequence[str] | None = None) -> tuple[Behaviour, ...]:
         """Use this matrix, and choose the behaviours to ask: those that `names` mean (ids, families), or the default.
 
-        Raises UsageError for a name that means none, and for a broken waivers file.
+        Of the matrix, only what the set-up of the run can answer is there to be chosen. Raises UsageError for a name
+        that means none, and for a broken waivers file.
         """
-        self._matrix = matrix
+        whole = matrix
+        found = in_setup(whole, self.run.setup)
+        self._matrix = matrix = Matrix(found.answered)
+        self._elsewhere = {
+            LeftOut.SETUP: tuple(one.id for one in found.unanswered if _is_missed(one, self.run.setup)),
+            LeftOut.SERVICE: tuple(behaviour.id for behaviour in found.unserved),
+        }
         notes = self.settings.notes
         checked = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
         default = Selection()
-        if not self._plan.check_only:
+        if not self.plan.check_only:
             asked = [behaviour for behaviour in matrix if behaviour.id not in notes]
-            default = select(asked, self._plan, self.run.old, self.run.new)
+            default = select(asked, self.plan, self.run.old, self.run.new)
+            default = replace(default, unanswered=found.unanswered, unserved=found.unserved)
         if names is not None:
-            chosen = named(matrix, names, replace(default, chosen=checked + default.chosen))
+            chosen = named(matrix, names, replace(default, chosen=checked + default.chosen), self.run.setup)
         else:
             self.default = default
             # In the order of asking, so that no item waits longer than it must.
             chosen = checked + tuple(behaviour for phase in phases(default.chosen) for behaviour in phase)
         self._selected = tuple(behaviour.id for behaviour in chosen)
         releases = self.run.old.info.release, self.run.new.info.release
-        self._results = Results(self._plan, matrix, releases, notes)
+        self._results = Results(self.plan, matrix, releases, notes, self._waivable(whole))
         return chosen
+
+    def _waivable(self, matrix: Matrix) -> frozenset[str]:
+        """The ids of every set-up: one waivers file is for all of them."""
+        if self.plan.waivers is None:
+            return frozenset()
+        return frozenset(one.id for setup in SETUPS for one in (*matrix, *in_setup(matrix, setup).answered))
 
     def open(self) -> bool:
         """Open both sides, once; False where that failed, and `failure` says why. Raises UsageError."""
@@ -128,11 +154,18 @@ class ReportedRun:
         """Take the result of a behaviour into the report."""
         self.results.add(self.result(id))
 
-    def conclude(self) -> Report:
-        """Stop asking, and make the report of what was added to `results`."""
+    def conclude(self, *, interrupted: bool = False) -> Report:
+        """Stop asking, and make the report of what was added to `results`.
+
+        Of a run that was `interrupted`, so is everything that was compared by then: what nobody has waited for yet was
+        seen all the same.
+        """
         asked = self.phase is Phase.ASKING
         self.phase = Phase.REPORTED
         self.run.stop_asking()
+        if interrupted:
+            for comparison in self.run.settled:
+                self.add(comparison.question.id)
         if self.failure is None:
             live = [each for each in self.results.with_findings if each.question.id not in self.settings.notes]
             self.results.add_evidence(self.run.evidence(live))
@@ -142,21 +175,23 @@ class ReportedRun:
             self.run.old.info,
             self.run.new.info,
             selected=self._selected,
-            slow=[behaviour.id for behaviour in self.default.slow],
-            newer=[behaviour.id for behaviour in self.default.newer],
+            left={**self.default.left, **self._elsewhere},
+            setup=self.run.setup.name,
+            rehearsal=self.run.rehearsed,
             notes=self._notes(answered, complete),
             seconds=self.run.seconds,
             run=self._info,
             complete=complete,
-            caveats=caveats(self._plan),
+            caveats=caveats(self.plan),
         )
         return self.report
 
     def _notes(self, answered: int, complete: bool) -> list[str]:
         notes = [self.settings.problem] if self.settings.problem else []
+        notes += self.settings.unseen
         notes += self.settings.logs
         if (proposal := self.settings.proposal) is not None:
-            notes.append(f"Proposed files are in {self._plan.fix}. Your own files are as they were. The changes:")
+            notes.append(f"Proposed files are in {self.plan.fix}. Your own files are as they were. The changes:")
             notes += proposal.changed
         if self.failure is not None:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
@@ -181,3 +216,8 @@ class ReportedRun:
     def close(self) -> None:
         """Stop asking and remove the stacks. Calling it again does nothing."""
         self.run.close()
+
+
+def _is_missed(behaviour: Behaviour, setup: SetUp) -> bool:
+    """Whether a set-up lacks what the default one has, so that less is compared; what others add is not missed."""
+    return not behaviour.of_setup.isdisjoint(DEFAULT.features - setup.features)

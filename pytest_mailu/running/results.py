@@ -6,11 +6,12 @@ import datetime
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeAlias
 
-from pytest_mailu import __version__
 from pytest_mailu.behaviours import Matrix
 from pytest_mailu.core import serialization as jsonio
+from pytest_mailu.core.in_place import InPlace
 from pytest_mailu.core.model import (
     Advice,
     Cause,
@@ -27,10 +28,12 @@ from pytest_mailu.core.model import (
     Waiver,
 )
 from pytest_mailu.core.plan import Plan
+from pytest_mailu.core.setups import DEFAULT
+from pytest_mailu.core.version import __version__
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.judging.advice import Advisor
+from pytest_mailu.judging.decision import decide, gaps, mostly_absent
 from pytest_mailu.judging.findings import finding, ordered
-from pytest_mailu.judging.judge import decide, gaps
 from pytest_mailu.judging.reproduce import reproduce
 from pytest_mailu.judging.waivers import Waivers
 
@@ -47,17 +50,25 @@ class Result:
 
 
 class Results:
-    """All results of one run. Raises UsageError for a broken waivers file."""
+    """All results of one run; `elsewhere` are ids of other set-ups, which waivers may name as well.
+
+    Raises UsageError for a broken waivers file.
+    """
 
     def __init__(
-        self, plan: Plan, matrix: Matrix, releases: tuple[str, str], notes: Mapping[str, Note] | None = None
+        self,
+        plan: Plan,
+        matrix: Matrix,
+        releases: tuple[str, str],
+        notes: Mapping[str, Note] | None = None,
+        elsewhere: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._releases = releases
         self._results: dict[str, Result] = {}
         self._notes = notes or {}
         self._ids = [behaviour.id for behaviour in matrix]
-        self._waivers = Waivers.load(plan.waivers, self._ids) if plan.waivers else Waivers()
+        self._waivers = Waivers.load(plan.waivers, sorted({*self._ids, *elsewhere})) if plan.waivers else Waivers()
         self._advisor = Advisor.load()
         self._today = datetime.datetime.now(datetime.UTC).date()
 
@@ -121,8 +132,9 @@ class Results:
         new: SideInfo,
         *,
         selected: Collection[str] | None = None,
-        slow: Collection[str] = (),
-        newer: Collection[str] = (),
+        left: Mapping[LeftOut, Collection[str]] | None = None,
+        setup: str = DEFAULT.name,
+        rehearsal: InPlace | None = None,
         notes: Sequence[str] = (),
         seconds: float = 0.0,
         run: RunInfo | None = None,
@@ -131,41 +143,47 @@ class Results:
     ) -> Report:
         """The report over all results.
 
-        `selected` are the ids that were to be compared; by default those that have a result. Of the rest of the matrix,
-        `slow` and `newer` were left out for these reasons. Where the run is not `complete` (it ended early), the
-        decision is not GO.
+        `selected` are the ids that were to be compared; by default those that have a result. `left` has those that were
+        left out, by reason; what `setup` cannot answer is in no matrix of the run, and the rest of it was deselected.
+        Where the run is not `complete` (it ended early), the decision is not GO.
         """
+        left = left or {}
         found = self.findings
         missing = gaps(self.comparisons, old.release, new.release)
         counted = Counter(comparison.verdict for comparison in self.comparisons)
         return Report(
             schema=jsonio.SCHEMA,
-            decision=decide(found, self._plan.fail_on, gaps=missing, complete=complete),
+            decision=decide(found, self.comparisons, self._plan.fail_on, complete=complete),
             old=old,
             new=new,
             counts={str(verdict): counted[verdict] for verdict in Verdict},
             findings=found,
-            notes=(*notes, *self._waivers.notes(found, list(self._results), self._today, *self._releases)),
+            notes=(
+                *mostly_absent(self.comparisons),
+                *notes,
+                *self._waivers.notes(found, list(self._results), self._today, *self._releases),
+            ),
             seconds=round(seconds, 1),
             fail_on=self._plan.fail_on,
             selected=len(self._results if selected is None else selected),
-            matrix=len(self._ids),
-            left_out=self._left_out(self._results if selected is None else selected, slow, newer),
+            matrix=len(self._ids) + sum(len(left.get(reason, ())) for reason in (LeftOut.SETUP, LeftOut.SERVICE)),
+            left_out=self._left_out(self._results if selected is None else selected, left),
             gaps=missing,
             caveats=tuple(caveats),
             run=run or RunInfo(plugin=__version__),
+            in_place=rehearsal,
+            setup=setup,
         )
 
     def _left_out(
-        self, selected: Collection[str], slow: Collection[str], newer: Collection[str]
+        self, selected: Collection[str], left: Mapping[LeftOut, Collection[str]]
     ) -> dict[LeftOut, tuple[str, ...]]:
-        known = {*selected, *slow, *newer}
+        known = {*selected, *chain.from_iterable(left.values())}
         # A check of the files is about nothing else: the rest of the matrix is not left out of it.
         all_ids = self._notes if self._plan.check_only else self._ids
         reasons = {
             LeftOut.DESELECTED: [id_ for id_ in all_ids if id_ not in known],
-            LeftOut.SLOW: [id_ for id_ in slow if id_ not in selected],
-            LeftOut.NEWER: [id_ for id_ in newer if id_ not in selected],
+            **{reason: [id_ for id_ in ids if id_ not in selected] for reason, ids in left.items()},
             LeftOut.NOT_REACHED: [id_ for id_ in selected if id_ not in self._results],
         }
         return {reason: tuple(ids) for reason, ids in reasons.items() if ids}

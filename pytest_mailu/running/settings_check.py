@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, Behaviour
 from pytest_mailu.core.errors import UsageError
@@ -11,13 +12,16 @@ from pytest_mailu.core.model import Comparison, Observation, Question
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import load
-from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.fix import Proposal, propose
+from pytest_mailu.deployment.host import Host
 from pytest_mailu.deployment.log_counts import count, summary, with_counts
+from pytest_mailu.deployment.masking import masked, redactor_for
 from pytest_mailu.deployment.model import Deployment
 from pytest_mailu.deployment.note import Note
-from pytest_mailu.deployment.reader import Sources, read_deployment, with_settings
+from pytest_mailu.deployment.reader import Sources, read_deployment, with_compose, with_settings
 from pytest_mailu.judging.judge import QUIET, judge
+from pytest_mailu.running.engine_logs import ENGINE, engine_lines
 from pytest_mailu.running.host import host_of
 
 
@@ -25,6 +29,7 @@ from pytest_mailu.running.host import host_of
 class SettingsCheck:
     """The notes on a deployment by id. `problem` says why there are none although files were named.
 
+    `unseen` says what was not looked at, and what to do.
     `proposal` has the files for the new release where `--mailu-fix` asks for them; `logs` is what `--mailu-logs` tells.
     """
 
@@ -33,6 +38,7 @@ class SettingsCheck:
     problem: str = ""
     proposal: Proposal | None = None
     logs: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def behaviours(self) -> tuple[Behaviour, ...]:
@@ -71,18 +77,36 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
     try:
         releases = Release.parse(old), Release.parse(new)
         before = read_deployment(sources)
-        after = with_settings(before, plan.env_new) if plan.env_new else before
+        after = with_compose(before, sources, plan.compose_new) if plan.compose_new else before
+        after = with_settings(after, plan.env_new) if plan.env_new else after
     except UsageError as error:
         if plan.deployment is not None or not plan.starts_stacks:
             raise
         return SettingsCheck(problem=f"The settings were not checked: {error.cause}")
-    notes = check(before, *releases, after, machine=host_of(before.root))
-    told: tuple[str, ...] = ()
-    if plan.logs is not None:
-        counts = count(plan.logs, load(), releases[0])
+    machine, unseen = _machine(before.root)
+    notes = check(before, *releases, after, machine=machine)
+    log_summary: tuple[str, ...] = ()
+    if plan.logs:
+        files = [path for path in plan.logs if path != Path(ENGINE)]
+        lines = engine_lines(before.root) if len(files) < len(plan.logs) else ()
+        counts = count(files, load(), releases[0], lines)
         relaynets = before.value("RELAYNETS") or ""
-        notes = tuple(with_counts(note, counts, relaynets) for note in notes)
-        told = summary(counts, relaynets)
+        notes = tuple(with_counts(note, counts, relaynets, names=plan.log_names) for note in notes)
+        log_summary = summary(counts, relaynets)
     found = [note for note in notes if judge(note.question, [note.old], [note.new]).verdict not in QUIET]
-    proposal = propose(before, found, releases[1]) if plan.fix is not None else None
-    return SettingsCheck({note.id: note for note in notes}, before, proposal=proposal, logs=told)
+    proposal = propose(after, found, releases[1]) if plan.fix is not None else None
+    hidden = redactor_for(before, after)
+    told = tuple(masked(note, hidden, before, after) for note in notes)
+    if proposal is not None:
+        proposal = replace(proposal, changed=hidden.value(proposal.changed))
+    return SettingsCheck(
+        {note.id: note for note in told}, before, proposal=proposal, logs=hidden.value(log_summary), unseen=unseen
+    )
+
+
+def _machine(folder: Path) -> tuple[Host | None, tuple[str, ...]]:
+    """The machine that runs the deployment; where its engine does not answer, lines that say so and what to do."""
+    try:
+        return host_of(folder), ()
+    except UsageError as error:
+        return None, (error.cause, f"→ {error.remedy}")

@@ -1,20 +1,25 @@
-"""Settles an answer that wavers by asking more: alone, then beside the behaviours that ran when it failed."""
+"""Settles answers that waver by asking more: alone, then beside the behaviours that ran when they failed.
+
+Behaviours that share a look are settled together: each round is one new look, which all of them share.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_mailu.behaviours.declaration import Behaviour
 from pytest_mailu.core.model import Comparison, Observation, Problem, SideName, Verdict, Why
 from pytest_mailu.judging.judge import judge
 from pytest_mailu.judging.wavering import LOOKS, STEADY, failed, more_often, usual_end
+from pytest_mailu.running.processor_watch import ProcessorWatch
 from pytest_mailu.sides.base import Side
 
 SECONDS = 120.0
-"""How long one behaviour may be asked."""
+"""How long one behaviour may be asked; several that share a look have as much together for each of them."""
 SECONDS_IN_ALL = 300.0
 """How long a run may spend on it."""
 NAMED = 0.15
@@ -23,16 +28,54 @@ NAMING_ROUNDS = 12
 """How often it is asked for the name alone, once the verdict stands. These attempts do not count."""
 KEPT = 3
 """Of how many failures of each side the transcript is kept, beside the first and the last attempts."""
+AT_A_TIME = 6
+"""How many behaviours that share a look are asked at a time."""
+FIRST_ROUND = 1000
+"""The number of the first round. It is above every attempt of a comparison, so that no round shares a look of one."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A behaviour with what came of it, and the looks that it shared with others."""
+
+    behaviour: Behaviour
+    comparison: Comparison
+    looks: frozenset[Hashable] = frozenset()
+
+
+def groups(asked: Iterable[Asked]) -> list[list[Asked]]:
+    """Those that are settled together: whoever shares a look with a member of a group belongs to it; pure.
+
+    What is asked alone, or disturbs something, is settled for itself.
+    """
+    found: list[list[Asked]] = []
+    for each in asked:
+        joined = [group for group in found if any(_share(each, member) for member in group)]
+        found = [group for group in found if group not in joined]
+        found.append([*itertools.chain.from_iterable(joined), each])
+    return found
+
+
+def _share(one: Asked, other: Asked) -> bool:
+    free = not any(each.behaviour.alone or each.behaviour.disturbs for each in (one, other))
+    return free and bool(one.looks & other.looks)
+
+
+@dataclass(slots=True, eq=False)
 class _Evidence:
-    """What was asked so far. `beside` has, for each failure and each success, which behaviours ran meanwhile."""
+    """What was asked of one behaviour so far; `suspects` ran when it failed.
+
+    `beside` has, for each failure and each success beside others, which behaviours ran meanwhile. `steady` says whether
+    no attempt failed since `before`, the number of attempts that raised the suspicion.
+    """
 
     behaviour: Behaviour
     attempts: Mapping[SideName, list[Observation]]
     deadline: float
+    suspects: tuple[Behaviour, ...] = ()
     beside: list[tuple[bool, frozenset[str]]] = field(default_factory=list)
+    steady: bool = True
+    before: int = 0
 
     @property
     def number(self) -> int:
@@ -45,6 +88,12 @@ class _Evidence:
         if self.number >= LOOKS[-1] or self.out_of_time:
             return True
         return self.number in LOOKS and self.judged().verdict is not Verdict.UNSTABLE
+
+    @property
+    def enough_alone(self) -> bool:
+        """Whether it need not be asked alone any more. After the first failure it goes on to the end."""
+        until = STEADY if self.suspects else LOOKS[-1]
+        return self.decided or (self.steady and self.number - self.before >= until)
 
     @property
     def out_of_time(self) -> bool:
@@ -69,81 +118,92 @@ class Settling:
     """Asks both sides of a run. The order of asking is drawn from `seed`."""
 
     def __init__(
-        self, old: Side, new: Side, seed: int, *, seconds: float = SECONDS, seconds_in_all: float = SECONDS_IN_ALL
+        self,
+        old: Side,
+        new: Side,
+        seed: int,
+        *,
+        seconds: float = SECONDS,
+        seconds_in_all: float = SECONDS_IN_ALL,
+        watch: ProcessorWatch | None = None,
     ) -> None:
         self._sides: Mapping[SideName, Side] = {SideName.OLD: old, SideName.NEW: new}
         self._seed = seed
         self._seconds = seconds
         self._left = seconds_in_all
+        self._watch = watch or ProcessorWatch()
+        self._rounds = itertools.count(FIRST_ROUND)
 
     def possible(self, comparison: Comparison) -> bool:
         """Whether asking more can settle it: a recording gives no more than it holds."""
-        return comparison.verdict is Verdict.UNSTABLE and all(
+        return all(
             side.behaviours is None and not side.recorded_attempts(comparison.question.id)
             for side in self._sides.values()
         )
 
     async def settle(
-        self, behaviour: Behaviour, comparison: Comparison, phase: Iterable[tuple[Behaviour, Comparison]] = ()
-    ) -> Comparison:
-        """Ask until the evidence decides, or until there is no time left: then the comparison stays unstable.
+        self, group: Sequence[Asked], phase: Iterable[tuple[Behaviour, Comparison]] = ()
+    ) -> list[Comparison]:
+        """Ask until the evidence decides, or until there is no time left: then the comparison stays as it is.
 
-        Nothing else is asked meanwhile. `phase` are the behaviours that were asked at the same time as this one.
+        `group` is one behaviour, or several that share looks. Nothing else is asked meanwhile. `phase` are the
+        behaviours that were asked at the same time.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
-        evidence = _Evidence(
-            behaviour,
-            {SideName.OLD: list(comparison.old), SideName.NEW: list(comparison.new)},
-            deadline=started + min(self._seconds, self._left),
-        )
-        suspects = _asked_meanwhile(evidence, phase)
-        rng = random.Random(f"{self._seed} {behaviour.id}")  # noqa: S311 - an order, not a secret
+        deadline = started + min(self._seconds * len(group), self._left)
+        ids = {each.behaviour.id for each in group}
+        others = [(behaviour, comparison) for behaviour, comparison in phase if behaviour.id not in ids]
+        evidences = [self._evidence(each, deadline, others) for each in group]
+        rng = random.Random(f"{self._seed} {group[0].behaviour.id}")  # noqa: S311 - an order, not a secret
         try:
-            steady = await self._alone(evidence, rng, until=STEADY if suspects else LOOKS[-1])
-            if steady and suspects:
-                await self._beside(evidence, suspects, rng)
+            await self._alone(evidences, rng)
+            await self._beside([each for each in evidences if each.steady and each.suspects], rng)
         finally:
             self._left = max(self._left - (loop.time() - started), 0.0)
-        return _thinned(_explained(evidence))
+        return [_thinned(_explained(evidence)) for evidence in evidences]
 
-    async def _alone(self, evidence: _Evidence, rng: random.Random, until: int) -> bool:
-        """Ask while nothing else is asked; whether no attempt failed. After the first failure it goes on to the end."""
-        before = evidence.number
-        steady = True
-        while not evidence.decided and (evidence.number - before < until or not steady):
-            failed_sides = await self._ask(evidence, rng)
-            if failed_sides is None:
-                return False
-            steady = steady and not failed_sides
-        return steady
+    @staticmethod
+    def _evidence(asked: Asked, deadline: float, others: Sequence[tuple[Behaviour, Comparison]]) -> _Evidence:
+        attempts = {SideName.OLD: list(asked.comparison.old), SideName.NEW: list(asked.comparison.new)}
+        evidence = _Evidence(asked.behaviour, attempts, deadline)
+        evidence.before = evidence.number
+        if not asked.behaviour.alone and not asked.behaviour.disturbs:
+            evidence.suspects = tuple(_asked_meanwhile(evidence, others))
+        return evidence
 
-    async def _beside(self, evidence: _Evidence, suspects: Sequence[Behaviour], rng: random.Random) -> None:
+    async def _alone(self, evidences: Sequence[_Evidence], rng: random.Random) -> None:
+        """Ask while nothing else is asked."""
+        while asked := [each for each in evidences if not each.enough_alone]:
+            await self._ask(asked, rng)
+
+    async def _beside(self, evidences: Sequence[_Evidence], rng: random.Random) -> None:
         """Ask while a drawn half of the suspects is asked too, round by round; then some rounds to name the culprit."""
-        while not evidence.decided:
-            await self._round(evidence, suspects, rng)
+        while asked := [each for each in evidences if not each.decided]:
+            await self._round(asked, rng)
         for _ in range(NAMING_ROUNDS):
-            if evidence.out_of_time or not evidence.failed_beside or disturber(evidence.beside):
+            unnamed = [
+                each for each in evidences if not each.out_of_time and each.failed_beside and not disturber(each.beside)
+            ]
+            if not unnamed:
                 return
-            await self._round(evidence, suspects, rng, naming=True)
+            await self._round(unnamed, rng, naming=True)
 
-    async def _round(
-        self, evidence: _Evidence, suspects: Sequence[Behaviour], rng: random.Random, *, naming: bool = False
-    ) -> None:
+    async def _round(self, evidences: Sequence[_Evidence], rng: random.Random, *, naming: bool = False) -> None:
+        suspects = list({suspect.id: suspect for each in evidences for suspect in each.suspects}.values())
         chosen = [suspect for suspect in suspects if rng.random() < 0.5] or [rng.choice(suspects)]
         running = {
-            asyncio.create_task(side.observe(suspect, 0)): suspect.id
+            asyncio.create_task(side.observe(suspect, 0, shared=False)): suspect.id
             for suspect in chosen
             for side in self._sides.values()
         }
         try:
             while True:  # once in each round at least, and again as long as any suspect is being asked
                 meanwhile = frozenset(id_ for task, id_ in running.items() if not task.done())
-                failed_sides = await self._ask(evidence, rng, counts=not naming)
-                if failed_sides is None:
-                    return
-                evidence.beside.append((bool(failed_sides), meanwhile))
-                if naming or evidence.decided or all(task.done() for task in running):
+                for evidence, failure in await self._ask(evidences, rng, counts=not naming):
+                    evidence.beside.append((failure, meanwhile))
+                evidences = [each for each in evidences if not each.decided]
+                if naming or not evidences or all(task.done() for task in running):
                     return
         except asyncio.CancelledError:
             for task in running:
@@ -153,25 +213,43 @@ class Settling:
             # Otherwise they end by themselves: one that is cancelled could leave something that disturbs others.
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, evidence: _Evidence, rng: random.Random, *, counts: bool = True) -> list[SideName] | None:
-        """Ask each side once, in a drawn order; the sides that failed, or None where one could not be asked."""
-        failed_sides = []
-        for name in rng.sample(list(SideName), k=2):
-            seen = await self._sides[name].observe(evidence.behaviour, len(evidence.attempts[name]))
+    async def _ask(
+        self, evidences: Sequence[_Evidence], rng: random.Random, *, counts: bool = True
+    ) -> list[tuple[_Evidence, bool]]:
+        """Ask each side once, in a drawn order; who answered on both, and whether it failed on any.
+
+        Who could not be asked is out of time.
+        """
+        number = next(self._rounds)
+        failures: dict[_Evidence, bool] = dict.fromkeys(evidences, False)
+        slots = asyncio.Semaphore(AT_A_TIME)
+
+        async def one(evidence: _Evidence, name: SideName) -> None:
+            async with slots:
+                seen = await self._sides[name].observe(evidence.behaviour, number, shared=len(evidences) > 1)
+            if seen is not None:
+                seen = self._watch.judged(evidence.behaviour.question, seen)
             if seen is None or seen.outcome is None:
                 evidence.deadline = 0.0
-                return None
+                del failures[evidence]
+                return
             if counts:
                 evidence.attempts[name].append(seen)
             if evidence.failed(seen):
-                failed_sides.append(name)
-        return failed_sides
+                failures[evidence] = True
+                evidence.steady = evidence.steady and not counts
+
+        for name in rng.sample(list(SideName), k=2):
+            async with asyncio.TaskGroup() as group:
+                for evidence in list(failures):
+                    group.create_task(one(evidence, name))
+        return list(failures.items())
 
 
 def _asked_meanwhile(evidence: _Evidence, phase: Iterable[tuple[Behaviour, Comparison]]) -> list[Behaviour]:
     """The behaviours of which an attempt overlapped with a failure, on the same side."""
     times = [
-        (name, seen.started, seen.started + seen.seconds)
+        (name, seen.begun, seen.started + seen.seconds)
         for name, side in evidence.attempts.items()
         for seen in side
         if evidence.failed(seen)
@@ -180,12 +258,12 @@ def _asked_meanwhile(evidence: _Evidence, phase: Iterable[tuple[Behaviour, Compa
     def overlaps(comparison: Comparison) -> bool:
         sides = {SideName.OLD: comparison.old, SideName.NEW: comparison.new}
         return any(
-            seen.started < ended and started < seen.started + seen.seconds
+            seen.begun < ended and started < seen.started + seen.seconds
             for name, started, ended in times
             for seen in sides[name]
         )
 
-    return [other for other, comparison in phase if other.id != evidence.behaviour.id and overlaps(comparison)]
+    return [behaviour for behaviour, comparison in phase if overlaps(comparison)]
 
 
 def _explained(evidence: _Evidence) -> Comparison:

@@ -8,6 +8,7 @@ from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.core.model import Comparison, Recording, Report
 from pytest_mailu.core.plan import Plan
 from pytest_mailu.running.reported_run import ReportedRun
+from pytest_mailu.sides.factory import Notify
 
 
 def compare_sides(
@@ -15,13 +16,15 @@ def compare_sides(
     matrix: Matrix,
     behaviours: Iterable[Behaviour] | None = None,
     added: Callable[[Comparison], None] = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> tuple[Report, tuple[Recording, Recording]]:
     """The report of a run, and the recordings of both sides.
 
     `behaviours` are members of `matrix`, or None for the default of the plan. `added` is called with each comparison in
-    their order, while later ones are still being asked. Raises MailuError where a side cannot be opened.
+    their order, while later ones are still being asked, `notify` with lines of progress. Raises MailuError where a side
+    cannot be opened.
     """
-    run = ReportedRun(plan)
+    run = ReportedRun(plan, notify)
     named = None if behaviours is None else [behaviour.id for behaviour in behaviours]
     try:
         ids = [behaviour.id for behaviour in run.take_matrix(matrix, named)]

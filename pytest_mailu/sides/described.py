@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from pytest_mailu.behaviours.declaration import Behaviour
 from pytest_mailu.core.model import Observation, SideInfo
@@ -30,6 +30,10 @@ class DescribedSide:
     async def close(self) -> None:
         """Nothing to do."""
 
+    def restarts(self, variant: str) -> frozenset[str]:
+        """None: nothing runs."""
+        return frozenset()
+
     async def prepare(self, variant: str) -> None:
         """Nothing to do."""
 
@@ -37,10 +41,14 @@ class DescribedSide:
         """None."""
         return 0
 
+    def shared_looks(self, id: str) -> frozenset[Hashable]:
+        """None."""
+        return frozenset()
+
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
         """The same observations: there are no logs."""
         return list(observations)
 
-    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
         """No answer."""
         return None

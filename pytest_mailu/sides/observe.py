@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from collections.abc import Hashable
 from dataclasses import replace
 
 from pytest_mailu.behaviours.declaration import Behaviour
@@ -15,33 +16,42 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides.side_stack import SideStack
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
+LAST_LINES = 5
+"""How many of a service's last log lines each observation keeps, where the service ended."""
 
-async def observe(behaviour: Behaviour, stack: SideStack) -> Observation:
-    """What the stack does. What a server did is an outcome; every other exception means that it could not be asked."""
-    probe = Probe(stack, time.time())
+
+async def observe(behaviour: Behaviour, stack: SideStack, circle: Hashable = None) -> Observation:
+    """What the stack does. What a server did is an outcome; every other exception means that it could not be asked.
+
+    Behaviours of one `circle` share what they send and look at; without one, nothing is shared.
+    """
+    probe = Probe(stack, time.time(), circle)
     clock = time.monotonic()
     started = time.time()
-    seen = await _asked(behaviour, probe)
+    seen = await _asked(behaviour, probe, stack.failure)
+    stack.effort.update(probe.transcript.effort)
+    stack.looks.setdefault(behaviour.id, set()).update(probe.looks)
     if stack.events_lost or seen.outcome is None or not met(behaviour.question.wanted, seen.outcome):
         seen = await _unless_disturbed(seen, stack)
     return replace(
         seen,
         transcript=seen.transcript or probe.transcript.events,
         started=started,
-        seconds=round(time.monotonic() - clock, 3),
+        seconds=round(time.monotonic() - clock + probe.seconds_before, 3),
     )
 
 
-async def _asked(behaviour: Behaviour, probe: Probe) -> Observation:
+async def _asked(behaviour: Behaviour, probe: Probe, failure: StackError | None) -> Observation:
     try:
         async with asyncio.timeout(behaviour.timeout):
             return await behaviour.ask(probe)
     except NotServed as end:
         return probe.not_served(end)
     except CannotAsk as trouble:
-        return _not_asked(trouble.reason)
+        seen = _not_asked(trouble.reason)
+        return seen if failure is None else replace(seen, logs=failure.details[-LAST_LINES:])
     except StackError as error:
-        return _not_asked(error.cause)
+        return replace(_not_asked(error.cause), logs=error.details[-LAST_LINES:])
     except TimeoutError:
         return _not_asked(f"not done within {behaviour.timeout:g} s")
     except Exception as error:  # a mistake in one behaviour must not end the run
@@ -53,7 +63,9 @@ async def _unless_disturbed(seen: Observation, stack: SideStack) -> Observation:
     if seen.stage is Stage.SETTINGS:
         return seen
     disturbance = await stack.disturbance()
-    return replace(seen, outcome=None, trouble=disturbance) if disturbance else seen
+    if disturbance is None:
+        return seen
+    return replace(seen, outcome=None, trouble=disturbance.cause, logs=disturbance.details[-LAST_LINES:])
 
 
 def _not_asked(reason: str, *notes: str) -> Observation:

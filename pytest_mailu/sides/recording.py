@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from pytest_mailu.behaviours.declaration import Behaviour
@@ -36,6 +36,10 @@ class RecordingSide:
     async def close(self) -> None:
         """Nothing to do."""
 
+    def restarts(self, variant: str) -> frozenset[str]:
+        """None: nothing runs."""
+        return frozenset()
+
     async def prepare(self, variant: str) -> None:
         """Nothing to do: every variant that was asked is in the recording."""
 
@@ -43,11 +47,15 @@ class RecordingSide:
         """How many attempts were recorded."""
         return len(self._recording.observations.get(id, ()))
 
+    def shared_looks(self, id: str) -> frozenset[Hashable]:
+        """None: what is recorded stands for itself."""
+        return frozenset()
+
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
         """The same: they were recorded with their log lines, if any."""
         return list(observations)
 
-    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
         """The attempt as recorded; None beyond the last one, or where the behaviour was not recorded."""
         attempts = self._recording.observations.get(behaviour.id, ())
         return attempts[attempt] if attempt < len(attempts) else None

@@ -6,17 +6,20 @@ The engine may run on another machine, and a stack must not be able to change th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_mailu.core import population
-from pytest_mailu.core.model import Vantage
+from pytest_mailu.core.file_content import Content
+from pytest_mailu.core.optional_services import FETCHMAIL
 from pytest_mailu.core.releases import CORE_SERVICES, Release
+from pytest_mailu.core.setups import Feature, flavour_named
 from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.compose.user_folder import read_tree
 from pytest_mailu.stack.docker.networks import Layout
-from pytest_mailu.stack.world.certificates import certificate
+from pytest_mailu.stack.world import certbot
+from pytest_mailu.stack.world.certificates import authority, certificate
 from pytest_mailu.stack.world.plan import FOLDER, make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
 
@@ -26,21 +29,39 @@ _OVERRIDES: Mapping[str, str] = MappingProxyType(
 """Service → its folder in the user's `overrides`, as Mailu's own compose file mounts them."""
 
 
-def files_for(service: str, release: Release, layout: Layout, overrides: Path | None, token: str) -> dict[str, bytes]:
+def files_for(
+    service: str,
+    release: Release,
+    layout: Layout,
+    overrides: Path | None,
+    token: str,
+    *,
+    flavour: str = "cert",
+    databases: Collection[str] = (),
+) -> dict[str, Content]:
     """Absolute path in the container → content. Blocking.
 
-    `overrides` is the folder given to `--mailu-overrides`, `token` the password of the world's SOCKS proxy.
+    `overrides` is the folder given to `--mailu-overrides`, `token` the password of the world's SOCKS proxy, `flavour`
+    what TLS_FLAVOR says. `databases` are services that are reached beside the core ones, by the engine's DNS.
     """
-    files: dict[str, bytes] = {}
+    files: dict[str, Content] = {}
     match service:
         case "world":
-            places = {vantage: layout.segment(vantage) for vantage in Vantage}
-            services = {name: str(layout.service(name)) for name in CORE_SERVICES}
-            plan = make_plan(places, services=services, token=token)
+            segments = {vantage: layout.segment(vantage) for vantage in layout.vantages}
+            core = {name: str(layout.service(name)) for name in CORE_SERVICES}
+            services = {**dict.fromkeys(databases), **core}
+            plan = make_plan(segments, services=services, token=token, balancer=layout.balanced_at)
             files |= {f"{FOLDER}/world.pyz": build_zipapp(), f"{FOLDER}/plan.json": json.dumps(plan).encode()}
         case "front":
             own = certificate(population.HOSTNAME)
             files |= {"/certs/cert.pem": own.certificate.encode(), "/certs/key.pem": own.key.encode()}
+            if Feature.CERTBOT in flavour_named(flavour).features:
+                for name in certbot.LINEAGES:
+                    files |= certbot.files(name, certbot.own(name, population.HOSTNAME))
+        case service if service == FETCHMAIL:
+            # It wants a valid certificate, and trusts the authorities in this folder (optional/fetchmail/fetchmail.py,
+            # 1.9 to master: --sslcertck --sslcertpath).
+            files |= {f"/etc/ssl/certs/{authority().file_name}": authority().pem.encode()}
         case "antispam" if release.stops_spoofing_in_rspamd:
             files |= rspamd_state.cached_domain_list((population.DOMAIN, population.ALTERNATIVE))
     if overrides is not None and service in _OVERRIDES:

@@ -6,15 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
+from docker.errors import DockerException
 from docker.models.containers import Container
 from testinfra.host import Host
 
-from pytest_mailu.core.commands import CommandResult
+from pytest_mailu.core.commands import CommandResult, Usage
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.stack.containers import StackContainers
+from pytest_mailu.stack.docker.images import health_command
 from pytest_mailu.stack.evidence.container_io import execute, log_lines, testinfra_host
-from pytest_mailu.stack.evidence.logs import LogLine, parse
+from pytest_mailu.stack.evidence.log_line import LogLine
+from pytest_mailu.stack.evidence.logs import parse
 from pytest_mailu.stack.readiness.services import ServiceReadiness
 
 
@@ -32,13 +36,23 @@ class ServiceAccess:
         readiness: ServiceReadiness,
         changing: asyncio.Lock,
         seconds: float,
+        *,
+        make_anew: Callable[[str], Awaitable[None]],
     ) -> None:
         self.services = services
         self._containers = containers
         self._readiness = readiness
         self._changing = changing
         self._seconds = seconds
+        self._make_anew = make_anew
         self._ready_at = time.time()
+        self.commands = 0
+        """How many commands were run in containers."""
+
+    @property
+    def restarts(self) -> int:
+        """How many containers were started since the stack was ready."""
+        return sum(event.action == "start" for event in self._containers.watch.since(self._ready_at))
 
     def mark_ready(self) -> None:
         """From now on the stack answers: `startup_log` ends here."""
@@ -48,6 +62,7 @@ class ServiceAccess:
         self, service: str, *command: str, user: str = "", environment: Mapping[str, str] | None = None
     ) -> CommandResult:
         """Runs a command in the service's container. Raises StackError where it is not running."""
+        self.commands += 1
         return await asyncio.to_thread(execute, self._containers[service], command, user=user, environment=environment)
 
     def environment(self, service: str) -> dict[str, str]:
@@ -57,6 +72,7 @@ class ServiceAccess:
 
     def testinfra(self, service: str) -> Host:
         """The service's container for testinfra (blocking calls)."""
+        self.commands += 1
         return testinfra_host(self._containers[service])
 
     async def log_since(self, service: str, moment: float) -> list[str]:
@@ -76,43 +92,120 @@ class ServiceAccess:
 
     async def exit_of(self, service: str) -> StackError | None:
         """How the service ended by its own doing, with its last log lines as details; None while it runs."""
-        error = await self._containers.first_exit_explained()
-        return error if error is not None and error.own_doing and error.service == service else None
+        error = await self._containers.exit_explained(service)
+        return error if error is not None and error.own_doing else None
 
     @asynccontextmanager
     async def paused(self, service: str) -> AsyncIterator[None]:
         """Pauses the service while the block runs: its name and address stay, and it answers nothing.
 
-        Nothing else may be asked meanwhile. What is done here does not count as external interference.
+        Nothing may be asked meanwhile that needs it. What is done here does not count as external interference.
         """
         container = self._containers[service]
-        async with self._changing:
+        async with self._changing, self._containers.changing((service,)):
             await asyncio.to_thread(container.pause)
-            async with _restored(lambda: self._resume(container)):
+            async with _restored(lambda: asyncio.to_thread(container.unpause)):
                 yield
 
     @asynccontextmanager
-    async def stopped(self, service: str) -> AsyncIterator[None]:
+    async def stopped(self, service: str, *, restarting: str = "") -> AsyncIterator[None]:
         """Stops the service while the block runs, so that its name is gone from the engine's DNS; then starts it again.
 
+        The service `restarting` is started anew at the beginning, and finds the other one down.
         As `docker compose stop` does it, with SIGTERM and the engine's ten seconds: a Dovecot that was killed takes its
         old pid file for another Dovecot (1.9.50) and does not come back. Otherwise as `paused`.
         """
         container = self._containers[service]
-        async with self._changing:
-            self._containers.watch.expect_restart((service,))
+        others = (restarting,) if restarting else ()
+        async with self._changing, self._containers.changing((service, *others)):
+            self._containers.watch.expect_restart((service, *others))
             await asyncio.to_thread(container.stop)
             async with _restored(lambda: self._restart(service, container)):
+                for other in others:
+                    await asyncio.to_thread(self._containers[other].stop)
+                    await self._restart(other, self._containers[other])
                 yield
 
-    async def _resume(self, container: Container) -> None:
-        await asyncio.to_thread(container.unpause)
-        await self._containers.snapshot_baseline()
+    async def health_check(self, service: str) -> CommandResult | None:
+        """Runs the health check of the service's image, whatever a compose file says; None where it has none."""
+        image = await asyncio.to_thread(lambda: self._containers[service].image)
+        config = (image.attrs.get("Config") or {}) if image is not None else {}
+        command = health_command((config.get("Healthcheck") or {}).get("Test") or [])
+        return await self.exec(service, *command) if command else None
+
+    async def usage(self, service: str) -> Usage:
+        """What the service has used so far, from the engine. Raises StackError where that is not known."""
+        container = self._containers[service]
+        try:
+            return usage_in(await asyncio.to_thread(_statistics, container))
+        except (DockerException, KeyError, TypeError) as error:
+            raise StackError(
+                f"the engine does not tell what {service} uses", "see `docker stats`", (str(error),)
+            ) from error
+
+    async def start_again(self, service: str, *, kill: bool, seconds: float) -> StackError | None:
+        """Stops the service, or kills it as a loss of power does, and starts the same container again.
+
+        None when it answers within `seconds`. Otherwise how it failed; the container is then made anew, so that the
+        rest of the run has the service. Raises StackError where that fails as well, or the fault is not the service's.
+        What is done here does not count as external interference.
+        """
+        container = self._containers[service]
+        async with self._changing, self._containers.changing((service,)):
+            failure: StackError | None = None
+            self._containers.watch.expect_restart((service,))
+            await asyncio.to_thread(_end, container, kill=kill)
+            await asyncio.to_thread(container.start)
+            try:
+                await self._containers.wait({service: self._readiness.conditions().get(service, [])}, seconds)
+            except StackError as error:
+                if not error.own_doing or error.service != service:
+                    raise
+                failure = error
+                await self._make_anew(service)
+        return failure
+
+    @asynccontextmanager
+    async def started_over(self, service: str) -> AsyncIterator[None]:
+        """Stops the service and starts the same container, and runs the block without waiting for it to be ready.
+
+        It may end by itself meanwhile. After the block it is made anew, with the files of a stack that starts, whatever
+        became of it. Raises StackError where that fails. What is done here does not count as external interference.
+        """
+        container = self._containers[service]
+        async with self._changing, self._containers.changing((service,)):
+            self._containers.watch.expect_restart((service,))
+            await asyncio.to_thread(container.stop)
+            await asyncio.to_thread(container.start)
+            async with _restored(lambda: self._make_anew(service)):
+                yield
 
     async def _restart(self, service: str, container: Container) -> None:
         await asyncio.to_thread(container.start)
         await self._containers.wait({service: self._readiness.conditions()[service]}, self._seconds)
-        await self._containers.snapshot_baseline()
+
+
+def _statistics(container: Container) -> Any:
+    """The engine's statistics of this moment. Without `one_shot` the engine waits a second for a second look."""
+    assert container.client is not None  # noqa: S101 - it comes from a client
+    return container.client.api.stats(str(container.id), stream=False, one_shot=True)
+
+
+def usage_in(stats: Mapping[str, Any]) -> Usage:
+    """From the engine's statistics (Docker's API, `containers/ID/stats`). Raises KeyError where they lack something."""
+    memory = stats["memory_stats"]
+    details = memory.get("stats") or {}
+    cache = details.get("inactive_file", details.get("total_inactive_file", 0))
+    return Usage(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, int(memory["usage"]) - int(cache))
+
+
+def _end(container: Container, *, kill: bool) -> None:
+    """Ends a container. Blocking; the engine's ten seconds before SIGKILL, as with `docker compose stop`."""
+    if kill:
+        container.kill()
+        container.wait(timeout=30)
+    else:
+        container.stop()
 
 
 @asynccontextmanager

@@ -9,23 +9,34 @@ from collections.abc import Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from docker.errors import DockerException
+
 from pytest_mailu.core.commands import CommandResult
-from pytest_mailu.core.errors import unwrap_single
+from pytest_mailu.core.database_schema import CURRENT_SCHEMA, is_newest_schema
+from pytest_mailu.core.databases import ADMIN
+from pytest_mailu.core.errors import StackError, unwrap_single
+from pytest_mailu.core.in_place import CopiedData
 from pytest_mailu.core.model import SideInfo
+from pytest_mailu.core.optional_services import ANTIVIRUS, ASKED_BY_OTHERS, STARTED, WEBMAIL, has_mailu_image
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack import rspamd_state
-from pytest_mailu.stack.accounts import import_accounts
+from pytest_mailu.stack.accounts import import_accounts, import_export
+from pytest_mailu.stack.compose.antivirus import signature_files
 from pytest_mailu.stack.compose.command import Compose
 from pytest_mailu.stack.container_files import files_for
+from pytest_mailu.stack.data import copier, overlay
+from pytest_mailu.stack.data.copier import Sources
+from pytest_mailu.stack.data.helper import Helper
+from pytest_mailu.stack.data.own import Survey, survey
 from pytest_mailu.stack.docker import images
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Image, Progress
-from pytest_mailu.stack.docker.isolation import WORLD
+from pytest_mailu.stack.docker.isolation import INGRESS, WORLD
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout
 from pytest_mailu.stack.docker.subnets import SubnetAllocator
-from pytest_mailu.stack.evidence.container_io import execute, read_file
-from pytest_mailu.stack.plan import StackPlan
+from pytest_mailu.stack.evidence.container_io import execute, log_lines, read_file
+from pytest_mailu.stack.plan import Inherited, StackPlan
 from pytest_mailu.stack.project import ComposeProject
 from pytest_mailu.stack.readiness.services import ServiceReadiness
 from pytest_mailu.stack.service_access import ServiceAccess
@@ -36,8 +47,14 @@ from pytest_mailu.wire.transport.connector import SocksConnector
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_STARTED_FIRST = (WORLD, "redis", "admin")
-"""The others ask the world for names, and wait for `admin`."""
+_STARTED_FIRST = (INGRESS, WORLD, "redis")
+"""`admin` needs these and its database; the others ask the world for names, and wait for `admin`."""
+_STOPPED_LAST = ("front", "admin", "redis")
+"""In this order, after those that depend on them (setup/flavors/compose/docker-compose.yml, `depends_on`)."""
+_LOG_LINES = 20
+"""Of `admin`, where its tables are not there."""
+_COPY_FACTOR = 30
+"""How many times as long as any other step the copying of data may take."""
 
 
 class Stack:
@@ -62,6 +79,10 @@ class Stack:
         self._containers = self.project.containers
         self._engine = engine
         self._progress = progress
+        self.taken_over = CopiedData()
+        self.survey = Survey()
+        """What a look at the user's own data found."""
+        self._run = run
         self._images: dict[str, Image] = {}
         self._version = ""
         self._changing = asyncio.Lock()
@@ -83,7 +104,9 @@ class Stack:
         try:
             await self._fetch_images()
             await self._containers.announce()
+            await self._lay_over()
             await self._create()
+            await self._take_over()
             await self._copy_files_in((WORLD, *self.project.services))
             await self._start()
             await self._make_ready()
@@ -91,6 +114,62 @@ class Stack:
         except BaseException:
             await self.down()
             raise
+
+    async def rest(self) -> float:
+        """Stops Mailu's services as `docker compose stop` does: first those that depend on others. Takes how many
+        seconds. The data and the world stay. Nothing can be asked after that, until `wake`."""
+        began = time.monotonic()
+        names = self.project.services
+        self._containers.watch.expect_restart(names)
+        first = tuple(name for name in names if name not in {*_STOPPED_LAST, *self.databases})
+        for group in (first, *((name,) for name in _STOPPED_LAST), self.databases):
+            await asyncio.gather(*(asyncio.to_thread(self._containers[name].stop) for name in group))
+        return time.monotonic() - began
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The services with the databases of `admin` and web mail; none with SQLite."""
+        return tuple(dict.fromkeys(database.service for database in self.project.databases))
+
+    async def wake(self) -> None:
+        """Starts the services again after `rest`, on the same data. Raises StackError where one does not come back."""
+        await self._start_services()
+        await self._containers.wait(self._readiness.conditions(), self.plan.seconds)
+        await self._containers.snapshot_baseline()
+
+    def bequest(self) -> Inherited:
+        """What the next release takes over from this stack."""
+        volumes = self.project.volumes
+        layers = {
+            name: self.project.overlay.layers.get(name) or self._folder(volume) for name, volume in volumes.items()
+        }
+        return Inherited(Sources(volumes, layers), self.project.secret_key)
+
+    def _folder(self, volume: str) -> tuple[str, ...]:
+        """The folder of a volume on the engine's machine. Blocking, for a moment."""
+        try:
+            return (str(self._engine.client.api.inspect_volume(volume)["Mountpoint"]),)
+        except DockerException:
+            return ()
+
+    async def own_data_untouched(self) -> bool | None:
+        """Whether the user's own data is as it was when this stack took it over; None for a stack without such data.
+
+        Raises StackError where that cannot be told.
+        """
+        inherited = self.plan.inherited
+        if inherited is None or inherited.own is None:
+            return None
+        seconds = self.plan.seconds * _COPY_FACTOR
+        now = await asyncio.to_thread(copier.measured, self._helper, self._source(inherited), seconds)
+        return dict(now.digests) == dict(self.taken_over.digests)
+
+    async def data_digests(self) -> dict[str, str]:
+        """The fingerprints of this stack's data; only at rest do they mean anything. Raises StackError."""
+        found = await asyncio.to_thread(
+            copier.measured, self._helper, Sources(self.project.volumes), self.plan.seconds * _COPY_FACTOR
+        )
+        return dict(found.digests)
 
     async def down(self) -> None:
         """Removes everything of this stack. Never raises but for cancellation; what stays is in the next sweep."""
@@ -100,7 +179,7 @@ class Stack:
     async def apply(self, variant: Variant) -> None:
         """Makes the services anew that read what `variant` changes. Data and queue stay.
 
-        Nothing else may be asked while this runs. Raises StackError.
+        Nothing may be asked while this runs that needs one of them. Raises StackError.
         """
         async with self._changing:
             if variant.name == self.variant.name:
@@ -108,19 +187,22 @@ class Stack:
             services = tuple(dict.fromkeys((*self.variant.services, *variant.services)))
             self._progress(f"{self.release}: making {', '.join(services)} anew for {variant.name}")
             self._last = time.monotonic()
-            await self.project.recreate(services, variant.changes)
-            await self._copy_files_in(services)
-            await self._containers.start(services)
-            conditions = self._readiness.conditions()
-            await self._containers.wait({name: conditions[name] for name in services}, self.plan.seconds)
+            async with self._containers.changing(services):
+                await self._make_anew(services, variant)
             self.variant = variant
             self._record_timing(f"variant {variant.name}")
-            await self._containers.snapshot_baseline()
+
+    async def _make_anew(self, services: tuple[str, ...], variant: Variant) -> None:
+        await self.project.recreate(services, variant.changes)
+        await self._copy_files_in(services)
+        await self._containers.start(services)
+        conditions = self._readiness.conditions()
+        await self._containers.wait({name: conditions.get(name, []) for name in services}, self.plan.seconds)
 
     @property
     def secrets(self) -> frozenset[str]:
         """What was made up for this stack and must not be shown."""
-        return frozenset({self.project.settings.values["SECRET_KEY"], self._token})
+        return frozenset({self.project.settings.values["SECRET_KEY"], self.project.database_password, self._token})
 
     async def external_interference(self) -> str:
         """What happened to the containers from outside since the stack was ready; empty when nothing did."""
@@ -165,15 +247,71 @@ class Stack:
     async def _create(self) -> None:
         self._progress(f"{self.release}: creating networks and containers")
         await self.project.create()
+        if self.project.unchecked:
+            self._progress(
+                "this machine takes packets from any address (rp_filter is 0), so a hostile image could send it single "
+                "ones; cure: sysctl net.ipv4.conf.default.rp_filter=1"
+            )
         self._record_timing("created")
+
+    async def _lay_over(self) -> None:
+        """Has our volumes show the data of the stack before this one, where the engine can do that."""
+        inherited = self.plan.inherited
+        if inherited is None:
+            return
+        seconds = self.plan.seconds * _COPY_FACTOR
+        if inherited.own is not None:
+            self._progress(f"{self.release}: looking at your data")
+            servers = (database.server.words for database in self.project.databases if database.whose == ADMIN)
+            self.survey = await asyncio.to_thread(
+                survey,
+                self._helper,
+                inherited.own,
+                inherited.releases,
+                seconds,
+                self.project.services,
+                server=next(servers, ""),
+            )
+        self._progress(f"{self.release}: taking over the data")
+        source = self._source(inherited)
+        self.project.overlay = await asyncio.to_thread(
+            overlay.prepare, self._helper, self.project.name, source, self.plan.seconds
+        )
+        if self.project.overlay:
+            self.taken_over = await asyncio.to_thread(copier.measured, self._helper, source, seconds)
+        self._record_timing("data laid over")
+
+    def _source(self, inherited: Inherited) -> Sources:
+        """Where the data comes from that this stack takes over. Raises UsageError where the user's is not there."""
+        return inherited.data if inherited.own is None else inherited.own.sources(self.project.volume_names)
+
+    async def _take_over(self) -> None:
+        """Copies the data of the stack before this one into our volumes, where they do not show it already."""
+        inherited = self.plan.inherited
+        if inherited is None or self.project.overlay:
+            return
+        targets = self.project.volumes
+        self.taken_over = await asyncio.to_thread(
+            copier.copy, self._helper, self._source(inherited), targets, self.plan.seconds * _COPY_FACTOR
+        )
+        self._record_timing("data copied")
+
+    @property
+    def _helper(self) -> Helper:
+        image = self.project.image_names()["admin"]
+        return Helper(self._engine, image, f"{self.project.name}-data", self._run.labels(self.plan.side))
 
     async def _copy_files_in(self, services: Iterable[str]) -> None:
         """Copies in what a bind mount would bring elsewhere."""
         plan = self.plan
+        flavour = self.project.settings.values.get("TLS_FLAVOR", "")
+        given = (self.release, self.layout, plan.overrides, self._token)
         files = {
             name: {
                 **plan.files.get(name, {}),
-                **await asyncio.to_thread(files_for, name, self.release, self.layout, plan.overrides, self._token),
+                **self.project.files.get(name, {}),
+                **await asyncio.to_thread(files_for, name, *given, flavour=flavour, databases=self.databases),
+                **(signature_files(self.project.image_names()[name]) if name == ANTIVIRUS else {}),
             }
             for name in services
         }
@@ -189,25 +327,58 @@ class Stack:
     async def _start(self) -> None:
         """Starts all services, in an order in which each finds what it looks for at once."""
         self._progress(f"{self.release}: starting")
-        await self._containers.start(_STARTED_FIRST)
-        await self.project.open_world()
+        # Without a database to wait for, `admin` starts at once as well.
+        await self._containers.start((*_STARTED_FIRST, *self.databases, *(() if self.databases else ("admin",))))
+        await self.project.give_addresses()
         self.world = World(SocksConnector(await self._containers.proxy_port(), self._token))
-        self._readiness = ServiceReadiness(self.release, self.world, self._check_front)
-        self.services = ServiceAccess(
-            self._containers, self.project.services, self._readiness, self._changing, self.plan.seconds
+        images = self.project.image_names()
+        # What another image listens on is not known.
+        optional = [name for name in STARTED & images.keys() if has_mailu_image(name, images[name])]
+        self._readiness = ServiceReadiness(
+            self.release, self.world, self._check_front, self._sockets, optional, self.project.databases
         )
-        others = [name for name in self.project.services if name not in (*_STARTED_FIRST, "front")]
+        self.services = ServiceAccess(
+            self._containers,
+            self.project.services,
+            self._readiness,
+            self._changing,
+            self.plan.seconds,
+            make_anew=lambda service: self._make_anew((service,), self.variant),
+        )
+        await self._start_services()
+        self._record_timing("started")
+
+    async def _start_services(self) -> None:
+        """Starts those of Mailu's services that do not run, in an order in which each finds the others."""
+        await self._containers.start((*(name for name in _STARTED_FIRST if name != WORLD), *self.databases))
+        if self.databases:
+            await self._containers.wait(self._readiness.database_conditions(), self.plan.seconds)
+        await self._containers.start(["admin"])
+        last = {"front"} if self.release.addresses_are_resolved_at_start else {"front", WEBMAIL}
+        # As `depends_on` has it: Rspamd looks its scanners up when it starts.
+        asked = [name for name in self.project.services if name in ASKED_BY_OTHERS]
+        await self._containers.start(asked)
+        others = [name for name in self.project.services if name not in {*_STARTED_FIRST, "admin", *last, *asked}]
         await self._containers.start(others)
         # nginx ends at once where a name it proxies to is unknown (2.0), and compose would just start it again.
         await self._containers.start(["front"])
-        self._record_timing("started")
+        # And so does that of web mail, which asks for `front` (2.0: webmails/nginx-webmail.conf).
+        await self._containers.start(last & {WEBMAIL} & set(self.project.services))
 
     async def _make_ready(self) -> None:
         """Imports the accounts as soon as `admin` answers, and waits until all services are ready."""
         conditions = self._readiness.conditions()
         await self._containers.wait({"admin": conditions["admin"]}, self.plan.seconds)
         self._record_timing("admin answers")
-        await asyncio.to_thread(import_accounts, self.release, self._containers["admin"])
+        if self.databases:
+            await self._check_schema()
+        if self.plan.inherited is None or self.plan.inherited.add_accounts:
+            kept = self.plan.inherited is not None
+            admin = self._containers["admin"]
+            if not await asyncio.to_thread(import_accounts, self.release, admin, self.plan.seed, keep=kept):
+                self._progress(f"{self.release}: its database takes no emoji: names and automatic replies go without")
+            if self.plan.export is not None:
+                await asyncio.to_thread(import_export, self.release, admin, self.plan.export)
         await self._containers.wait({"admin": [self._readiness.has_handled_a_login()]}, self.plan.seconds)
         self._record_timing("accounts")
         await self._containers.wait(conditions, self.plan.seconds)
@@ -216,12 +387,28 @@ class Stack:
         self._record_timing("ready")
         await asyncio.to_thread(rspamd_state.cache_tables, self._image("antispam"), self._containers["antispam"])
 
+    async def _check_schema(self) -> None:
+        """Sees to it that `admin` has made its tables: it goes on without (core/admin/start.py). Raises StackError."""
+        ran = await asyncio.to_thread(execute, self._containers["admin"], CURRENT_SCHEMA, user=self.release.admin_user)
+        if is_newest_schema(ran.output):
+            return
+        said = [line for line in (ran.output + ran.errors).splitlines() if line.strip()][-_LOG_LINES:]
+        lines = [*await asyncio.to_thread(log_lines, self._containers["admin"], tail=_LOG_LINES), *said]
+        raise StackError(
+            f"the service admin of Mailu {self.release} has not brought its tables up to date",
+            "see its last lines below; MariaDB 11 before 11.4.5 needs ?collation=utf8mb4_unicode_ci in its URL",
+            tuple(lines),
+            service="admin",
+            own_doing=True,
+        )
+
     async def _wait_for_anti_spoofing(self) -> None:
         """Waits until Rspamd's milter knows the domains. A Rspamd that does not take our store of them reads its own
-        anew on SIGHUP: half a second instead of 40."""
-        if not self.release.stops_spoofing_in_rspamd:
+        anew on SIGHUP: half a second instead of 40. Where the user's RELAYNETS has the stranger, nothing is refused."""
+        stranger = self.layout.stranger.client
+        if not self.release.stops_spoofing_in_rspamd or self.project.settings.relays_for(stranger):
             return
-        refused = self._readiness.refuses_spoofed_mail(str(self.layout.stranger.client))
+        refused = self._readiness.refuses_spoofed_mail(str(stranger))
         if await refused():
             await asyncio.to_thread(self._containers["antispam"].kill, "HUP")
             self._record_timing("Rspamd reloaded")
@@ -230,6 +417,10 @@ class Stack:
     async def _check_front(self) -> CommandResult | None:
         check = self._image("front").healthcheck
         return await asyncio.to_thread(execute, self._containers["front"], check) if check else None
+
+    async def _sockets(self, service: str) -> CommandResult:
+        tables = ("/proc/net/tcp", "/proc/net/tcp6")
+        return await asyncio.to_thread(execute, self._containers[service], ("cat", *tables))
 
     def _record_timing(self, what: str) -> None:
         now = time.monotonic()

@@ -7,6 +7,8 @@
 | `script` | a rule (see `scripts.Rule`) | `id` |
 | `unscript` | `id` | `found` |
 | `records` | `replace`: records, `remove`: `[name, type]` pairs | `records`: all of them afterwards |
+| `deposit` | `account`, `password`, `folder`, `messages` in base64 | |
+| `account` | `account`, `ended`: sessions to wait for, `wait` | `folders`, `visits`, `ended` (see `mailboxes`) |
 
 Conditions on arrivals: `message_id`, `recipient` and `sender` (globs), `token`, `listener`, `accepted`, `since`.
 """
@@ -14,12 +16,14 @@ Conditions on arrivals: `message_id`, `recipient` and `sender` (globs), `token`,
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from typing import Any, Dict, Mapping
 
 from .dns import Dns, resource
 from .journal import Journal
+from .mailboxes import INBOX, Mailboxes
 from .plan import PlanError, plain_name, read_record
 from .scripts import Scripts
 
@@ -32,10 +36,11 @@ _LONGEST_ERROR = 300
 class Control:
     """Carries out requests. `ports` maps each listener to its bound port; the starter fills it in."""
 
-    def __init__(self, journal: Journal, scripts: Scripts, dns: Dns) -> None:
+    def __init__(self, journal: Journal, scripts: Scripts, dns: Dns, mailboxes: Mailboxes) -> None:
         self._journal = journal
         self._scripts = scripts
         self._dns = dns
+        self._mailboxes = mailboxes
         self.ports: Dict[str, int] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,6 +89,16 @@ class Control:
         self._dns.zones.remove(gone)
         self._dns.zones.replace(fresh)
         return {"records": self._dns.records()}
+
+    async def _do_deposit(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        contents = [base64.b64decode(content) for content in request["messages"]]
+        folder = str(request.get("folder") or INBOX)
+        self._mailboxes.deposit(str(request["account"]), str(request["password"]), folder, contents)
+        return {}
+
+    async def _do_account(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        wait = min(float(request.get("wait") or 0), _MAX_WAIT)
+        return await self._mailboxes.wait(str(request["account"]), int(request.get("ended", 0)), wait)
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:

@@ -11,28 +11,70 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from typing import Iterable, Optional
+import time
+from typing import Dict, Iterable, Optional
 
 from .plan import ClientNetwork
 
 _SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8915, 0x8916, 0x891C
 """netdevice(7)."""
+_ADDRESSES6 = "/proc/net/if_inet6"
+"""proc(5): address, number of the interface, length of the prefix, …, name of the interface."""
+_USABLE_SECONDS = 5.0
+"""How long the kernel may look whether somebody else has an address of IPv6 (RFC 4862 section 5.4)."""
 
 
-def add_addresses(places: Iterable[ClientNetwork]) -> None:
+def add_addresses(client_networks: Iterable[ClientNetwork]) -> None:
     """Add the world's address in every client network that lacks it. Raises OSError (needs CAP_NET_ADMIN)."""
-    for number, place in enumerate(places):
-        if not _ours(place.address):
-            interface = _interface_in(place.network)
+    added6 = []
+    for number, client_network in enumerate(client_networks):
+        if isinstance(client_network.network, ipaddress.IPv6Network):
+            _add6(client_network.network, client_network.address)
+            added6.append(client_network.address)
+        elif not _ours(client_network.address):
+            interface = _interface_in(client_network.network)
             if interface is None:
-                raise OSError(errno.EADDRNOTAVAIL, "no network interface in {}".format(place.network))
+                raise OSError(errno.EADDRNOTAVAIL, "no network interface in {}".format(client_network.network))
             alias = "{}:{}".format(interface, number)
-            _set(_SIOCSIFADDR, alias, place.address)
-            _set(_SIOCSIFNETMASK, alias, str(place.network.netmask))
+            _set(_SIOCSIFADDR, alias, client_network.address)
+            _set(_SIOCSIFNETMASK, alias, str(client_network.network.netmask))
+    _wait_until_usable(added6)
 
 
-def _ours(address: str) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def _add6(network: ipaddress.IPv6Network, address: str) -> None:
+    """Add an address of IPv6 (ipv6(7): struct in6_ifreq)."""
+    if address not in _addresses6():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as handle:
+            packed = socket.inet_pton(socket.AF_INET6, address)
+            fcntl.ioctl(handle, _SIOCSIFADDR, struct.pack("16sIi", packed, network.prefixlen, _interface_in6(network)))
+
+
+def _wait_until_usable(addresses: Iterable[str]) -> None:
+    """Wait until the kernel has looked whether somebody else has these addresses of IPv6. Raises OSError."""
+    deadline = time.monotonic() + _USABLE_SECONDS
+    for address in addresses:
+        while not _ours(address, socket.AF_INET6):
+            if time.monotonic() > deadline:
+                raise OSError(errno.EADDRNOTAVAIL, "{} cannot be used".format(address))
+            time.sleep(0.05)
+
+
+def _addresses6() -> Dict[str, int]:
+    """Our addresses of IPv6, and the numbers of their interfaces."""
+    with open(_ADDRESSES6, encoding="ascii") as table:
+        fields = [line.split() for line in table]
+    return {str(ipaddress.IPv6Address(int(one[0], 16))): int(one[1], 16) for one in fields}
+
+
+def _interface_in6(network: ipaddress.IPv6Network) -> int:
+    for address, number in _addresses6().items():
+        if ipaddress.IPv6Address(address) in network:
+            return number
+    raise OSError(errno.EADDRNOTAVAIL, "no network interface in {}".format(network))
+
+
+def _ours(address: str, family: int = socket.AF_INET) -> bool:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, 0))
         except OSError as error:

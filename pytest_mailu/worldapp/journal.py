@@ -52,9 +52,7 @@ class Entry:
     @property
     def message_id(self) -> str:
         """The Message-ID of the content without its angle brackets, or ""."""
-        header, _, _ = (self.content or b"")[:_LONGEST_HEADER].partition(b"\r\n\r\n")
-        found = _MESSAGE_ID.search(header)
-        return found.group(1).decode("utf-8", "replace") if found else ""
+        return message_id(self.content or b"")
 
     def matches(self, wanted: Mapping[str, Any]) -> bool:
         """Whether every given condition holds: see `control` for their names."""
@@ -81,6 +79,13 @@ class Entry:
             "recipients": [{"address": to, "params": params} for to, params in self.recipients],
             "content": None if self.content is None else base64.b64encode(self.content).decode(),
         }
+
+
+def message_id(content: bytes) -> str:
+    """The Message-ID of a message without its angle brackets, or ""."""
+    header, _, _ = content[:_LONGEST_HEADER].partition(b"\r\n\r\n")
+    found = _MESSAGE_ID.search(header)
+    return found.group(1).decode("utf-8", "replace") if found else ""
 
 
 def _like(address: str, pattern: Any) -> bool:

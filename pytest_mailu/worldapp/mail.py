@@ -125,7 +125,7 @@ class Handler:
         verdicts = [
             self._scripts.verdict("data", self._name, transaction.sender, to) for to, _ in transaction.recipients
         ]
-        verdict = await _delayed(next((one for one in verdicts if one != USUAL_REPLY), USUAL_REPLY))
+        verdict = await _delayed(next((reply for reply in verdicts if reply != USUAL_REPLY), USUAL_REPLY))
         if _is_refusal(verdict):
             return await self._refuse(server, session, transaction, "data", verdict)
         reply = verdict.reply or "250 2.0.0 taken by the world"
@@ -147,7 +147,7 @@ class Handler:
         reply = "535 5.7.8 wrong login for the world's relay host"
         entry = self._entry(server, session, _Transaction(), stage="auth", reply=reply, accepted=False)
         task = asyncio.get_running_loop().create_task(self._journal.add(replace(entry, user=login)))
-        self._background = [one for one in self._background if not one.done()] + [task]
+        self._background = [running for running in self._background if not running.done()] + [task]
         return AuthResult(success=False, handled=False, message=reply)
 
     async def _refuse(

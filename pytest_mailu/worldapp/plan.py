@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 16, 255
 """Bytes; RFC 1929 allows no longer password."""
@@ -20,7 +20,7 @@ class PlanError(Exception):
 class ClientNetwork:
     """One network that clients connect from: the world's address in it and `front`'s."""
 
-    network: IPv4Network
+    network: Union[IPv4Network, IPv6Network]
     address: str
     front: str
 
@@ -37,7 +37,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Listener:
-    """One mail server. `tls` is `plain`, `starttls` or `tls`; `auth` is `none`, `offered` or `required`."""
+    """One mail server. `tls` is `plain`, `starttls` or `tls`; `auth` is `none`, `offered` or `required`.
+
+    `protocol` is `smtp`, `imap` or `pop3`; the last two serve the mailboxes, and ask for their logins.
+    """
 
     name: str
     addresses: Tuple[str, ...]
@@ -46,13 +49,25 @@ class Listener:
     tls: str = "plain"
     auth: str = "none"
     size: int = 64 * 1024 * 1024
+    protocol: str = "smtp"
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """A load balancer at an address and port of the world, which hands connections on to `target` in its network."""
+
+    address: str
+    port: int
+    target: str
+    network: Union[IPv4Network, IPv6Network]
+    connect_seconds: float = 10.0
 
 
 @dataclass(frozen=True)
 class Plan:
     """Everything the world needs to know to start."""
 
-    places: Mapping[str, ClientNetwork]
+    client_networks: Mapping[str, ClientNetwork]
     services: Mapping[str, str]
     zones: Tuple[str, ...]
     records: Tuple[Record, ...]
@@ -62,11 +77,17 @@ class Plan:
     key: str
     dns_addresses: Tuple[str, ...]
     dns_port: int
-    proxy_address: str
-    proxy_port: int
+    ingress: str
     token: str
     connect_seconds: float = 10.0
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
+    balancers: Tuple[Balancer, ...] = field(default=())
+
+    @property
+    def added_addresses(self) -> Tuple[ClientNetwork, ...]:
+        """Where the world gets addresses that the container engine does not know of."""
+        own = (ClientNetwork(each.network, each.address, each.target) for each in self.balancers)
+        return (*self.client_networks.values(), *own)
 
 
 def plain_name(name: str) -> str:
@@ -101,12 +122,10 @@ def _token(value: Any) -> str:
 
 
 def _plan(document: Dict[str, Any]) -> Plan:
-    places: Dict[str, ClientNetwork] = {}
-    for vantage, place in document["places"].items():
-        network = ip_network(place["network"])
-        if not isinstance(network, IPv4Network):
-            raise PlanError(f"{network} is not an IPv4 network")
-        places[vantage] = ClientNetwork(network, place["address"], place["front"])
+    client_networks: Dict[str, ClientNetwork] = {}
+    for vantage, client_network in document["client_networks"].items():
+        network = ip_network(client_network["network"])
+        client_networks[vantage] = ClientNetwork(network, client_network["address"], client_network["front"])
     services: Dict[str, str] = {name: address or "" for name, address in document.get("services", {}).items()}
     listeners: List[Listener] = [
         Listener(**{**listener, "addresses": tuple(listener["addresses"])}) for listener in document["listeners"]
@@ -114,7 +133,7 @@ def _plan(document: Dict[str, Any]) -> Plan:
     dns, proxy = document["dns"], document["proxy"]
     certificate: Optional[str] = document.get("certificate")
     return Plan(
-        places=places,
+        client_networks=client_networks,
         services=services,
         zones=tuple(plain_name(zone) for zone in document["zones"]),
         records=tuple(read_record(record) for record in document["records"]),
@@ -124,9 +143,18 @@ def _plan(document: Dict[str, Any]) -> Plan:
         key=document.get("key") or "",
         dns_addresses=tuple(dns["addresses"]),
         dns_port=int(dns["port"]),
-        proxy_address=proxy["address"],
-        proxy_port=int(proxy["port"]),
+        ingress=str(proxy["ingress"]),
         token=_token(proxy["token"]),
         connect_seconds=float(proxy.get("connect_seconds", 10.0)),
         scripts=tuple(document.get("scripts", ())),
+        balancers=tuple(_balancer(balancer, client_networks) for balancer in document.get("balancers", ())),
     )
+
+
+def _balancer(value: Dict[str, Any], client_networks: Mapping[str, ClientNetwork]) -> Balancer:
+    """A balancer from JSON. It hands on to `front` alone, in a network in which it stands itself."""
+    address, target = ip_address(value["address"]), str(value["target"])
+    for client_network in client_networks.values():
+        if address in client_network.network and target == client_network.front:
+            return Balancer(str(address), int(value["port"]), target, client_network.network)
+    raise PlanError(f"a balancer at {address} must not hand on to {target}")

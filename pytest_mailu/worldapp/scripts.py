@@ -92,11 +92,11 @@ class Scripts:
     def add(self, rule: Mapping[str, Any]) -> int:
         """Add a rule; returns its number. Raises ScriptError."""
         try:
-            made = Rule(**rule)
+            added = Rule(**rule)
         except TypeError as error:
             raise ScriptError(str(error)) from error
         self._last += 1
-        self._rules[self._last] = made
+        self._rules[self._last] = added
         return self._last
 
     def remove(self, number: int) -> bool:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from pytest_mailu.core.population import HOSTNAME
-from pytest_mailu.stack.world.certificates import authority
+from pytest_mailu.stack.world.certificates import certificate
 
 LOGIN_PAGE = "/sso/login"
 
@@ -40,6 +40,9 @@ class FakeSite:
     created: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     port: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the request that is being answered, by name in lower case."""
+    body: str = ""
 
     def answer(self, method: str, path: str, data: dict[str, str]) -> tuple[int, str, str]:
         """Status, location and body."""
@@ -79,10 +82,10 @@ class FakeSite:
     @asynccontextmanager
     async def serving(self, tmp_path: object) -> AsyncIterator[FakeSite]:
         """The site under `HOSTNAME`'s certificate, at `port` of 127.0.0.1."""
-        certificate = authority().issue(HOSTNAME)
+        own = certificate(HOSTNAME)
         file = f"{tmp_path}/site.pem"
         with open(file, "w", encoding="utf-8") as both:
-            both.write(certificate.key + certificate.certificate)
+            both.write(own.key + own.certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
@@ -99,6 +102,7 @@ class FakeSite:
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
                 body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
+                self.headers, self.body = headers, body
                 data = {name: values[-1] for name, values in parse_qs(body, keep_blank_values=True).items()}
                 status, location, text = self.answer(method, path, data)
                 content = text.encode()

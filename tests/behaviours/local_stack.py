@@ -8,7 +8,9 @@ from typing import Any
 
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.setups import DEFAULT
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.shared import SharedAnswers
 from tests.wire.direct import LocalConnector
 
 Answer = Callable[[str, tuple[str, ...]], CommandResult]
@@ -42,7 +44,11 @@ class LocalStack:
         self.connector = LocalConnector(ports)
         self.release = Release.parse(release)
         self.addresses: dict[str, str] = {"127.0.0.1": "stranger"}
+        self.shared = SharedAnswers()
         self.services: Any = LocalServices(run)
+        self.seed = 1
+        self.setup = DEFAULT
+        self.databases: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a test without a stack asked for {name}")

@@ -103,7 +103,7 @@ def test_a_machine_that_gets_a_reply_is_told_from_one_that_gets_none(machine: st
 def test_a_sender_who_is_put_off_tries_again() -> None:
     later = NotServed(Outcome.DEFERRED, Stage.RCPT, Reply("451"))
     recorder = Recorder([later, later, Reply("250")])
-    seen = asyncio.run(inbound_down._without(recorder, "admin", gone=False))  # type: ignore[arg-type]
+    seen = asyncio.run(inbound_down.without(recorder, "admin", inbound_down.READER, gone=False))  # type: ignore[arg-type]
     assert seen.outcome is Outcome.DELIVERED
     assert seen.facts == {"first": "deferred 451", "tried_again": True}
 
@@ -111,7 +111,7 @@ def test_a_sender_who_is_put_off_tries_again() -> None:
 def test_a_sender_who_is_refused_for_good_does_not() -> None:
     recorder = Recorder([NotServed(Outcome.REFUSED, Stage.RCPT, Reply("550"))] * 2)
     with pytest.raises(NotServed) as stopped:
-        asyncio.run(inbound_down._without(recorder, "admin", gone=True))  # type: ignore[arg-type]
+        asyncio.run(inbound_down.without(recorder, "admin", inbound_down.READER, gone=True))  # type: ignore[arg-type]
     assert stopped.value.outcome is Outcome.REFUSED
     assert len(recorder.sent) == 2
 

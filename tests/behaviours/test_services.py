@@ -13,6 +13,7 @@ from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides import release
+from pytest_mailu.stack.data.own import Survey
 from tests.behaviours.local_stack import LocalStack
 
 STAYS_UP = ("services/smtp/stays-up", "services/imap/stays-up")
@@ -29,6 +30,9 @@ class Ready:
 
 class DeadStack:
     """A stack whose Postfix ends as soon as it starts."""
+
+    survey = Survey()
+    databases: tuple[str, ...] = ()
 
     def __init__(self, *_: object) -> None:
         pass

@@ -1,68 +1,20 @@
-"""What is changed through the API, the command line or ManageSieve counts as done when it took effect."""
+"""What is changed through the command line or ManageSieve counts as done when it took effect."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from pytest_mailu.behaviours import admin_api, admin_cli, sieve
+from pytest_mailu.behaviours import admin_cli, sieve
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.model import Outcome, Reply, Stage
-from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.sieve.session import SieveReply
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.local_stack import local_probe
-
-
-class FakeApi:
-    """The REST API in memory. It answers 200 to the methods in `forgets`, such as "PATCH", without doing them."""
-
-    def __init__(self, *forgets: str) -> None:
-        self._forgets = forgets
-        self._object: dict[str, Any] | None = None
-
-    @asynccontextmanager
-    async def open(self, probe: Any, token: str | None = None) -> AsyncIterator[FakeApi]:
-        yield self
-
-    async def ask(self, method: str, path: str, document: Any = None) -> HttpReply:
-        if method == "POST":
-            self._object = {key: "" if method in self._forgets else value for key, value in document.items()}
-        elif method == "PATCH" and method not in self._forgets:
-            self._object = {**(self._object or {}), **document}
-        elif method == "DELETE" and method not in self._forgets:
-            self._object = None
-        elif method == "GET" and path.count("/") > 1:
-            return self._reply(404, {"code": 404}) if self._object is None else self._reply(200, self._object)
-        return self._reply(200, {"code": 200})
-
-    @staticmethod
-    def _reply(status: int, document: Any) -> HttpReply:
-        return HttpReply(status, "https://mail.post.example/api/v1", (), json.dumps(document).encode())
-
-
-@pytest.mark.parametrize("kind", ["user", "domain", "alias", "relay"])
-@pytest.mark.parametrize(
-    ("forgets", "outcome", "reason"),
-    [
-        ((), Outcome.ACCEPTED, ""),
-        (("POST",), Outcome.REFUSED, "create: not all of it was saved"),
-        (("PATCH",), Outcome.REFUSED, "change: it was not saved"),
-        (("DELETE",), Outcome.REFUSED, "gone: "),
-    ],
-)
-def test_an_object_has_what_the_api_was_sent(
-    kind: str, forgets: tuple[str, ...], outcome: Outcome, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A change that was answered with 200 counted as made, whatever the object had afterwards."""
-    monkeypatch.setattr(admin_api, "Api", FakeApi(*forgets))
-    seen = asyncio.run(admin_api.lifecycle(local_probe({}), kind))
-    assert (seen.outcome, seen.reply.text if seen.reply else "") == (outcome, reason)
 
 
 @pytest.mark.parametrize("ask", [admin_cli.user, admin_cli.password])

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mailu.behaviours.admin_api import offered
+from pytest_mailu.behaviours.api_survey import offered
 from pytest_mailu.behaviours.web import page_facts, page_outcome
 from pytest_mailu.core.model import Outcome
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, Hop, HttpReply
 from pytest_mailu.wire.transport.errors import NotServed
+from tests.behaviours.local_stack import local_probe
 
 HERE = "https://mail.post.example:443/admin"
 
@@ -33,7 +34,7 @@ def test_a_status_is_an_outcome(status: int, outcome: Outcome) -> None:
 def test_redirects_without_an_end_are_no_page() -> None:
     loop = (Hop(HERE, 302, "/admin"),) * MAX_REDIRECTS
     assert page_outcome(reply(302, chain=loop)) is Outcome.UNANSWERED
-    assert page_facts(reply(302, chain=loop))["loops"] is True
+    assert page_facts(local_probe({}), reply(302, chain=loop))["loops"] is True
 
 
 def test_facts_of_a_page_hold_nothing_of_the_moment() -> None:
@@ -42,7 +43,7 @@ def test_facts_of_a_page_hold_nothing_of_the_moment() -> None:
         ("x-frame-options", "SAMEORIGIN"),
         ("set-cookie", "session=secret; Secure; HttpOnly; Path=/; Expires=Thu, 24 Dec 2026 07:00:00 GMT"),
     )
-    facts = page_facts(reply(200, "", *headers, chain=(Hop(HERE + "?x=1", 302, "/sso/login"),)))
+    facts = page_facts(local_probe({}), reply(200, "", *headers, chain=(Hop(HERE + "?x=1", 302, "/sso/login"),)))
     assert facts["way"] == ["/admin?x=1 302 /sso/login"]
     assert facts["headers"] == {"x-frame-options": "SAMEORIGIN"}
     assert set(facts["cookies"]["session"]) == {"secure", "httponly", "path"}

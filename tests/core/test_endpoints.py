@@ -8,7 +8,6 @@ import pytest
 
 from pytest_mailu.behaviours import built_in
 from pytest_mailu.core.endpoints import (
-    ENDPOINTS,
     IMAPS_993,
     PORTS,
     SERVICE_NAMES,
@@ -21,6 +20,7 @@ from pytest_mailu.core.endpoints import (
     by_port,
     ports_of,
 )
+from pytest_mailu.core.releases import CORE_SERVICES
 
 NAMED = re.compile(r"([1-9]\d+)(?:-(plain|starttls|tls))?")
 
@@ -68,7 +68,10 @@ def test_ports_are_found_by_number_and_by_protocol() -> None:
 def test_every_port_has_one_endpoint_and_a_name() -> None:
     assert list(PORTS) == sorted(set(PORTS))
     assert set(PORTS) == set(SERVICE_NAMES)
-    assert {endpoint.protocol for endpoint in ENDPOINTS} == set(Protocol)
+
+
+def test_behind_every_protocol_is_a_service() -> None:
+    assert {protocol.service for protocol in Protocol} <= set(CORE_SERVICES)
 
 
 def test_plain_text_is_the_same_port_without_tls() -> None:

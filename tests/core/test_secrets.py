@@ -177,3 +177,24 @@ def test_hostile_text_costs_no_time(hostile: str) -> None:
 def test_values_of_any_depth_and_kind_are_taken_as_they_are() -> None:
     value: Any = {"a": [(1, 2.5, None, True, b"bytes")], 1: "x"}
     assert Redactor(["hunter22"]).value(value) == value
+
+
+PEOPLE = Redactor(["topsecret"], ["kontor.example", "xn--mnchen-3ya.de"])
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("imap(anna.muster+x@kontor.example)<7>: ok", f"imap({MASK})<7>: ok"),
+        ("to=<o'neil@Kontor.Example>, relay=none", f"to=<{MASK}>, relay=none"),
+        ("/user/anna%40kontor.example/edit", f"/user/{MASK}/edit"),
+        ("MX of kontor.example.", f"MX of {MASK}."),
+        ("an info@münchen.de b", f"an {MASK} b"),
+        ("alice@post.example topsecret", f"alice@post.example {MASK}"),
+        ("kontor.example-two", "kontor.example-two"),
+    ],
+)
+def test_people_of_the_users_domains_are_masked(text: str, masked: str) -> None:
+    assert PEOPLE.text(text) == masked
+    assert (PEOPLE | ["another"]).text(text) == masked
+    assert Redactor(["topsecret"]).with_people_of(["kontor.example", "xn--mnchen-3ya.de"]).text(text) == masked

@@ -26,8 +26,9 @@ from pytest_mailu.core.model import (
 )
 from pytest_mailu.core.serialization import LONGEST, SCHEMA, dumps, plain, read_recording, structured
 from pytest_mailu.core.transcript import Connection, Event, Kind, Queued, Speaker, Submission
+from pytest_mailu.judging.decision import decide
 from pytest_mailu.judging.findings import findings
-from pytest_mailu.judging.judge import decide, judge
+from pytest_mailu.judging.judge import judge
 
 FACTS: dict[str, Any] = {
     "tls": True,
@@ -67,7 +68,7 @@ def report() -> Report:
     told = findings(
         compared, lambda _: (Advice("id", "cause", "remedy", "source"),), lambda _: waiver, lambda _: "swaks"
     )
-    return Report(SCHEMA, decide(told), SIDE, SIDE, {str(Verdict.REGRESSED): 1}, told, ("a note",), 1.5)
+    return Report(SCHEMA, decide(told, compared), SIDE, SIDE, {str(Verdict.REGRESSED): 1}, told, ("a note",), 1.5)
 
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:

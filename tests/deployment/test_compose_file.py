@@ -200,7 +200,7 @@ COMPOSE = "docker-compose.yml"
             "line 4: '1-9999' is not a port, or too many",
         ),
         ("services:\n  a: &a\n    b: *a\n", "line 3: the anchor 'a' contains itself"),
-        ("services:\n  a: *a\n", "line 2: there is no anchor 'a'"),
+        ("services:\n  a: *a\n", "line 2: there is no anchor of this name"),
         ("services:\n  a: {<<: 1}\n", "line 2: a merge key (<<) wants a mapping"),
         ("services:\n  a: {extends: {service: a}}\n", "line 2: services extend each other in a circle"),
         ("services:\n  a: {extends: b}\n  b: {extends: a}\n", "services extend each other in a circle"),

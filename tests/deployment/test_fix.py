@@ -11,13 +11,16 @@ import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
-from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.fix import Proposal, propose, write
+from pytest_mailu.deployment.lines import compose_line
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.reader import Sources, read_deployment
 from pytest_mailu.judging.judge import QUIET, judge
 from tests.deployment.compose import config
 from tests.deployment.test_deployments import FOLDERS, expected
+
+HERE = Path(__file__).parent / "deployments"
 
 
 def loud(notes: tuple[Note, ...]) -> list[Note]:
@@ -109,3 +112,46 @@ def test_a_name_that_leads_out_of_the_new_folder_stays_in_it(tmp_path: Path) -> 
     write(tmp_path / "a" / "new", Proposal({"../up.env": "x", str(tmp_path / "abs.env"): "y"}))
     assert {path.name for path in (tmp_path / "a" / "new").iterdir()} == {"up.env", "abs.env"}
     assert {path.name for path in tmp_path.iterdir()} == {"a"}
+
+
+def test_a_line_is_changed_in_the_env_file_that_has_it() -> None:
+    made, _ = proposal(HERE / "20-two-env-files")
+    assert "mailu.env" not in made.files
+    lines = made.files["common.env"].split("\n")
+    assert lines[2] == "PROXY_PROTOCOL=80,443\r"
+    before = (HERE / "20-two-env-files" / "common.env").read_bytes().decode().split("\n")
+    assert [*lines[:2], *lines[3:]] == [*before[:2], *before[3:]]
+
+
+def test_a_line_of_environment_keeps_its_form_and_its_comment() -> None:
+    made, _ = proposal(HERE / "20-environment-only")
+    assert "mailu.env" not in made.files
+    text = made.files["compose.yaml"]
+    assert '\n  FULL_TEXT_SEARCH: "en"\n' in text
+    assert "\n  # POD_ADDRESS_RANGE: 10.0.0.0/8  # from the times of Kubernetes\n" in text
+    assert '\n      PORTS: "25,80,110,143,443,465,587,993,995,4190"\n' in text
+
+
+@pytest.mark.parametrize(
+    ("old", "text", "new"),
+    [
+        ("      LOG: x", "PORTS=25,80", '      PORTS: "25,80"'),
+        ("  - LOG=x  # ours", "PORTS=25", "  - PORTS=25  # ours"),
+        ("  - 'LOG=x'\r", "A=b$c", '  - "A=b$$c"'),
+        ("  LOG: &anchor x", "PORTS=25", None),
+        ("  environment: {LOG: x}", "PORTS=25", None),
+        ("  - LOG=x", None, "  # - LOG=x"),
+        ("    image: x  # ours", "image: y", "    image: y  # ours"),
+        ("    volumes: [x]", "image: y", None),
+    ],
+)
+def test_a_line_of_a_compose_file_in_its_new_form(old: str, text: str | None, new: str | None) -> None:
+    assert compose_line(old, text) == new
+
+
+def test_of_the_address_of_a_database_only_the_driver_changes() -> None:
+    made, found = proposal(HERE / "19-mysql-notls")
+    line = "SQLALCHEMY_DATABASE_URI=mysql+mysqlconnector://mailu:7xq2LmR9tB4w@db.example.org/mailu"
+    assert line in made.files["mailu.env"].split("\n")
+    assert not [note for note in found if "7xq2LmR9tB4w" in f"{note.write} {note.advice}"]
+    assert "7xq2LmR9tB4w" not in "".join(made.changed)

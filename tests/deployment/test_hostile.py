@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
-from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.fix import propose
 from pytest_mailu.deployment.reader import Sources, read_deployment
 from tests.deployment.test_deployments import FOLDERS

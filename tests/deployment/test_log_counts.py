@@ -11,7 +11,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment import log_counts
 from pytest_mailu.deployment.catalogue import load
-from pytest_mailu.deployment.check import check
+from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.log_counts import LogCounts, count, count_lines, summary, with_counts
 from pytest_mailu.deployment.reader import Sources, read_deployment
 
@@ -63,7 +63,9 @@ def test_findings_say_whom_they_hit_and_stay_what_they_are(tmp_path: Path) -> No
     found = counts(*(NGINX.format(n=n, port=587) for n in range(1, 4)), RELAYED.format(n=1))
     told = {note.id: note for note in check(read_deployment(Sources(tmp_path)), OLD, NEW)}
     hit = {id_: with_counts(note, found, "192.0.2.20/30") for id_, note in told.items()}
-    assert hit["settings/ports/587"].question.breaks.endswith("In the logs: 3 logins of 3 users from 3 addresses.")
+    assert hit["settings/ports/587"].question.breaks.endswith(
+        "In the logs: 3 logins of 3 users from 3 addresses in 1 day."
+    )
     assert hit["settings/ports/110"].question.breaks.endswith("In the logs: no login on this port.")
     assert all(hit[id_].new == told[id_].new for id_ in told)
     everything = "".join(note.question.breaks for note in hit.values()) + "".join(summary(found, "192.0.2.20/30"))
@@ -75,7 +77,7 @@ def test_reading_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     log = tmp_path / "mail.log"
     log.write_text("x" * 100_000 + "\n" + (NGINX.format(n=1, port=993) + "\n") * 50)
     monkeypatch.setattr(log_counts, "SIZE_LIMIT", 105_000)
-    found = count(log, load(), OLD)
+    found = count([log], load(), OLD)
     assert found.cut
     assert 1 < found.lines < 50
 
@@ -90,4 +92,35 @@ def test_logs_that_cannot_be_read_are_named(tmp_path: Path, kind: str) -> None:
     if kind == "pipe":
         os.mkfifo(path)
     with pytest.raises(UsageError, match="--mailu-logs"):
-        count(path, load(), OLD)
+        count([path], load(), OLD)
+
+
+def test_names_are_told_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "mailu.env").write_text("DOMAIN=example.org\n")
+    found = counts(*(NGINX.format(n=n % 10, port=587).replace("user", f"user{n:02}-") for n in range(30)))
+    told = {note.id: note for note in check(read_deployment(Sources(tmp_path)), OLD, NEW)}
+    asked = with_counts(told["settings/ports/587"], found, "", names=True).question.breaks
+    assert asked.endswith("user19-9@example.org and 10 more).")
+    assert with_counts(told["settings/ports/110"], found, "", names=True).question.breaks.endswith("on this port.")
+    assert "user" not in with_counts(told["settings/ports/587"], found, "").question.breaks.partition("logs")[2][20:60]
+
+
+def test_the_days_that_the_logs_cover_are_told() -> None:
+    first = NGINX.format(n=1, port=587)
+    last = "2026-11-26T23:59:59.1Z " + first.removeprefix("front-1  | 2026/11/20 08:00:01 ")
+    assert counts(first, last).span == " in 7 days"
+    assert counts(first).span == " in 1 day"
+    assert counts(first.replace("2026/11/20", "2026/13/40")).span == ""
+    assert counts("noise of 2026-01-01T00:00:00Z").span == ""
+
+
+def test_several_files_and_lines_of_the_engine_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / name for name in ("one.log", "two.log")]
+    for path in paths:
+        path.write_text(NGINX.format(n=1, port=587) + "\n")
+    lines = [NGINX.format(n=2, port=587).encode()] * 3
+    assert str(count(paths, load(), OLD, lines).logins[587]) == "5 logins of 2 users from 2 addresses"
+    monkeypatch.setattr(log_counts, "SIZE_LIMIT", 400)
+    assert count([], load(), OLD, lines).cut

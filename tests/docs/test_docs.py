@@ -12,13 +12,17 @@ import pytest
 import yaml
 
 from pytest_mailu.behaviours import built_in
-from pytest_mailu.core.model import Observation, Outcome, Recording, SideInfo, Stage
+from pytest_mailu.behaviours.in_setup import in_setup
+from pytest_mailu.core.model import Action, FailOn, Observation, Outcome, Recording, Severity, SideInfo, Stage
 from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.core.setups import DEFAULT
 from pytest_mailu.core.shipped import shipped
 from pytest_mailu.face.options import OPTIONS
+from pytest_mailu.judging.advice import read
+from pytest_mailu.sides.recording import load
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 DELIVERED = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 ACCEPTED = Observation(Outcome.ACCEPTED, Stage.AUTH)
 
@@ -39,14 +43,6 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         check=False,
         timeout=120,
     )
-
-
-def test_the_page_of_upgrades_is_what_the_recordings_say() -> None:
-    made = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "upgrades.py"], capture_output=True, encoding="utf-8", check=True
-    )
-    page = (ROOT / "docs" / "upgrades.md").read_text("utf-8")
-    assert page.startswith(made.stdout)
 
 
 def test_every_regression_of_an_upgrade_is_explained() -> None:
@@ -85,8 +81,8 @@ def test_the_jobs_for_ci_are_yaml() -> None:
 
 
 def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
-    example, _ = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
-    (tmp_path / "conftest.py").write_text(example, "utf-8")
+    example, sharing, _ = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
+    (tmp_path / "conftest.py").write_text(example + sharing, "utf-8")
     good = {
         "house/scanner/PLAIN": (ACCEPTED,),
         "house/scanner/LOGIN": (ACCEPTED,),
@@ -110,8 +106,17 @@ def test_the_example_of_own_behaviours_runs(tmp_path: Path) -> None:
     assert "/110" not in collected.stdout
 
 
+def test_the_example_of_advice_is_an_entry() -> None:
+    """It gave some keys twice, which TOML does not allow."""
+    (example,) = blocks(ROOT / "docs" / "advice.md", "toml")
+    (entry,) = read(example, "docs/advice.md")
+    assert entry.action is Action.FIX_BEFORE
+    assert len(entry.title) <= 72
+    assert entry.when
+
+
 def test_the_example_of_own_tests_is_collected(tmp_path: Path) -> None:
-    _, example = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
+    _, _, example = blocks(ROOT / "docs" / "writing-behaviours.md", "python")
     (tmp_path / "test_house.py").write_text(example, "utf-8")
     (tmp_path / "side.json").write_text(dumps(Recording(SCHEMA, "0", SideInfo("2.0.43"), (), {})), "utf-8")
 
@@ -139,3 +144,32 @@ def settled(line: str) -> str:
     """A line without what may change when recordings are made anew: what is counted, and ids of a mail queue."""
     counted = re.sub(r"\d+ (regressed|changed|things)", r"N \1", line)
     return " ".join(re.sub(r"queued as \w+", "queued as ID", counted).split())
+
+
+def test_the_numbers_of_behaviours_in_the_readme_are_about_right() -> None:
+    """It said 469 and 616 when there were 778 and 1160."""
+    matrix = list(built_in())
+    recorded = load("recorded:2.0.43").observations
+    answered = in_setup(matrix, DEFAULT).answered
+    usual = [made for made in answered if not made.deep]
+    real = {
+        "a run of two stacks": len(usual),
+        "with `--mailu-deep`": len(answered),
+        "the shipped recordings": sum(made.id in recorded for made in matrix),
+        "`-m \"mailu(severity='critical')\"`": sum(made.question.severity is Severity.CRITICAL for made in usual),
+    }
+    page = (ROOT / "README.md").read_text("utf-8")
+    whole = re.search(r"matrix has about ([\d,]+) behaviours", page)
+    assert whole
+    assert abs(int(whole[1].replace(",", "")) - len(matrix)) <= len(matrix) / 10
+    for words, number in real.items():
+        found = re.search(rf"(?m)^\| about ([\d,]+) \| {re.escape(words)}", page)
+        assert found, words
+        assert abs(int(found[1].replace(",", "")) - number) <= number / 5, (words, found[1], number)
+
+
+def test_every_choice_of_the_gate_is_in_the_page_of_options() -> None:
+    """The page called `regressed` the default and named no severity."""
+    (row,) = re.findall(r"(?m)^\| `--mailu-fail-on.*$", (ROOT / "docs" / "settings.md").read_text("utf-8"))
+    assert all(f"`{choice}`" in row for choice in FailOn)
+    assert f"`{FailOn.MAJOR}` (default)" in row

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.errors import PAGE, Message, messages, page
+from tests.errors import Message, messages
 
 ALL = [message for members in messages().values() for message in members]
-
-
-def test_the_page_lists_every_message_of_the_source() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run: python -m tests.errors"
 
 
 def test_the_errors_of_every_kind_are_found() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from pytest_mailu.behaviours import built_in
+from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.model import Observation, Outcome, Recording, Reply, SideInfo, Stage
 from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.core.setups import DEFAULT, SetUp
 from pytest_mailu.running.scheduler import phases
+from tests.face.prepared import PreparedPython
 
 EXTERNAL_587 = "submission/587-starttls/external"
 EXTERNAL_465 = "submission/465-tls/external"
@@ -28,6 +31,8 @@ LOCAL_587 = "submission/587-starttls/local"
 CLOSED = Observation(Outcome.UNREACHABLE, Stage.CONNECT, Reply(text="connection refused"))
 LOST = Observation(Outcome.LOST, Stage.DELIVERY, Reply("250", "2.0.0", "Ok"))
 
+RUN_SECONDS = 120
+"""A run that takes longer hangs."""
 OTHERS = ("anyio", "asyncio", "pytest11.testinfra", "randomly", "xdist", "xdist.looponfail")
 
 Attempts = tuple[Observation, ...]
@@ -38,11 +43,17 @@ def met(behaviour: Any, text: str = "Ok: queued as AAA") -> Observation:
     return Observation(wanted, Stage.COMMAND, Reply("250", "2.0.0", text), {"words": ["a", "b"]})
 
 
-def recording(release: str, change: Callable[[str, Attempts], Attempts] = lambda _, attempts: attempts) -> str:
+def recording(
+    release: str,
+    change: Callable[[str, Attempts], Attempts] = lambda _, attempts: attempts,
+    setup: SetUp = DEFAULT,
+) -> str:
     """The text of a recording where everything is as it should be, but for what `change` makes of it."""
-    observations = {made.id: change(made.id, (met(made),)) for made in built_in()}
+    observations = {made.id: change(made.id, (met(made),)) for made in in_setup(built_in(), setup).answered}
     held = {id_: attempts for id_, attempts in observations.items() if attempts}
-    return dumps(Recording(SCHEMA, "0", SideInfo(release, release), tuple(sorted(observations)), held))
+    images = dict.fromkeys(setup.services, "sha256:1")
+    side = SideInfo(release, release, images=images, settings=setup.settings, setup=setup.name)
+    return dumps(Recording(SCHEMA, "0", side, tuple(sorted(observations)), held))
 
 
 def without_587(id_: str, attempts: Attempts) -> Attempts:
@@ -85,10 +96,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Folder:
-    """Somewhere to run pytest in; `sides` are what it compares when nothing else is said."""
+    """Somewhere to run pytest in; `sides` are what it compares when nothing else is said, `python` what runs it."""
 
     path: Path
     sides: tuple[str, ...] = field(default=("old.json", "new.json"))
+    python: str = sys.executable
+    prepared: PreparedPython | None = None
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -100,29 +113,24 @@ class Folder:
         given = self.sides if sides is None else sides
         named = [f"{option}={side}" for option, side in zip(("--mailu-from", "--mailu-to"), given, strict=False)]
         without = [] if others else [f"-pno:{name}" for name in OTHERS]
-        return [sys.executable, "-m", "pytest", *without, *named, *args]
+        return [self.python, "-m", "pytest", *without, *named, *args]
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment without what the outer pytest, or the person who started it, put there for pytest.
-
-        All runs share compiled modules in a folder of their own, which halves the time each one takes.
-        """
+        """The environment without what the outer pytest, or the person who started it, put there for pytest."""
         ours = ("PYTEST", "COV", "MAILU", "PYTHONDONTWRITEBYTECODE", "GITHUB")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return {**kept, "PY_COLORS": "0", "COLUMNS": "120", "PYTHONPYCACHEPREFIX": str(self.path.parent / "compiled")}
+        return {**kept, "PY_COLORS": "0", "COLUMNS": "120"}
 
     def run(
         self, *args: str, sides: Sequence[str] | None = None, others: bool = False, below: str = ".", **environ: str
     ) -> Done:
+        command = self.command(*args, sides=sides, others=others)
+        cwd, env = self.path / below, {**self.environ, **environ}
+        if self.prepared and not others and self.python == sys.executable and self.prepared.suits(env):
+            return Done(*self.prepared.run(command[3:], cwd, env, RUN_SECONDS))
         done = subprocess.run(
-            self.command(*args, sides=sides, others=others),
-            cwd=self.path / below,
-            env={**self.environ, **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
@@ -150,13 +158,19 @@ def met_otherwise(attempts: Attempts) -> Observation:
 
 
 @pytest.fixture(scope="session")
-def make_folder(recordings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Folder]:
+def make_folder(
+    recordings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Folder]]:
     def make() -> Folder:
-        folder = Folder(tmp_path_factory.mktemp("face"))
+        folder = Folder(tmp_path_factory.mktemp("face"), prepared=prepared)
         folder.write(recordings)
         return folder
 
-    return make
+    first = Folder(tmp_path_factory.mktemp("prepared"))
+    first.write(recordings)
+    prepared = PreparedPython(first.path, first.environ, first.command("-q", "-k", "submission")[3:])
+    yield make
+    prepared.close()
 
 
 @pytest.fixture
@@ -167,5 +181,5 @@ def folder(make_folder: Callable[[], Folder]) -> Folder:
 
 @pytest.fixture(scope="session")
 def ids() -> list[str]:
-    """Every behaviour of the package as pytest prints it, in the order in which they are asked."""
-    return [f"mailu::{made.id}" for phase in phases(built_in()) for made in phase]
+    """Every behaviour of the default set-up as pytest prints it, in the order in which they are asked."""
+    return [f"mailu::{made.id}" for phase in phases(in_setup(built_in(), DEFAULT).answered) for made in phase]

@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from pytest_mailu.behaviours import built_in
+from pytest_mailu.behaviours.in_setup import in_setup
+from pytest_mailu.core.setups import DEFAULT
+
 EXTERNAL_587 = "submission/587-starttls/external"
 STRANGER_587 = "submission/587-starttls/without-login"
 
@@ -102,13 +106,16 @@ def test_junit_carries_verdict_and_severity_as_properties(place: Any, done: Any,
     assert failure is not None
     assert "port closed" in (failure.text or "")
     suite = ET.parse(place.path / "junit.xml").getroot().iter("properties")
+    found = in_setup(built_in(), DEFAULT)
     of_suite = {entry.get("name"): entry.get("value") for entry in next(suite)}
     assert of_suite == {
         "mailu_decision": "no-go",
         "mailu_old": "2.0.43",
         "mailu_new": "2024.06.24",
         "mailu_selected": str(len(ids)),
-        "mailu_matrix": str(len(ids)),
+        "mailu_matrix": str(len(found.answered) + len(found.unserved)),
+        "mailu_left_out_service": str(len(found.unserved)),
+        "mailu_setup": "default",
     }
     kept = {entry.get("value") for entry in cases["submission/465-tls/external"].iter("property")}
     assert kept == {"same"}

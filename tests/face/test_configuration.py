@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn
-from pytest_mailu.core.plan import Plan, RecordedSpec, ReleaseSpec, side_spec
+from pytest_mailu.core.plan import Plan, RecordedSpec, ReleaseSpec, caveats, side_spec
 from pytest_mailu.core.releases import Release
+from pytest_mailu.core.setups import FROM_FILES, SetUp
 from pytest_mailu.face.configuration import plan_of, run_info
 from pytest_mailu.face.options import OPTIONS
 
+OWN_FILES = SetUp(FROM_FILES, "what your own files describe", in_force=True)
 SIDES = ("--mailu-from=recorded:2.0.43", "--mailu-to=recorded:2024.06.24")
 
 
@@ -47,13 +50,14 @@ def test_two_sides_are_all_that_is_needed(pytester: pytest.Pytester) -> None:
 
 
 def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pytester) -> None:
-    touched(pytester, "mailu.env", "new.env", "compose.yml", "waivers.toml", "over/x")
+    touched(pytester, "mailu.env", "new.env", "compose.yml", "new.yml", "waivers.toml", "over/x")
     made = plan(
         pytester,
         *SIDES,
         "--mailu-env=mailu.env",
         "--mailu-env-new=new.env",
         "--mailu-compose=compose.yml",
+        "--mailu-compose-new=new.yml",
         "--mailu-overrides=over",
         "--mailu-report=out",
         "--mailu-waivers=waivers.toml",
@@ -68,9 +72,11 @@ def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pyte
     assert made == Plan(
         old=RecordedSpec("recorded:2.0.43"),
         new=RecordedSpec("recorded:2024.06.24"),
+        setups=(OWN_FILES,),
         env=here / "mailu.env",
         env_new=here / "new.env",
         compose=here / "compose.yml",
+        compose_new=here / "new.yml",
         overrides=here / "over",
         report=here / "out",
         waivers=here / "waivers.toml",
@@ -85,7 +91,8 @@ def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pyte
 
 
 def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it(pytester: pytest.Pytester) -> None:
-    touched(pytester, "conf/mailu.env", "conf/new.env", "conf/compose.yml", "conf/waivers.toml", "conf/over/x")
+    names = ("mailu.env", "new.env", "compose.yml", "new.yml", "waivers.toml", "over/x")
+    touched(pytester, *(f"conf/{name}" for name in names))
     pytester.makefile(
         ".ini",
         **{
@@ -96,6 +103,7 @@ def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it
             mailu_env = mailu.env
             mailu_env_new = new.env
             mailu_compose = compose.yml
+            mailu_compose_new = new.yml
             mailu_overrides = over
             mailu_report = out
             mailu_waivers = waivers.toml
@@ -113,9 +121,11 @@ def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it
     assert made == Plan(
         old=RecordedSpec(str(there / "rec/old.json")),
         new=RecordedSpec("recorded:2024.06.24"),
+        setups=(OWN_FILES,),
         env=there / "mailu.env",
         env_new=there / "new.env",
         compose=there / "compose.yml",
+        compose_new=there / "new.yml",
         overrides=there / "over",
         report=there / "out",
         waivers=there / "waivers.toml",
@@ -180,6 +190,12 @@ def test_where_the_images_come_from_is_taken_from_the_environment(
         ([*SIDES, "--mailu-env=none.env"], "--mailu-env: there is no file"),
         ([*SIDES, "--mailu-env-new=none.env"], "--mailu-env-new: there is no file"),
         ([*SIDES, "--mailu-compose=none.yml"], "--mailu-compose: there is no file"),
+        ([*SIDES, "--mailu-compose=file", "--mailu-compose-new=none.yml"], "--mailu-compose-new: there is no file"),
+        ([*SIDES, "--mailu-compose-new=file"], "--mailu-compose-new: the compose file of today is missing"),
+        (
+            [*SIDES, "--mailu-deployment=empty", "--mailu-compose-new=file"],
+            "--mailu-compose-new: the compose file of today is missing",
+        ),
         ([*SIDES, "--mailu-waivers=none.toml"], "--mailu-waivers: there is no file"),
         ([*SIDES, "--mailu-overrides=none"], "--mailu-overrides: there is no folder"),
         ([*SIDES, "--mailu-report=file"], "--mailu-report: "),
@@ -196,7 +212,7 @@ def test_where_the_images_come_from_is_taken_from_the_environment(
 def test_what_makes_no_plan_is_a_usage_error_with_a_remedy(
     pytester: pytest.Pytester, args: list[str], cause: str
 ) -> None:
-    touched(pytester, "file")
+    touched(pytester, "file", "empty/mailu.env")
     with pytest.raises(UsageError) as caught:
         plan(pytester, *args)
     assert caught.value.cause.startswith(cause)
@@ -242,6 +258,51 @@ def test_the_command_in_the_report_repeats_the_run_with_its_seed(pytester: pytes
     assert command.endswith(f"--mailu-seed={made.seed}")
     recordings = pytester.parseconfig(*SIDES)
     assert "seed" not in run_info(recordings, plan_of(recordings)).command
+
+
+def test_the_report_tells_two_files_of_one_name_apart(pytester: pytest.Pytester) -> None:
+    touched(pytester, "now/docker-compose.yml", "then/docker-compose.yml", "more.env")
+    named = ("--mailu-compose=now/docker-compose.yml", "--mailu-compose-new=then/docker-compose.yml")
+    config = pytester.parseconfig(*SIDES, *named, "--mailu-env-new=more.env")
+    assert run_info(config, plan_of(config)).files == (
+        "more.env",
+        "now/docker-compose.yml",
+        "then/docker-compose.yml",
+    )
+
+
+def test_the_report_names_the_override_that_compose_takes_beside_a_file(pytester: pytest.Pytester) -> None:
+    touched(pytester, "docker-compose.yml", "docker-compose.override.yml")
+    config = pytester.parseconfig(*SIDES, "--mailu-compose=docker-compose.yml")
+    assert run_info(config, plan_of(config)).files == ("docker-compose.yml", "docker-compose.override.yml")
+
+
+FILES = dict.fromkeys(("env", "env_new", "compose", "compose_new", "overrides"), Path("x"))
+NEVER = "checked, not applied: recordings keep the settings that they were made with."
+ALONE = "only: the recording keeps the settings that it was made with."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names", "said"),
+    [
+        ("2.0", "2024.06", FILES, []),
+        ("a.json", "2024.06", ["env_new", "compose_new"], []),
+        ("a.json", "2024.06", ["compose"], [f"--mailu-compose applied to 2024.06 {ALONE}"]),
+        ("a.json", "2024.06", ["compose", "compose_new"], [f"--mailu-compose {NEVER}"]),
+        (
+            "2.0",
+            "b.json",
+            FILES,
+            [f"--mailu-env-new, --mailu-compose-new {NEVER}", f"--mailu-env, --mailu-overrides applied to 2.0 {ALONE}"],
+        ),
+        ("a.json", "b.json", ["compose", "compose_new"], [f"--mailu-compose, --mailu-compose-new {NEVER}"]),
+    ],
+)
+def test_files_that_a_recording_cannot_apply_are_said_for_the_side_that_they_are_about(
+    old: str, new: str, names: Iterable[str], said: list[str]
+) -> None:
+    asked = Plan(side_spec(old), side_spec(new), **{name: FILES[name] for name in names})  # type: ignore[arg-type]
+    assert list(caveats(asked)) == said
 
 
 def test_every_option_has_a_twin_in_the_ini_file_and_says_what_it_does(pytester: pytest.Pytester) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_mailu.reports.folder import FORMATS
+
 EXTERNAL_465 = "submission/465-tls/external"
 
 
@@ -121,7 +123,27 @@ def test_reports_do_not_overwrite_the_side_they_are_made_from(folder: Any, repor
     assert folder.json("old.json") == before
 
 
+@pytest.mark.parametrize("name", ["report.json", *FORMATS, "old.json", "new.json"])
+@pytest.mark.parametrize("content", ['{"mine": 1}\n', '[{"schema": 2}]', "notes of my own"])
+def test_reports_overwrite_no_file_that_is_none_of_theirs(folder: Any, name: str, content: str) -> None:
+    folder.write({f"mine/{name}": content})
+    done = folder.run("-q", f"mailu::{EXTERNAL_465}", "--mailu-report=mine")
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert f"{name} is no report of pytest-mailu" in done.errors
+    assert {path.name: path.read_text() for path in (folder.path / "mine").iterdir()} == {name: content}
+
+
+def test_reports_take_the_place_of_earlier_ones_and_of_no_link(folder: Any) -> None:
+    arguments = ("-q", f"mailu::{EXTERNAL_465}", "--mailu-report=mine")
+    statuses = [folder.run(*arguments, sides=("old", "same")).status for _ in range(2)]
+    assert statuses == [0, 0]
+    (folder.path / "mine" / "report.md").unlink()
+    (folder.path / "mine" / "report.md").symlink_to(folder.path / "elsewhere")
+    assert folder.run(*arguments, sides=("old", "same")).status == pytest.ExitCode.USAGE_ERROR
+
+
 ENV = "DOMAIN=post.example\n"
+COMPOSE = "services: {front: {image: 'ghcr.io/mailu/nginx:2.0'}}\n"
 
 
 def test_settings_that_recordings_cannot_apply_are_said_in_the_second_line_of_the_decision(folder: Any) -> None:
@@ -165,6 +187,19 @@ def test_the_plan_checks_the_compose_file(folder: Any, sides: tuple[str, str]) -
     assert done.status == pytest.ExitCode.USAGE_ERROR
     assert "compose.yml" in done.errors
     assert "Traceback" not in done.errors
+
+
+def test_the_plan_names_the_compose_file_of_each_side_and_checks_both(folder: Any) -> None:
+    folder.write({"now.yml": COMPOSE, "then.yml": COMPOSE})
+    files = ("--mailu-plan", "--mailu-compose=now.yml", "--mailu-compose-new=then.yml")
+    out = folder.run(*files, sides=("2.0.43", "2024.06.24")).out
+    old, new = out.partition("new: starts")[::2]
+    assert [name in old for name in ("now.yml", "then.yml")] == [True, False]
+    assert [name in new for name in ("now.yml", "then.yml")] == [False, True]
+    folder.write({"then.yml": "services: [\n"})
+    done = folder.run(*files)
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "then.yml" in done.errors
 
 
 def test_the_plan_checks_the_waivers(folder: Any) -> None:

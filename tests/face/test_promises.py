@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pytest_mailu.reports.folder import FORMATS
+
 EXTERNAL_465 = "submission/465-tls/external"
 LOCAL_465 = "submission/465-tls/local"
 STRANGER_465 = "submission/465-tls/without-login"
@@ -295,16 +297,17 @@ def _only_the_report_is_new(path: Path, before: set[str], expected: bool) -> Non
     assert _files(path) - before == reports
 
 
-REPORTS = ("new.json", "old.json", "report.html", "report.json", "report.md")
+REPORTS = ("report.json", "old.json", "new.json", *FORMATS)
 
 
 def _is_the_same_everywhere(folder: Any, report: Any, terminal: str) -> None:
-    """A decision over part of the matrix, or with something left out, is told so in every format."""
+    """Every format has the decision, and says so where it is over part of the matrix; a page says why as well."""
     word = {"go": "GO", "go-with-waivers": "GO WITH WAIVERS", "no-go": "NO-GO", "cannot-tell": "CANNOT TELL"}
     part = bool(report["left_out"].get("deselected"))
-    for text in (terminal, *((folder.path / "out" / name).read_text("utf-8") for name in ("report.md", "report.html"))):
+    texts = {name: (folder.path / "out" / name).read_text("utf-8") for name in FORMATS}
+    for text in (terminal, *texts.values()):
         assert word[report["decision"]] in text
-        if part:
-            assert "deselected" in text
-            if report["decision"].startswith("go"):
-                assert f"for {report['selected']} of " in text
+        if part and report["decision"].startswith("go"):
+            assert f"for {report['selected']} of " in text
+    for text in (terminal, texts["report.html"], texts["report.md"]):
+        assert not part or "deselected" in text

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -53,6 +57,14 @@ def test_the_check_alone_finds_the_closed_port_with_line_and_cure(deployment: An
     assert before(deployment) == files
 
 
+def test_the_override_file_beside_the_compose_file_is_part_of_the_deployment(deployment: Any) -> None:
+    deployment.write({"mailu/docker-compose.override.yml": 'services: {front: {ports: ["110:110"]}}\n'})
+    done = deployment.run(*CHECK, "--mailu-report=out", sides=())
+    assert done.status == pytest.ExitCode.TESTS_FAILED
+    found = {finding["behaviour"]: finding for finding in deployment.json("out/report.json")["findings"]}
+    assert found["settings/ports/110"]["verdict"] == "regressed"
+
+
 def test_a_waiver_for_a_finding_in_the_files_is_kept(deployment: Any) -> None:
     waiver = '[[waiver]]\nbehaviour = "settings/ports/587"\nreason = "Nobody uses 587."\n'
     other = '[[waiver]]\nbehaviour = "settings/env/NOT_HERE"\nreason = "Another server of ours has it."\n'
@@ -67,6 +79,41 @@ def test_the_cure_for_the_new_side_alone_makes_it_a_go(deployment: Any) -> None:
     done = deployment.run(*CHECK, "--mailu-env-new=cure.env", sides=())
     assert done.status == pytest.ExitCode.OK
     assert re.search(r"GO.*  2\.0\.43 → 2024\.06\.24", done.out)
+
+
+NEW = COMPOSE.replace("2.0.43", "2024.06.24")
+
+
+def test_the_compose_file_for_the_new_release_is_checked_in_place_of_the_present_one(deployment: Any) -> None:
+    cure = 'PORTS: "25,80,110,143,443,465,587,993,995,4190"'
+    cured = NEW.replace("    ports:", f"    environment:\n      {cure}\n    ports:")
+    deployment.write({"mailu/new/docker-compose.yml": cured, "mailu/new/mailu.env": ENV})
+    prepared = "--mailu-compose-new=mailu/new/docker-compose.yml"
+    done = deployment.run(*CHECK, prepared, sides=())
+    assert done.status == pytest.ExitCode.OK, done.out
+    assert re.search(r"GO.*  2\.0\.43 → 2024\.06\.24", done.out)
+    deployment.write({"mailu/new/docker-compose.yml": cured.replace(', "993:993"', "")})
+    done = deployment.run(*CHECK, prepared, "--mailu-report=out", sides=())
+    assert done.status == pytest.ExitCode.TESTS_FAILED
+    (lost,) = [one for one in deployment.json("out/report.json")["findings"] if one["verdict"] == "regressed"]
+    assert lost["behaviour"] == "settings/ports/993"
+    assert lost["new"]["facts"] == {"file": "new/docker-compose.yml", "line": 8, "write": '- "993:993"'}
+
+
+def test_a_broken_file_for_the_new_release_is_named(deployment: Any) -> None:
+    deployment.write({"mailu/new.yml": "services:\n\ta: b\n"})
+    done = deployment.run(*CHECK, "--mailu-compose-new=mailu/new.yml", sides=())
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert "new.yml, line 2: not valid YAML" in done.errors
+
+
+def test_beside_recordings_the_new_file_is_checked_and_said_not_to_be_applied(deployment: Any) -> None:
+    deployment.write({"mailu/new.yml": NEW.replace(', "993:993"', "")})
+    done = deployment.run("--mailu-deployment=mailu", "--mailu-compose-new=mailu/new.yml", "--mailu-report=out", "-q")
+    assert done.status == pytest.ExitCode.TESTS_FAILED
+    report = deployment.json("out/report.json")
+    assert "settings/ports/993" in [finding["behaviour"] for finding in report["findings"]]
+    assert any("--mailu-compose-new checked, not applied" in caveat for caveat in report["caveats"])
 
 
 def test_a_printed_id_can_be_pasted_back_also_under_xdist(deployment: Any) -> None:
@@ -145,6 +192,10 @@ def test_the_logs_say_whom_a_closed_port_hits_and_are_not_recorded(deployment: A
     assert "In the logs: 3 logins of 1 user from 1 address." in " ".join(done.out.split())
     written = "".join(path.read_text("utf-8") for path in (deployment.path / "out").iterdir())
     assert "zoltan" not in written + done.out
+    asked = deployment.run(*CHECK, "--mailu-logs=mail.log", "--mailu-logs=mail.log", "--mailu-logs-names", sides=())
+    assert "6 logins of 1 user from 1 address (zoltan@a.example)." in " ".join(asked.out.split())
+    alone = deployment.run(*CHECK, "--mailu-logs-names", sides=())
+    assert (alone.status, "there are no logs" in alone.errors) == (pytest.ExitCode.USAGE_ERROR, True)
     missing = deployment.run(*CHECK, "--mailu-logs=none.log", sides=())
     assert missing.status == pytest.ExitCode.USAGE_ERROR
 
@@ -162,3 +213,23 @@ def test_a_moving_tag_without_an_engine_says_what_to_add(deployment: Any) -> Non
     assert done.status == pytest.ExitCode.USAGE_ERROR
     assert "the tag 2.0 stands for many releases" in done.errors
     assert "Add --mailu-from and the release, such as 2.0.43" in done.errors
+
+
+def test_the_check_alone_loads_nothing_that_only_stacks_need(tmp_path: Path) -> None:
+    """What keeps it short; benchmarks/without_engine.py has the time. Only the plugins that users have."""
+    folder = Path(__file__).parents[1] / "deployment" / "deployments" / "20-everything"
+    arguments = ("--mailu-check", f"--mailu-deployment={folder}", "--mailu-from=2.0.43", "--mailu-to=2024.06")
+    plugins = ("-p", "pytest_mailu.plugin", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pytest", *plugins, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "DOCKER_HOST": "unix:///nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "NO-GO  2.0.43 → 2024.06" in done.stdout
+    loaded = set(re.findall(r"\| +([a-z_]\w*)$", done.stderr, re.MULTILINE))
+    assert "yaml" in loaded
+    assert not loaded & {"aiosmtplib", "cryptography", "dkim", "docker", "httpx", "requests", "testinfra", "trustme"}

@@ -122,3 +122,32 @@ def test_where_no_engine_answers_the_report_says_so(folder: Any) -> None:
     done.lines.fnmatch_lines(["CANNOT TELL*  2.0.43 → 2024.06.24", "no Docker engine answers at *", "→ *"])
     report = folder.json("out/report.json")
     assert (report["decision"], report["findings"]) == ("cannot-tell", [])
+
+
+def test_each_cause_is_shown_once_and_verbose_shows_every_failure(folder: Any) -> None:
+    """FAILURES had 19 blocks of seven lines for one closed port, with the decision two screens below."""
+
+    def shown(*args: str) -> tuple[int, str]:
+        done = folder.run("-k", "587", "--junitxml=junit.xml", *args)
+        assert done.status == 1
+        failures = done.out.partition("= FAILURES =")[2].partition("= short test summary")[0]
+        assert done.out.count("\nREGRESSED mailu::") == len(failed), "the short summary names all"
+        assert sum("by hand: " in (case.findtext("failure") or "") for case in ET.parse(file).iter("testcase")) == len(
+            failed
+        ), "files have everything"
+        return failures.count("by hand: "), failures
+
+    file = folder.path / "junit.xml"
+    done = folder.run("-k", "587", "--mailu-report=out")
+    assert done.status == 1
+    failed = [
+        found
+        for found in folder.json("out/report.json")["findings"]
+        if found["verdict"] == "regressed" and found["severity"] in ("critical", "major")
+    ]
+    assert len(failed) > 2
+    assert shown("-v")[0] == len(failed)
+    number, failures = shown()
+    assert number == 1
+    assert f"and {len(failed) - 1} more with this cause (-v shows them)" in failures
+    assert shown("-q")[0] == 0

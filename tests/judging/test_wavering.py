@@ -11,7 +11,16 @@ import pytest
 
 from pytest_mailu.core.model import Observation, Outcome, Question, Severity, Stage, Verdict
 from pytest_mailu.judging.judge import judge
-from pytest_mailu.judging.wavering import LOOKS, Failures, Settled, more_often, settled, upper_limit
+from pytest_mailu.judging.wavering import (
+    AGREEING,
+    ERROR,
+    LOOKS,
+    Failures,
+    Settled,
+    more_often,
+    settled,
+    upper_limit,
+)
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 LOST = Observation(Outcome.LOST, Stage.DELIVERY)
@@ -92,6 +101,72 @@ def test_a_side_that_begins_to_fail_once_in_eight_is_found() -> None:
 
 def test_a_side_that_begins_to_fail_once_in_four_is_found_for_sure() -> None:
     assert rates(0.0, 0.25)[Settled.REGRESSED] >= 0.99
+
+
+# Behaviours that share looks
+
+
+def siblings(rng: random.Random, number: int, old_rate: float, new_rate: float) -> list[Settled] | None:
+    """Behaviours that share their first two looks, from these on; None where both sides agree at the first one.
+
+    Where both looks say that new fails and old does not, each is asked for itself until it has `AGREEING` looks. Where
+    any of them then differs from itself, all are settled, and each round is a new look for all.
+    """
+
+    def a_look() -> tuple[bool, bool]:
+        return rng.random() < old_rate, rng.random() < new_rate
+
+    worse = (False, True)
+    shared = [a_look(), a_look()]
+    if shared[0][0] == shared[0][1]:
+        return None
+    if shared == [(True, False)] * 2:
+        return [Settled.GAINED] * number
+    members = [list(shared) for _ in range(number)]
+    for seen in members:
+        while len(seen) < AGREEING and set(seen) == {worse}:
+            seen.append(a_look())
+    if all(set(seen) == {worse} for seen in members):
+        return [Settled.REGRESSED] * number
+    results: list[Settled | None] = [None] * number
+    while None in results:
+        seen_by_all = a_look()
+        for index, seen in enumerate(members):
+            if results[index] is None:
+                seen.append(seen_by_all)
+                results[index] = at(seen)
+    return [result or Settled.OPEN for result in results]
+
+
+def at(seen: list[tuple[bool, bool]]) -> Settled | None:
+    if len(seen) not in LOOKS:
+        return None
+    result = look(sum(old for old, _ in seen), sum(new for _, new in seen), len(seen))
+    return result if result is not Settled.OPEN or len(seen) == LOOKS[-1] else None
+
+
+def told_regressed(number: int, old_rate: float, new_rate: float, cases: int = 10000) -> float:
+    """How often any of the siblings is told as regressed, of all cases in which they are asked."""
+    rng = random.Random(20240612)
+    return sum(Settled.REGRESSED in (siblings(rng, number, old_rate, new_rate) or ()) for _ in range(cases)) / cases
+
+
+@pytest.mark.parametrize("number", [1, 10])
+@pytest.mark.parametrize(("rate", "limit"), [(0.03, 0.002), (0.125, 0.007), (0.2, 0.015), (0.5, 0.03)])
+def test_siblings_of_a_look_that_fails_equally_often_are_rarely_told_as_regressed(
+    number: int, rate: float, limit: float
+) -> None:
+    assert told_regressed(number, rate, rate) <= limit
+
+
+def test_a_look_that_begins_to_fail_for_all_siblings_is_found_as_before() -> None:
+    assert told_regressed(10, 0.0, 1.0, cases=10) == 1
+    assert told_regressed(10, 0.0, 0.25, cases=3000) >= 0.22, "a quarter of the first looks fails, and nearly all count"
+
+
+def test_so_many_looks_that_agree_are_as_much_evidence_as_the_rule_asks_for() -> None:
+    assert more_often(AGREEING, AGREEING, 0, AGREEING) < ERROR
+    assert more_often(AGREEING - 1, AGREEING - 1, 0, AGREEING - 1) > ERROR
 
 
 # What a comparison makes of it

@@ -7,9 +7,11 @@ from wherever this machine's own apt takes Debian's; nothing of its configuratio
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import io
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -23,8 +25,8 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image
 
-ORG = "lab.example/mailu"
-"""What to set DOCKER_ORG to. No registry has that name."""
+ORG = os.environ.get("LAB_ORG", "lab.example/mailu")
+"""What to set DOCKER_ORG to; no registry has that name. Checkouts that are tested side by side need one each."""
 RELEASES = {"2.0": ("2.0", "2.0.1"), "2024.06": ("2024.06", "2024.06.1")}
 """Personality → the tags that stand for it."""
 SERVICES = {
@@ -55,16 +57,16 @@ PACKAGES = (
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 HERE = Path(__file__).parent
-CONTEXT = ("start.py", "faults.py", "admin", "front", "imap", "smtp", "antispam")
+CONTEXT = ("start.py", "faults.py", "losses.py", "admin", "front", "imap", "smtp", "antispam")
 """What goes into the images, as /lab."""
 DOCKERFILE = """\
 ARG BASE
 FROM ${BASE}
 COPY lab /lab
 RUN ln -s /lab/admin/flask /usr/local/bin/flask && useradd --system --no-create-home mailu
-ARG SERVICE SERIES VERSION
+ARG SERVICE SERIES
 ENV LAB_SERVICE=${SERVICE} LAB_SERIES=${SERIES}
-RUN echo "${VERSION}" > /version
+COPY version /version
 WORKDIR /
 CMD ["tini", "-g", "--", "python3", "/lab/start.py"]
 """
@@ -75,7 +77,16 @@ class LabError(Exception):
 
 
 def build(org: str = ORG) -> str:
-    """Builds whatever is missing and returns the hash that the images carry in their label."""
+    """Builds whatever is missing and returns the hash that the images carry in their label.
+
+    Whoever comes while another process builds for the same `org` waits for it.
+    """
+    with (Path(tempfile.gettempdir()) / f"lab-{digest([org.encode()])}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(org)
+
+
+def _build(org: str) -> str:
     client = engine()
     suite = debian_suite()
     base_hash = digest([suite.encode(), *map(str.encode, PACKAGES)])
@@ -89,9 +100,9 @@ def build(org: str = ORG) -> str:
     for (series, tags), (service, name) in itertools.product(RELEASES.items(), SERVICES.items()):
         dockerfile = f"{DOCKERFILE}{MORE.get(service, '')}\n".encode()
         image, _ = client.images.build(
-            fileobj=io.BytesIO(archive({"Dockerfile": dockerfile, **files})),
+            fileobj=io.BytesIO(archive({"Dockerfile": dockerfile, "version": f"{tags[-1]}\n".encode(), **files})),
             custom_context=True,
-            buildargs={"BASE": base, "SERVICE": service, "SERIES": series, "VERSION": tags[-1]},
+            buildargs={"BASE": base, "SERVICE": service, "SERIES": series},
             network_mode="none",
             labels={LABEL: lab_hash},
             rm=True,

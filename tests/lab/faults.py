@@ -1,12 +1,12 @@
 """The faults of the lab, as data: what each changes, which behaviours must catch it, and what else it may hit.
 
 This file is read on both sides: by the tests, and inside the images by start.py (so: nothing but the standard library).
-A fault is switched on by LAB_FAULT=<name>. It changes settings, adds lines to configuration files, or both.
+Faults are switched on by LAB_FAULT=<name>,<name>. Each changes settings, adds lines to configuration files, or both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -18,7 +18,9 @@ class Fault:
     configuration to what is added at its end, where it overrides what stands before. `caught_by` are globs over the
     ids; each must match a finding with `verdict`, and with `outcome` and `stage` on the new side where they are
     given. `radius` are globs over what else may be regressed. `series`: the personalities that it makes sense on.
-    `stops` is False for a loss that is too small to stop an upgrade.
+    `stops` is False for a loss that is too small to stop an upgrade; `deep` is True for one that only `--mailu-deep`
+    looks for. `setup` is the set-up that it belongs to. `hides` are globs over what goes on working with it where
+    another fault breaks it: who may relay without a login does not notice that the login is lost.
     """
 
     name: str
@@ -32,6 +34,37 @@ class Fault:
     lines: Mapping[str, str] = field(default_factory=dict)
     series: tuple[str, ...] = ("2.0", "2024.06")
     stops: bool = True
+    beside: tuple[str, ...] = ()
+    deep: bool = False
+    setup: str = "default"
+    hides: tuple[str, ...] = ()
+
+
+LISTS = ("LAB_ADMIN", "LAB_AS_STRANGER", "LAB_BY_NGINX", "LAB_CLOSED")
+"""Settings of the lab's own that take several words: each fault adds its own."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What several faults change together: settings, and the lines at the end of each file."""
+
+    settings: Mapping[str, str]
+    lines: Mapping[str, str]
+
+
+def changes(faults: Iterable[Fault]) -> Changes:
+    """What `faults` change, one after the other. Raises ValueError where two want another value of one setting."""
+    settings: dict[str, str] = {}
+    lines: dict[str, str] = {}
+    for fault in faults:
+        for name, value in fault.settings.items():
+            if name in LISTS:
+                settings[name] = f"{settings.get(name, '')} {value}".strip()
+            elif settings.setdefault(name, value) != value:
+                raise ValueError(f"{fault.name} and another fault set {name}")
+        for file, text in fault.lines.items():
+            lines[file] = lines.get(file, "") + text
+    return Changes(settings, lines)
 
 
 NEW = ("2024.06",)
@@ -42,6 +75,8 @@ CLIENT_SETUP = ("surface/client-setup/*",)
 """A program that finds no login on 587 goes on elsewhere."""
 THROUGH_465 = ("relay/domain/submitted", "relay/mx/*", "relay/next-hop/*", "relay/relayhost/*")
 """What submits messages on 465 to ask about their further way."""
+NAMED_465 = ("surface/autoconfig/*", "access/password/*/smtp-*", "submission/headers/*")
+"""What else goes through 465, be it because a configuration document says so."""
 
 
 def closed(port: int, *caught_by: str, radius: tuple[str, ...] = ()) -> Fault:
@@ -61,8 +96,8 @@ _ALL = (
     closed(587, "submission/587-*/external", radius=CLIENT_SETUP),
     closed(143, "access/143-*/login"),
     closed(110, "access/110-*/login"),
-    closed(465, "submission/465-*/external", radius=THROUGH_465),
-    closed(4190, "access/4190-starttls/login"),
+    closed(465, "submission/465-*/external", radius=(*THROUGH_465, *NAMED_465, *CLIENT_SETUP)),
+    closed(4190, "access/4190-starttls/login", radius=("access/password/*/sieve",)),
     Fault(
         "no-greeting",
         "587 takes the connection and says nothing: it waits for a proxy's header",
@@ -101,7 +136,8 @@ _ALL = (
         ("tls/25-starttls/handshake",),
         outcome="not-offered",
         stage="tls",
-        radius=("*/25-starttls*", "tls/25*"),
+        # A message that is sent with TLS is also looked at for its header fields.
+        radius=("*/25-starttls*", "tls/25*", "inbound/headers/*"),
         settings={"LAB_STARTTLS_25": "off"},
     ),
     Fault(
@@ -120,7 +156,7 @@ _ALL = (
         ("submission/465-tls/external",),
         outcome="refused",
         stage="rcpt",
-        radius=("*/465-tls/*", *THROUGH_465),
+        radius=("*/465-tls/*", "submission/headers/*", *THROUGH_465),
         settings={"LAB_AS_STRANGER": "465"},
     ),
     Fault(
@@ -133,6 +169,7 @@ _ALL = (
             "inbound/25/*",
             "submission/*/without-login*",
         ),
+        hides=("submission/*/external",),
         lines={"smtp/main.cf": "mynetworks = 0.0.0.0/0\n"},
     ),
     Fault(
@@ -170,6 +207,7 @@ _ALL = (
         ("submission/*/others-sender",),
         outcome="delivered",
         radius=("submission/*sender*",),
+        hides=("submission/*/own-alias",),
         lines={"smtp/main.cf": "lab_submission_senders =\n"},
     ),
     Fault(
@@ -189,7 +227,9 @@ _ALL = (
             "inbound/25/unknown-*",
             "relay/25/*-to-nobody",
             "relay/srs/made-up",
+            "admin/api/effect/*-is-refused",
         ),
+        hides=("inbound/25-starttls/*", "admin/api/effect/*"),
         lines={"smtp/main.cf": "smtpd_reject_unlisted_recipient = no\n"},
     ),
     Fault(
@@ -248,7 +288,7 @@ _ALL = (
         ("inbound/25-starttls/mailbox",),
         outcome="deferred",
         stage="rcpt",
-        radius=("inbound/*", "mailbox/*", "relay/*", "sieve/effect/*", "surface/25-plain/helo"),
+        radius=("inbound/*", "mailbox/*", "relay/*", "sieve/effect/*", "surface/25-plain/helo", "admin/api/effect/*"),
         lines={"smtp/main.cf": "lab_stranger_restrictions = defer\n"},
     ),
     Fault(
@@ -383,6 +423,50 @@ _ALL = (
         settings={"LAB_ADMIN": "slow-mailbox"},
     ),
     Fault(
+        "stripped-passwords",
+        "passwords lose the blanks at their ends",
+        ("access/password/blank-first/*", "access/password/blank-last/*"),
+        outcome="auth-failed",
+        stage="auth",
+        radius=("access/password/blank-*",),
+        settings={"LAB_ADMIN": "stripped-passwords"},
+    ),
+    Fault(
+        "unquoted-replies",
+        "automatic replies end at the first quotation mark",
+        ("inbound/away/text-quotes",),
+        outcome="altered",
+        stage="delivery",
+        radius=("inbound/away/*",),
+        settings={"LAB_ADMIN": "unquoted-replies"},
+    ),
+    Fault(
+        "no-delivered-to",
+        "messages do not say any more which address they were delivered to",
+        ("inbound/headers/alias", "inbound/headers/mailbox"),
+        radius=("inbound/headers/*", "submission/headers/*"),
+        stops=False,
+        lines={"imap/dovecot.conf": "lmtp_hdr_delivery_address = none\n"},
+    ),
+    Fault(
+        "marks-removed",
+        "header fields of mailing lists are removed",
+        ("inbound/headers/brought-by-list",),
+        radius=("inbound/headers/*", "submission/headers/*"),
+        stops=False,
+        lines={"smtp/main.cf": "header_checks = pcre:{{/^List-Id:/ IGNORE}}\n"},
+    ),
+    Fault(
+        "stale-pid",
+        "the mailboxes' server does not start again in the container that it ended in",
+        ("services/imap/comes-back-after-kill", "services/imap/comes-back-after-stop"),
+        outcome="unanswered",
+        stage="command",
+        radius=("inbound/down/*", "inbound/restarts/*"),
+        settings={"LAB_STALE": "imap"},
+        deep=True,
+    ),
+    Fault(
         "smtp-dies",
         "Postfix ends as soon as it starts: where Mailu runs (`restart: always`), a restart loop",
         ("services/smtp/stays-up",),
@@ -397,6 +481,158 @@ _ALL = (
         settings={"LAB_NEVER_READY": "imap"},
     ),
     Fault(
+        "api-500",
+        "the REST interface answers a wrong type with an error of the server",
+        ("admin/api/user/create-wrong", "admin/api/alias/change-wrong"),
+        outcome="unanswered",
+        radius=("admin/api/*-wrong",),
+        settings={"LAB_ADMIN": "api-500"},
+        stops=False,
+        beside=("admin/api/user/create",),
+    ),
+    Fault(
+        "api-forgets",
+        "the REST interface answers a change with 200 and leaves a field as it was",
+        ("admin/api/user/change-fields",),
+        settings={"LAB_ADMIN": "api-forgets"},
+    ),
+    Fault(
+        "api-open",
+        "the REST interface changes tokens for everybody",
+        ("admin/api/without-token", "admin/api/wrong-token"),
+        outcome="accepted",
+        settings={"LAB_ADMIN": "api-open"},
+    ),
+    Fault(
+        "api-loses-relay",
+        "the REST interface has no relayed domains any more",
+        ("admin/api/relay/create", "admin/api/document"),
+        radius=("admin/api/relay/*", "admin/api/effect/relay-receives", "admin/api/document-fields"),
+        settings={"LAB_ADMIN": "api-loses-relay"},
+    ),
+    Fault(
+        "api-ghost",
+        "what is created through the REST interface is not there",
+        ("admin/api/user/create", "admin/api/effect/alias-receives"),
+        radius=("admin/api/*",),
+        settings={"LAB_ADMIN": "api-ghost"},
+    ),
+    Fault(
+        "document-closed-port",
+        "the configuration document for Thunderbird names a port that nobody serves",
+        ("surface/autoconfig/thunderbird/works",),
+        outcome="refused",
+        radius=("surface/autoconfig/*",),
+        settings={"LAB_ADMIN": "document-closed"},
+    ),
+    Fault(
+        "page-closed-port",
+        "the page for setting up a mail program names a port that nobody serves",
+        ("surface/client-setup/page",),
+        outcome="refused",
+        settings={"LAB_ADMIN": "page-closed"},
+    ),
+    Fault(
+        "records-lost",
+        "the administration does not show the DMARC record any more",
+        ("admin/site/dns-records",),
+        outcome="refused",
+        settings={"LAB_ADMIN": "records-lost"},
+    ),
+    Fault(
+        "form-forgets",
+        "a form of the web site says that it saved, and has not",
+        ("admin/form/alias-create", "admin/form/alias-create-fields"),
+        radius=("admin/form/alias-*", "admin/site/create-alias"),
+        settings={"LAB_ADMIN": "form-forgets"},
+    ),
+    Fault(
+        "form-500",
+        "a form of the web site ends in an error where an optional part is left empty",
+        ("admin/form/alias-create-parts-empty",),
+        outcome="unanswered",
+        settings={"LAB_ADMIN": "form-500"},
+    ),
+    Fault(
+        "notls-login-refused",
+        "without TLS nobody may log in, although TLS_FLAVOR=notls means just that",
+        ("access/143-plain/login", "access/110-plain/login", "submission/587-plain/external"),
+        stage="auth",
+        radius=("*",),
+        lines={"front/dovecot.conf": "disable_plaintext_auth = yes\n"},
+        series=NEW,
+        setup="notls-ports",
+    ),
+    Fault(
+        "notls-secure-cookie",
+        "the web site sets a session cookie that browsers send with TLS only, although there is none",
+        ("admin/form/alias-create",),
+        radius=("admin/*", "web/*"),
+        settings={"LAB_ADMIN": "secure-cookie"},
+        setup="notls-ports",
+    ),
+    Fault(
+        "mail-redirect",
+        "the web site redirects to HTTPS what a reverse proxy hands on, for ever",
+        ("web/page/login",),
+        radius=("admin/*", "web/*", "surface/autoconfig/*", "surface/client-setup/*"),
+        settings={"LAB_REDIRECT": "return 301 https://$host$request_uri;"},
+        setup="mail",
+    ),
+    Fault(
+        "forged-header-believed",
+        "the web server takes the address of its client from anybody's X-Forwarded-For",
+        ("proxy/80-plain/forged-by-stranger",),
+        outcome="accepted",
+        radius=("proxy/*/forged-*", "proxy/*/limiter"),
+        settings={"LAB_BELIEVES": "0.0.0.0/0"},
+        setup="behind-proxy",
+    ),
+    Fault(
+        "proxy-not-believed",
+        "the web server takes every client for the reverse proxy",
+        ("proxy/80-plain/address",),
+        outcome="altered",
+        radius=("proxy/*/limiter", "access/limits/*"),
+        settings={"LAB_BELIEVES": "192.0.2.99"},
+        setup="behind-proxy",
+    ),
+    Fault(
+        "header-login-for-all",
+        "whoever names a user in the reverse proxy's header is logged in",
+        ("proxy/header-login/stranger",),
+        outcome="accepted",
+        stage="auth",
+        radius=("proxy/header-login/*",),
+        settings={"LAB_ADMIN": "header-login-for-all"},
+        setup="behind-proxy",
+    ),
+    Fault(
+        "proxy-protocol-not-believed",
+        "the load balancer's clients on 25 have its own address",
+        ("proxy/25-opportunistic/address", "relay/25/relaynet-to-elsewhere"),
+        radius=("*",),
+        settings={"LAB_BELIEVES": "192.0.2.99"},
+        setup="proxy-protocol",
+    ),
+    Fault(
+        "proxy-protocol-forged",
+        "strangers pass for anybody by the PROXY protocol",
+        ("proxy/25/forged-relaynet", "proxy/993-tls/forged-by-stranger"),
+        outcome="accepted",
+        radius=("proxy/*/forged-*",),
+        settings={"LAB_BELIEVES": "0.0.0.0/0"},
+        setup="proxy-protocol",
+    ),
+    Fault(
+        "no-proxy-protocol-465",
+        "465 does not expect the PROXY protocol that the load balancer sends",
+        ("proxy/465-tls/address", "proxy/465-tls/without-header"),
+        radius=("*/465-*", "*/465/*", "*/465", *THROUGH_465, *NAMED_465, *CLIENT_SETUP),
+        settings={"LAB_NO_PROXY": "465"},
+        setup="proxy-protocol",
+    ),
+    Fault(
         "stuck",
         "mail for mailboxes stays in the queue",
         ("inbound/25-starttls/mailbox",),
@@ -407,7 +643,11 @@ _ALL = (
 FAULTS = {fault.name: fault for fault in _ALL}
 
 NOT_IN_THE_LAB = (
-    *("admin/api/*", "admin/site/*", "web/login/*", "web/user/*", "web/page/*"),
-    *("access/web/*", "access/*/token*", "access/limits/*", "surface/autoconfig/*"),
+    *("admin/api/pages", "admin/api/effect/manager-manages", "admin/form/*", "admin/role/*", "admin/site/*"),
+    *("web/login/*", "web/session/*", "web/user/*", "web/page/*"),
+    *("access/session/*", "access/web/*", "access/*/token*", "access/limits/*"),
+    *("upgrade/login/token", "upgrade/login/password-asked-for", "upgrade/web/*", "upgrade/admin/login"),
+    "upgrade/spam/*",
 )
-"""Globs over what the lab's `admin` does not have: its web site, its API, tokens, limits and autoconfiguration."""
+"""Globs over what the lab's `admin` does not have, or has only as far as its own faults need it: most of the web site,
+tokens and limits."""

@@ -1,4 +1,4 @@
-"""A way to the Docker engine that can be shut: for whoever goes through it, the engine is gone then."""
+"""A way to the Docker engine that can be shut or frozen: for whoever goes through it, the engine is gone, or hangs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Gate:
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
         self._shut = False
+        self._passing = threading.Event()
+        self._passing.set()
 
     def __enter__(self) -> Gate:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,12 +35,17 @@ class Gate:
 
     def shut(self) -> None:
         """Cuts every connection, and takes no more."""
+        self._passing.set()
         with self._lock:
             self._shut = True
             for one in (self._listener, *self._open):
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
                 one.close()
+
+    def freeze(self) -> None:
+        """From now on nothing is passed on, and nothing is closed: the engine takes connections and says no more."""
+        self._passing.clear()
 
     def _accept(self) -> None:
         while True:
@@ -56,9 +63,9 @@ class Gate:
             for source, target in ((client, engine), (engine, client)):
                 threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
 
-    @staticmethod
-    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                self._passing.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Starts one service of the lab: fills in its configuration, then runs its daemons until one of them ends.
 
-The service is named by LAB_SERVICE, the personality by LAB_SERIES, what is to go wrong by LAB_FAULT (see faults.py).
+The service is named by LAB_SERVICE, the personality by LAB_SERIES, what is to go wrong by LAB_FAULT (names of
+faults.py, with commas).
 Everything else is read from Mailu's own settings.
 """
 
@@ -19,9 +20,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from faults import FAULTS, Fault
+from faults import FAULTS, Changes, changes
+from losses import inflict
 
 LAB = Path("/lab")
 RUN = Path("/run/lab")
@@ -39,12 +42,19 @@ DEFAULTS = {
     "OUTBOUND_TLS_LEVEL": "may",
     "TLS_FLAVOR": "cert",
     "PORTS": "25,80,443,465,993,995,4190",
+    "PROXY_PROTOCOL": "",
+    "REAL_IP_HEADER": "",
+    "REAL_IP_FROM": "",
     # What only faults set:
+    "LAB_STALE": "",
     "LAB_CLOSED": "",
     "LAB_BY_NGINX": "",
     "LAB_STARTTLS_25": "on",
     "LAB_CERTIFICATE_NAME": "",
     "LAB_TLS_FIRST": "yes",
+    "LAB_REDIRECT": "",
+    "LAB_BELIEVES": "",
+    "LAB_NO_PROXY": "",
     "TLS_MINIMUM": "TLSv1.2",
 }
 MAIL_PORTS = {
@@ -56,10 +66,10 @@ Settings = dict[str, str]
 Daemon = list[str]
 
 
-def settings_for(environ: Mapping[str, str], fault: Fault | None) -> Settings:
-    """Mailu's settings with the lab's defaults below and those of the fault above."""
+def settings_for(environ: Mapping[str, str], wrong: Changes) -> Settings:
+    """Mailu's settings with the lab's defaults below and those of the faults above."""
     found = {**DEFAULTS, **{key: value for key, value in environ.items() if value or key not in DEFAULTS}}
-    found |= fault.settings if fault else {}
+    found |= wrong.settings
     found["RELAYNETS"] = " ".join(found["RELAYNETS"].split(","))
     found["HOSTNAME"] = found["HOSTNAMES"].split(",")[0]
     found["RESOLVER"] = next(
@@ -77,23 +87,25 @@ def address_of(name: str) -> str:
             time.sleep(0.1)
 
 
-def filled(source: Path, settings: Settings, fault: Fault | None, target: Path) -> str:
-    """A template of the lab's with its names filled in and the fault's own lines at its end."""
+def filled(source: Path, settings: Settings, wrong: Changes, target: Path) -> str:
+    """A template of the lab's with its names filled in and the faults' own lines at its end."""
     text = source.read_text("utf-8")
-    text += (fault.lines if fault else {}).get(str(source.relative_to(LAB)), "")
+    text += wrong.lines.get(str(source.relative_to(LAB)), "")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(re.sub("@([A-Z][A-Z0-9_]*)@", lambda found: settings[found[1]], text), "utf-8")
     return str(target)
 
 
-def front(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def front(settings: Settings, wrong: Changes) -> list[Daemon]:
     """nginx; and in 2024.06 a Dovecot that serves the mail ports named in PORTS, but for 25."""
     modern = os.environ["LAB_SERIES"] != "2.0"
     tls = settings["TLS_FLAVOR"] != "notls"
     settings["ADMIN"], settings["IMAP"] = address_of("admin"), address_of("imap")
     settings["CERTIFICATE"], settings["KEY"] = certificate(settings)
     settings["TLS_PROTOCOLS"] = "TLSv1.3" if settings["TLS_MINIMUM"] == "TLSv1.3" else "TLSv1.2 TLSv1.3"
-    settings["HTTPS"] = "    listen 443 ssl;" if tls else ""
+    by_proxy = proxied(settings)
+    settings["HTTPS"] = f"    listen 443 ssl{' proxy_protocol' if 443 in by_proxy else ''};" if tls else ""
+    settings["PROXY_80"] = " proxy_protocol" if 80 in by_proxy else ""
     closed = {int(port) for port in settings["LAB_CLOSED"].split()}
     ports = {*MAIL_PORTS, *((4190,) if modern else ())} - closed
     if not tls:
@@ -102,17 +114,34 @@ def front(settings: Settings, fault: Fault | None) -> list[Daemon]:
         ports &= {int(port) for port in settings["PORTS"].split(",") if port.strip().isdigit()}
     by_nginx = ports & ({25, *map(int, settings["LAB_BY_NGINX"].split())} if modern else ports)
     settings["MAIL_SERVERS"] = "".join(nginx_server(port, tls, settings) for port in sorted(by_nginx))
-    daemons = [["nginx", "-c", filled(LAB / "front/nginx.conf", settings, fault, RUN / "nginx.conf")]]
+    daemons = [["nginx", "-c", filled(LAB / "front/nginx.conf", settings, wrong, RUN / "nginx.conf")]]
     if modern:
         for port in (*MAIL_PORTS, 4190):
+            settings[f"PROXY_{port}"] = "    haproxy = yes\n" if port in by_proxy else ""
             settings[f"PORT_{port}"] = str(port if port in ports - by_nginx else 0)
         settings["DOVECOT_SSL"] = ("required" if settings["LAB_TLS_FIRST"] == "yes" else "yes") if tls else "no"
         settings["DOVECOT_TLS_FIRST"] = settings["LAB_TLS_FIRST"] if tls else "no"
-        filled(LAB / "front/login.lua", settings, fault, RUN / "login.lua")
+        filled(LAB / "front/login.lua", settings, wrong, RUN / "login.lua")
         daemons.append(
-            ["dovecot", "-F", "-c", filled(LAB / "front/dovecot.conf", settings, fault, RUN / "dovecot.conf")]
+            ["dovecot", "-F", "-c", filled(LAB / "front/dovecot.conf", settings, wrong, RUN / "dovecot.conf")]
         )
     return daemons
+
+
+def proxied(settings: Settings) -> set[int]:
+    """The ports on which the PROXY protocol is expected; with it, whom nginx and Dovecot believe."""
+    believed = (settings["LAB_BELIEVES"] or settings["REAL_IP_FROM"]).split(",")
+    named = {"mail": {*MAIL_PORTS, 4190}, "all": {*MAIL_PORTS, 4190, 80, 443}}
+    ports: set[int] = set()
+    for word in settings["PROXY_PROTOCOL"].split(","):
+        ports |= {int(word)} if word.isdigit() else named.get(word, set())
+    lines = "".join(f"  set_real_ip_from {network};\n" for network in believed if network)
+    header = settings["REAL_IP_HEADER"] or ("proxy_protocol" if ports & {80, 443} else "")
+    settings["BELIEVED"] = lines
+    settings["REAL_IP"] = f"  real_ip_header {header};\n  real_ip_recursive on;\n{lines}" if header else ""
+    settings["TRUSTED"] = " ".join(believed)
+    settings["ACCESS_LOG"] = "/dev/stdout" if header else "off"
+    return ports - {int(port) for port in settings["LAB_NO_PROXY"].split()}
 
 
 def nginx_server(port: int, tls: bool, settings: Settings) -> str:
@@ -120,7 +149,7 @@ def nginx_server(port: int, tls: bool, settings: Settings) -> str:
     protocol, way = MAIL_PORTS[port]
     as_25 = port == 25 or str(port) in settings["LAB_BY_NGINX"].split()
     lines = [
-        f"listen {port}{' ssl' if way == 'tls' else ''};",
+        f"listen {port}{' ssl' if way == 'tls' else ''}{' proxy_protocol' if port in proxied(settings) else ''};",
         f"protocol {protocol};",
         f"auth_http_header Auth-Port {port};",
     ]
@@ -154,46 +183,47 @@ def certificate(settings: Settings) -> tuple[str, str]:
     return made
 
 
-def admin(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def admin(settings: Settings, wrong: Changes) -> list[Daemon]:
     os.environ.update({key: settings[key] for key in (*DEFAULTS, "LAB_ADMIN", "LAB_AS_STRANGER") if key in settings})
     return [["python3", "/lab/admin/server.py"]]
 
 
-def imap(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def imap(settings: Settings, wrong: Changes) -> list[Daemon]:
     settings["ADMIN"] = address_of("admin")
     shutil.chown("/mail", "mail", "mail")
-    filled(LAB / "imap/lookup.lua", settings, fault, RUN / "lookup.lua")
-    configuration = filled(LAB / "imap/dovecot.conf", settings, fault, RUN / "dovecot.conf")
+    filled(LAB / "imap/lookup.lua", settings, wrong, RUN / "lookup.lua")
+    configuration = filled(LAB / "imap/dovecot.conf", settings, wrong, RUN / "dovecot.conf")
+    shutil.copyfile(configuration, "/etc/dovecot/dovecot.conf")  # where doveadm looks, as in Mailu
     for name in ("junk.sieve", "away.sieve"):
-        script = filled(LAB / "imap" / name, settings, fault, RUN / name)
+        script = filled(LAB / "imap" / name, settings, wrong, RUN / name)
         subprocess.run(["sievec", "-c", configuration, script], check=True)
     return [["dovecot", "-F", "-c", configuration]]
 
 
-def smtp(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def smtp(settings: Settings, wrong: Changes) -> list[Daemon]:
     """Postfix. In 2024.06 it delivers through `front`, in 2.0 straight to `imap`."""
     settings["LMTP"] = "imap" if os.environ["LAB_SERIES"] == "2.0" else "front"
     login = f"{{ {settings['RELAYHOST']} = {settings['RELAYUSER']}:{settings['RELAYPASSWORD']} }}"
     settings["RELAY_LOGINS"] = f"inline:{{ {login} }}" if settings["RELAYUSER"] else ""
     settings["RELAY_LOGIN"] = "yes" if settings["RELAYUSER"] else "no"
-    main = Path(filled(LAB / "smtp/main.cf", settings, fault, Path("/etc/postfix/main.cf")))
-    filled(LAB / "smtp/master.cf", settings, fault, Path("/etc/postfix/master.cf"))
-    filled(LAB / "smtp/smtpd.conf", settings, fault, Path("/etc/postfix/sasl/smtpd.conf"))
+    main = Path(filled(LAB / "smtp/main.cf", settings, wrong, Path("/etc/postfix/main.cf")))
+    filled(LAB / "smtp/master.cf", settings, wrong, Path("/etc/postfix/master.cf"))
+    filled(LAB / "smtp/smtpd.conf", settings, wrong, Path("/etc/postfix/sasl/smtpd.conf"))
     own = Path("/overrides/postfix.cf")
     if own.is_file():
         main.write_text(main.read_text("utf-8") + own.read_text("utf-8"), "utf-8")
     return [["postfix", "start-fg"]]
 
 
-def antispam(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def antispam(settings: Settings, wrong: Changes) -> list[Daemon]:
     settings["ADMIN"] = address_of("admin")
     settings["LOCAL"] = ", ".join(["127.0.0.0/8", settings["SUBNET"], *settings["RELAYNETS"].split()])
     os.environ["DOMAIN"] = settings["DOMAIN"]
-    configuration = filled(LAB / "antispam/rspamd.conf", settings, fault, RUN / "rspamd.conf")
+    configuration = filled(LAB / "antispam/rspamd.conf", settings, wrong, RUN / "rspamd.conf")
     return [["rspamd", "-f", "-c", configuration, "-u", "_rspamd", "-g", "_rspamd"]]
 
 
-def redis(settings: Settings, fault: Fault | None) -> list[Daemon]:
+def redis(settings: Settings, wrong: Changes) -> list[Daemon]:
     return [["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]]
 
 
@@ -213,9 +243,13 @@ def no_inotify() -> None:
         raise OSError(ctypes.get_errno(), "the filter was not taken")
 
 
-SERVICES: Mapping[str, Callable[[Settings, Fault | None], list[Daemon]]] = {
+SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
     function.__name__: function for function in (front, admin, imap, smtp, antispam, redis)
 }
+
+
+END_SECONDS = 8.0
+"""How long the other daemons have to end, once one has: Docker kills what has not stopped after 10 seconds."""
 
 
 def run(daemons: list[Daemon]) -> int:
@@ -224,13 +258,21 @@ def run(daemons: list[Daemon]) -> int:
     # tini sends every signal to all of us: it is for the daemons, and when they have ended, so have we.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
+    # Whoever ends wakes us at once; only the certificate is looked at every second.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     seen = written("/certs/cert.pem")
     while all(process.poll() is None for process in running):
-        time.sleep(1)
+        signal.sigtimedwait({signal.SIGCHLD}, 1)
         if seen != (seen := written("/certs/cert.pem")):
             for process in running:
                 process.send_signal(signal.SIGHUP)
     ended = [process for process in running if process.poll() is not None]
+    # A Dovecot that is killed in the middle of ending leaves its PID file, and does not start again in this container.
+    for process in running:
+        process.terminate()
+    for process in running:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=END_SECONDS)
     return ended[0].returncode
 
 
@@ -241,22 +283,31 @@ def written(path: str) -> float:
 
 def main() -> int:
     service = os.environ["LAB_SERVICE"]
-    name = os.environ.get("LAB_FAULT", "")
-    if name and name not in FAULTS:
-        print(f"lab: no fault is called {name!r}", file=sys.stderr)
+    names = [name for name in os.environ.get("LAB_FAULT", "").split(",") if name]
+    if unknown := [name for name in names if name not in FAULTS]:
+        print(f"lab: no fault is called {unknown[0]!r}", file=sys.stderr)
         return 2
-    fault = FAULTS.get(name)
-    settings = settings_for(os.environ, fault)
+    wrong = changes(FAULTS[name] for name in names)
+    settings = settings_for(os.environ, wrong)
     if settings.get("LAB_DIES") == service:
         print(f"{service}: fatal: this service was told to end as soon as it starts", file=sys.stderr)
         return 1
-    if settings.get("LAB_NEVER_READY") == service:
+    end = inflict(service, os.environ.get("LAB_LOSS", ""))
+    if end and end != "…":
+        return 1
+    if end or settings.get("LAB_NEVER_READY") == service:
         print(f"{service}: waiting for something that never comes", file=sys.stderr, flush=True)
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
         return 0
+    if settings.get("LAB_STALE") == service:
+        # As with a PID file that an unclean stop has left: only a new container starts.
+        if Path("/lab/started").exists():
+            print(f"{service}: fatal: already running with PID 7", file=sys.stderr)
+            return 89
+        Path("/lab/started").touch()
     if settings.get("LAB_NO_INOTIFY") == service:
         no_inotify()
-    daemons = SERVICES[service](settings, fault)
+    daemons = SERVICES[service](settings, wrong)
     return run(daemons)
 
 

@@ -24,11 +24,12 @@ PARTS = ("faults", "same", "surroundings")
 
 def faults(folder: Path, names: Sequence[str]) -> Iterator[str]:
     """Recall and precision: a row for each fault."""
-    base = trial.record(folder / "base")
+    chosen = [FAULTS[name] for name in names]
+    bases = {setup: trial.record(folder / f"base-{setup}", None, setup) for setup in {one.setup for one in chosen}}
     yield "| fault | what breaks | caught by | as | missed | regressed outside its radius |"
     yield "|---|---|---|---|---|---|"
-    for fault in (FAULTS[name] for name in names):
-        report = trial.with_fault(folder / fault.name, base, fault)
+    for fault in chosen:
+        report = trial.with_faults(folder / fault.name, bases[fault.setup], [fault])
         found = trial.caught(fault, report)
         end = " at ".join(filter(None, (fault.outcome, fault.stage)))
         cells = [
@@ -37,7 +38,7 @@ def faults(folder: Path, names: Sequence[str]) -> Iterator[str]:
             ", ".join(f"`{finding.behaviour}`" for finding in found[:3]) + (" …" if len(found) > 3 else ""),
             ", ".join(filter(None, (fault.verdict, end))),
             ", ".join(trial.missed(fault, report)) or "none",
-            ", ".join(trial.outside(fault, report)) or "none",
+            ", ".join(trial.outside([fault], report)) or "none",
         ]
         yield f"| {' | '.join(cells)} |"
 

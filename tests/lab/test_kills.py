@@ -1,4 +1,8 @@
-"""However a run ends, nothing of it is left: at once after a signal it can hear, after the next run where it cannot."""
+"""However a run ends, nothing of it is left: at once after a signal it can hear, after the next run where it cannot.
+
+`LAB_WHOLE=1 pytest tests/lab/test_kills.py` strikes at every moment with every signal, also while Docker Compose hangs
+and while the engine is frozen. Others on the same engine are untouched each time.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,40 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from pytest_mailu.stack.docker.engine import Engine
 from tests.lab.build import ORG, build
+from tests.lab.gate import Gate
 from tests.lab.left import left_by
+from tests.lab.neighbours import neighbours
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.engine
 
-MOMENTS = {"start": "creating networks", "starting": ": starting", "mid-matrix": "ready after"}
-"""When to strike, by what the run has just said."""
-EVERY = [(number, moment) for moment in MOMENTS for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)]
-SAMPLE = [(signal.SIGINT, "starting"), (signal.SIGTERM, "mid-matrix"), (signal.SIGKILL, "mid-matrix")]
-"""What CI has time for; LAB_WHOLE=1 strikes at every moment with every signal."""
+STRIKES = 20
+"""So many moments from the start of a run to its end, at equal distances."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+WHOLE = bool(os.environ.get("LAB_WHOLE"))
+"""At every moment with every signal; CI has time for a sample."""
+EVERY = [(number, strike) for number in SIGNALS for strike in range(1, STRIKES + 1)]
+RUNNING = EVERY if WHOLE else [(signal.SIGINT, 8), (signal.SIGTERM, 14), (signal.SIGKILL, 11)]
+HANGING = (
+    [*EVERY, *((None, strike) for strike in range(1, STRIKES + 1))] if WHOLE else [(signal.SIGINT, 10), (None, 10)]
+)
+FROZEN = EVERY if WHOLE else [(signal.SIGTERM, 9)]
+ROOT = str(Path(__file__).parents[2])
+SIDES = ("--mailu-from", "2.0", "--mailu-to", "2024.06", "--mailu-pull", "never", "-k", "submission")
+LONGEST = 240.0
+"""Seconds that a run may take to end after a signal that it hears: an engine that hangs is given up after a minute."""
+IMPATIENT = () if WHOLE else ("-p", "tests.lab.impatient")
+"""CI gives up an engine that hangs as the plugin does, but sooner."""
 
 
 def hear_ctrl_c() -> None:
@@ -32,39 +55,69 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
 
 
-@pytest.mark.parametrize(
-    ("number", "moment"),
-    EVERY if os.environ.get("LAB_WHOLE") else SAMPLE,
-    ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
-)
-def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, moment: str, tmp_path: Path) -> None:
+@contextmanager
+def started(folder: Path, environ: Mapping[str, str], *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of its own, whose output goes to a file; killed at the end where nothing else has ended it."""
+    with (folder / "output").open("wb") as output:
+        run = subprocess.Popen(
+            command(*SIDES, *more),
+            cwd=folder,
+            env={**environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - no other thread takes part
+        )
+    try:
+        yield run
+    finally:
+        run.kill()
+        run.wait()
+
+
+@pytest.fixture(scope="module")
+def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that a run takes when nobody ends it."""
     build()
-    environ = {**os.environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"}
-    run = subprocess.Popen(
-        command("--mailu-from", "2.0", "--mailu-to", "2024.06", "--mailu-pull", "never", "-k", "submission"),
-        cwd=tmp_path,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - no other thread takes part
-    )
-    assert run.stdout is not None
-    said = []
-    for line in run.stdout:
-        said.append(line)
-        if MOMENTS[moment] in line:
-            eventually(lambda: left_by(run.pid), seconds=60)
-            run.send_signal(number)
-            break
-    said.extend(run.stdout)
-    status = run.wait(timeout=120)
-    assert status not in (0, None), "".join(said)
+    begun = time.monotonic()
+    with started(tmp_path_factory.mktemp("undisturbed"), os.environ) as run:
+        run.wait(timeout=300)
+    return time.monotonic() - begun
+
+
+@pytest.fixture(scope="module")
+def beside() -> Iterator[Callable[[], None]]:
+    """Others on the same engine, and a function that fails once anything of them was touched."""
+    engine = Engine.connect()
+    with neighbours(engine) as others:
+        before = others.snapshot()
+
+        def untouched() -> None:
+            assert others.snapshot() == before
+
+        yield untouched
+    engine.close()
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, signal.Signals) else str(value)
+
+
+@pytest.mark.parametrize(("number", "strike"), RUNNING, ids=name)
+def test_nothing_is_left_of_a_run_that_was_ended(
+    number: signal.Signals, strike: int, duration: float, beside: Callable[[], None], tmp_path: Path
+) -> None:
+    with started(tmp_path, os.environ) as run:
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(timeout=duration * strike / (STRIKES + 1))
+        run.send_signal(number)
+        run.wait(timeout=LONGEST)
+    said = (tmp_path / "output").read_text("utf-8", "replace").splitlines()
+    assert not [line for line in said if line.startswith("INTERNALERROR")], "\n".join(said)
     if number is signal.SIGKILL:
-        assert left_by(run.pid), "killed too late to prove anything"
         # Compose outlives the run, and finishes what it was about to create: whoever sweeps next finds that.
-        eventually(lambda: swept(tmp_path, environ, said) and not kept(run.pid, said), seconds=60)
-    assert not kept(run.pid, said), "".join(said)
+        eventually(lambda: swept(tmp_path, said) and not kept(run.pid, said), seconds=90)
+    assert not kept(run.pid, said), "\n".join(said)
+    beside()
 
 
 HANGS = """#!{python}
@@ -89,7 +142,7 @@ def hanging(folder: Path) -> dict[str, str]:
     tool.chmod(0o755)
     path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
     pids = str(folder / "pids")
-    return {**os.environ, "PATH": path, "HANGING_PIDS": pids, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PATH": path, "HANGING_PIDS": pids}
 
 
 def running_pids(folder: Path) -> list[int]:
@@ -106,31 +159,49 @@ def _status(pid: int) -> str:
         return "\nState:\tZ"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=lambda n: n.name if n else "time-out")
-def test_a_compose_that_hangs_keeps_no_run_from_ending(number: signal.Signals | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "strike"), HANGING, ids=name)
+def test_a_compose_that_hangs_keeps_no_run_from_ending(
+    number: signal.Signals | None, strike: int, beside: Callable[[], None], tmp_path: Path
+) -> None:
+    """Without a signal, it is the time-out. Moments are spread over the 2 seconds from when the first one hangs."""
     build()
-    sides = ("--mailu-from", "2.0", "--mailu-to", "2024.06", "--mailu-pull", "never", "-k", "submission")
-    seconds = ("--mailu-timeout", "5" if number is None else "600")
-    output = tmp_path / "output"
-    with output.open("w") as file:
-        run = subprocess.Popen(
-            command(*sides, *seconds),
-            cwd=tmp_path,
-            env=hanging(tmp_path),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - no other thread takes part
-        )
-    try:
-        eventually(lambda: len(running_pids(tmp_path)) >= 4, seconds=60)  # both sides, each with a child
+    with started(tmp_path, hanging(tmp_path), "--mailu-timeout", "5" if number is None else "600") as run:
+        eventually(lambda: len(running_pids(tmp_path)) >= 2, seconds=90)
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(timeout=2 * strike / STRIKES)
         if number is not None:
             run.send_signal(number)
-        status = run.wait(timeout=90)
-    finally:
-        run.kill()
-    assert status not in (0, None), output.read_text()
+        status = run.wait(timeout=LONGEST)
+    said = (tmp_path / "output").read_text("utf-8", "replace").splitlines()
+    assert status not in (0, None), "\n".join(said)
     eventually(lambda: not running_pids(tmp_path))
-    assert not left_by(run.pid), output.read_text()
+    if number is signal.SIGKILL:
+        eventually(lambda: swept(tmp_path, said) and not left_by(run.pid), seconds=90)
+    assert not left_by(run.pid), "\n".join(said)
+    beside()
+
+
+@pytest.mark.parametrize(("number", "strike"), FROZEN, ids=name)
+def test_a_frozen_engine_keeps_no_run_from_ending(
+    number: signal.Signals, strike: int, duration: float, beside: Callable[[], None], tmp_path: Path
+) -> None:
+    """What the run then cannot remove, the next one does, as soon as the engine answers again."""
+    with (
+        TemporaryDirectory(prefix="gate-") as short,
+        Gate(Path(short) / "engine") as gate,
+        started(tmp_path, {**os.environ, "DOCKER_HOST": gate.address, "PYTHONPATH": ROOT}, *IMPATIENT) as run,
+    ):
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(timeout=duration * strike / (STRIKES + 1))
+        gate.freeze()
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(timeout=1)
+        run.send_signal(number)
+        run.wait(timeout=LONGEST)
+    said = (tmp_path / "output").read_text("utf-8", "replace").splitlines()
+    assert not [line for line in said if line.startswith("INTERNALERROR")], "\n".join(said)
+    eventually(lambda: swept(tmp_path, said) and not kept(run.pid, said), seconds=90)
+    beside()
 
 
 def kept(pid: int, said: list[str]) -> list[str]:
@@ -138,9 +209,9 @@ def kept(pid: int, said: list[str]) -> list[str]:
     return [name for name in left_by(pid) if not any(f"empty network {name} " in line for line in said)]
 
 
-def swept(folder: Path, environ: dict[str, str], said: list[str]) -> bool:
+def swept(folder: Path, said: list[str]) -> bool:
     done = subprocess.run(
-        command("--mailu-sweep"), cwd=folder, env=environ, check=False, timeout=120, stdout=subprocess.PIPE, text=True
+        command("--mailu-sweep"), cwd=folder, check=False, timeout=120, stdout=subprocess.PIPE, text=True
     )
     said += done.stdout.splitlines()
     return done.returncode == 0

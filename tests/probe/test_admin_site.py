@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from pytest_mailu.core.model import Outcome, Stage
+from pytest_mailu.core.setups import setup_named
 from pytest_mailu.probe.admin_site import Site, flash, form, local, said
 from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.transport.errors import NotServed
+from tests.behaviours.local_stack import local_probe
 
 PAGE = """
 <div class="alert alert-danger alert-dismissible" role="alert">
@@ -87,6 +89,19 @@ def test_what_the_rest_interface_says_is_its_message() -> None:
 
 
 def test_a_redirect_is_told_without_the_own_name() -> None:
-    assert local("https://mail.post.example/admin") == local("https://mail.post.example:443/admin") == "/admin"
-    assert local("https://mail.post.example.evil.example/") == "https://mail.post.example.evil.example/"
-    assert local("http://mail.post.example/admin") == "http://mail.post.example/admin"
+    probe = local_probe({})
+    assert local(probe, "https://mail.post.example/admin") == "/admin"
+    assert local(probe, "https://mail.post.example:443/admin") == "/admin"
+    assert local(probe, "https://mail.post.example.evil.example/") == "https://mail.post.example.evil.example/"
+    assert local(probe, "http://mail.post.example/admin") == "http://mail.post.example/admin"
+
+
+def test_without_tls_the_own_name_is_that_of_a_site_without_it() -> None:
+    probe = local_probe({})
+    probe.stack.setup = setup_named("notls")  # type: ignore[misc]
+    assert (
+        local(probe, "http://mail.post.example/admin") == local(probe, "http://mail.post.example:80/admin") == "/admin"
+    )
+    assert local(probe, "https://mail.post.example/admin") == "https://mail.post.example/admin"
+    probe.stack.setup = setup_named("mail")  # type: ignore[misc]
+    assert local(probe, "https://mail.post.example/admin") == "/admin"

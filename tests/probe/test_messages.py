@@ -9,6 +9,7 @@ import pytest
 
 from pytest_mailu.core.population import ALICE, ELSEWHERE
 from pytest_mailu.probe.messages import BODY, Message, compose_message, header_names
+from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
 
 
 def parsed(made: Message) -> EmailMessage:
@@ -84,3 +85,10 @@ def test_header_names_counts_headers_and_not_lines_of_the_body() -> None:
     content = b"Received: a\r\n\tby: b\r\nReceived: c\r\nX-Spam: no\r\n\r\nTo: nobody\r\n"
     assert header_names(content) == {"received": 2, "x-spam": 1}
     assert header_names(b"") == {}
+
+
+def test_a_signature_holds_for_the_content_as_it_is_then() -> None:
+    message = compose_message(to=ALICE.address).with_body(b"another body\r\n").signed()
+    record = public_record(strangers_key())
+    assert [each.valid for each in verify(message.content, lambda name: record)] == [True]
+    assert [each.valid for each in verify(message.with_body(b"changed\r\n").content, lambda name: record)] == [False]

@@ -24,8 +24,9 @@ from pytest_mailu.core.model import (
     Waiver,
 )
 from pytest_mailu.core.serialization import SCHEMA, plain, structured
+from pytest_mailu.judging.decision import decide
 from pytest_mailu.judging.findings import findings
-from pytest_mailu.judging.judge import decide, judge
+from pytest_mailu.judging.judge import judge
 from tests.events import events
 from tests.questions import asked
 
@@ -146,7 +147,7 @@ def others() -> list[Comparison]:
     shaky = question("inbound/25-plain/greylisted", "A first letter from a stranger", Outcome.DELIVERED)
     later = smtp(Outcome.DEFERRED, Stage.DATA, Reply("451", "4.7.1", "Try again later"))
     silent = question("web/443-tls/webmail", "The web mail's page", Outcome.ACCEPTED)
-    untold = Observation(None, Stage.CONNECT, trouble="the world's SOCKS proxy did not answer within 30 s")
+    untold = Observation(None, Stage.CONNECT, trouble="the service front of Mailu 2024.06.24 ended", logs=LAST_LINES)
     page = Observation(Outcome.ACCEPTED, Stage.COMMAND, Reply("200", "", "OK"), {"title": "Login"})
     alias = question("inbound/25-plain/alias", "Mail from outside to an alias", Outcome.DELIVERED, Severity.MAJOR)
     lost = smtp(Outcome.REFUSED, Stage.RCPT, Reply("550", "5.1.1", "<sales@post.example>: User unknown"))
@@ -182,8 +183,13 @@ def report_of(compared: list[Comparison], seconds: float = 192.4) -> Report:
         compared, advise, waive, lambda compared: f"swaks --server mail.example.org # {compared.question.id}"
     )
     counts = {str(verdict): sum(item.verdict is verdict for item in compared) for verdict in Verdict}
-    return Report(SCHEMA, decide(found), OLD, NEW, counts, found, ("the waiver in line 3 has expired",), seconds)
+    return Report(
+        SCHEMA, decide(found, compared), OLD, NEW, counts, found, ("the waiver in line 3 has expired",), seconds
+    )
 
+
+LAST_LINES = ("nginx: [emerg] no space left on device", "nginx: configuration file test failed")
+"""What a service said last, before it ended."""
 
 HOSTILE = (
     "<script>window.pwned=1</script>",

@@ -7,12 +7,16 @@ import pytest
 from pytest_mailu.core.model import (
     Action,
     Advice,
+    Cause,
+    CauseKind,
     Comparison,
+    Direction,
     Finding,
     Observation,
     Outcome,
     Reply,
     Report,
+    Severity,
     Stage,
     Verdict,
 )
@@ -35,7 +39,7 @@ def test_headlines_are_in_peoples_words(report: Report) -> None:
         "Ports 110, 143 and 587 are closed on the new side",
         "Refused at RCPT on port 25 on the new side: 550 5.1.1",
         "No steady answer on the new side: delivered at delivery, then deferred at data",
-        "Could not be asked on the new side: the world's SOCKS proxy did not answer within 30 s",
+        "Could not be asked on the new side: the service front of Mailu 2024.06.24 ended",
         "A wrong password on port 465 (TLS): hung up: yes → no · "
         "reply text: Authentication credentials invalid → Authentication failed.",
         "The greeting on port 465 (TLS): reply text: mail.post.example ESMTP ready → mail.post.example Dovecot ready."
@@ -114,11 +118,11 @@ def test_the_map_has_every_behaviour_once_with_old_and_new(report: Report, compa
 
 
 def test_ports_are_open_closed_or_unknown_on_each_side(report: Report, comparisons: list[Comparison]) -> None:
-    gates = {gate.port: (gate.old, gate.new) for gate in atlas.gates(atlas.spots(comparisons, report.findings))}
-    assert gates[587] == ("open", "closed")
-    assert gates[4190] == ("closed", "open")
-    assert gates[995] == ("closed", "closed")
-    assert gates[443] == ("open", "unknown")
+    ports = {port.port: (port.old, port.new) for port in atlas.ports(atlas.spots(comparisons, report.findings))}
+    assert ports[587] == ("open", "closed")
+    assert ports[4190] == ("closed", "open")
+    assert ports[995] == ("closed", "closed")
+    assert ports[443] == ("open", "unknown")
 
 
 def test_the_map_is_made_from_findings_where_there_is_nothing_else(report: Report) -> None:
@@ -135,3 +139,27 @@ def test_transcripts_are_aligned_and_what_differs_is_marked() -> None:
     assert ("Dovecot", True) in aligned[0].new
     assert "".join(text for row in aligned for text, _ in row.old) == "".join(map(str, old))
     assert "".join(text for row in aligned for text, _ in row.new) == "".join(map(str, new))
+
+
+def test_facts_that_are_lost_are_the_headline_and_not_how_both_sides_ended() -> None:
+    """Its headline was "Accepted at TLS on port 465 on the new side"."""
+
+    def ciphers(port: int, *families: str) -> Comparison:
+        question = replace(
+            asked(f"tls/{port}-tls/ciphers", wanted=None),
+            directions={"facts.families": Direction.KEPT},
+            severity=Severity.MINOR,
+        )
+        old = Observation(Outcome.ACCEPTED, Stage.TLS, facts={"families": ["ECDHE", "DHE"]})
+        return judge(question, [old], [replace(old, facts={"families": list(families)})])
+
+    found = findings([ciphers(465, "ECDHE"), ciphers(993, "ECDHE")])
+    (group,) = groups(found)
+    assert group.verdict is Verdict.REGRESSED
+    assert group.headline == "TLS: families worse on the new side"
+    advice = Advice("dhe", "Dovecot has no DHE.", "Replace them.", "docs", Action.TELL, "Replace old devices")
+    known = replace(
+        group.lead, cause=Cause(CauseKind.KNOWN, advice="dhe", words="Dovecot is new"), root="Dovecot is new"
+    )
+    assert groups([known])[0].headline == "Dovecot is new"
+    assert groups([replace(known, advice=(advice,))])[0].headline == "Replace old devices"

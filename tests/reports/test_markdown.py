@@ -50,6 +50,11 @@ class Rendered(HTMLParser):
         (self.code if {"code", "pre"} & set(self._open) else self.prose).append(data)
 
 
+def test_where_a_service_ended_its_last_log_lines_are_shown(report: Report) -> None:
+    text = markdown.render(ReportView(report))
+    assert "nginx: [emerg] no space left on device\nnginx: configuration file test failed" in text
+
+
 def test_it_says_what_decides_in_a_few_lines(report: Report) -> None:
     head = markdown.render(ReportView(report))[:1700]
     assert head.startswith("## NO-GO: Mailu 2.0.43 → 2024.06.24\n")

@@ -13,7 +13,8 @@ from pytest_mailu.behaviours import Matrix, built_in
 from pytest_mailu.core.model import Decision, Observation, Outcome, Recording, Report, Stage
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.serialization import dumps, read_recording
-from pytest_mailu.reports import github, html, markdown, terminal
+from pytest_mailu.reports import github, terminal
+from pytest_mailu.reports.folder import FORMATS
 from pytest_mailu.reports.view import ReportView
 from pytest_mailu.running.whole_run import compare_sides
 
@@ -110,7 +111,7 @@ def run(folder: Path, old: Change, new: Change, waivers: str = "") -> Report:
 def told(report: Report) -> list[str]:
     view = ReportView(report)
     lines = ["".join(span.text for span in line) for line in terminal.lines(report, 80)]
-    return ["\n".join(lines), markdown.render(view), html.render(view), "\n".join(github.commands(report))]
+    return ["\n".join(lines), *(render(view) for render in FORMATS.values()), "\n".join(github.commands(report))]
 
 
 def test_the_same_against_itself_is_go(tmp_path: Path) -> None:

@@ -24,9 +24,11 @@ from pytest_mailu.core.model import (
     Verdict,
     Why,
 )
-from pytest_mailu.judging.judge import gaps
+from pytest_mailu.judging.decision import gaps
 from pytest_mailu.reports import terminal, textwidth
+from pytest_mailu.reports.folder import FORMATS
 from pytest_mailu.reports.terminal import Line
+from pytest_mailu.reports.view import ReportView
 
 
 def plain_text(lines: list[Line]) -> str:
@@ -78,6 +80,10 @@ def test_styles_are_words_that_pytest_knows(report: Report) -> None:
 
     known = set(TerminalWriter._esctable)
     assert {word for line in terminal.lines(report) for span in line for word in span.style} <= known
+
+
+def test_where_a_service_ended_its_last_log_lines_are_shown(report: Report) -> None:
+    assert "log  nginx: [emerg] no space left on device" in plain_text(details(report))
 
 
 def test_one_cause_is_told_once_with_what_to_do(report: Report) -> None:
@@ -219,7 +225,7 @@ def test_many_blockers_still_leave_room_for_the_decision_and_the_reports(report:
     assert len(text.split("\n")) <= terminal.SUMMARY
     assert text.startswith("NO-GO")
     assert "more blockers, see report.html" in text
-    assert text.endswith("Reports: out/report.html, report.md, report.json")
+    assert text.endswith(f"Reports: out/{', '.join((*FORMATS, 'report.json'))}")
 
 
 def test_the_summary_has_blockers_then_things_to_do_then_where_the_reports_are(report: Report) -> None:
@@ -321,3 +327,38 @@ def test_sides_that_are_not_the_official_images_are_named(report: Report) -> Non
     built = replace(report.old, provenance="built from Mailu's source at tag 2.0.43; not the official image")
     text = " ".join(text_of(replace(report, old=built)).split())
     assert "2.0.43 is a build of Mailu's sources, not the official images." in text
+
+
+def small_ones(report: Report, number: int) -> tuple[Finding, ...]:
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    return tuple(replace(lost, behaviour=f"web/{n}", severity=Severity.MINOR, advice=()) for n in range(number))
+
+
+def test_regressions_that_stop_and_smaller_ones_add_up_to_the_count_of_regressions(report: Report) -> None:
+    """The example said "39 regressed" below "19 behaviours work …", and nothing of the other 20."""
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    text = text_of(replace(report, findings=(lost, *small_ones(report, 20)), counts={"regressed": 21, "same": 5}))
+    assert "1 behaviour works on 2.0.43 and fails on 2024.06.24 (1 cause); 20 smaller ones." in " ".join(text.split())
+    assert "21 regressed" in text
+    (group,) = ReportView(replace(report, findings=(lost, *small_ones(report, 20)))).blockers
+    assert ReportView(report).counts_of(group) == "1 regressed, 20 smaller"
+
+
+@pytest.mark.parametrize("decision", [Decision.GO, Decision.GO_WITH_WAIVERS, Decision.CANNOT_TELL])
+def test_beside_smaller_regressions_nothing_says_that_there_are_none(report: Report, decision: Decision) -> None:
+    unclear = [finding for finding in report.findings if finding.verdict is Verdict.UNSTABLE]
+    findings = (*small_ones(report, 2), *(unclear if decision is Decision.CANNOT_TELL else ()))
+    text = " ".join(text_of(replace(report, decision=decision, findings=findings)).split())
+    assert "larger regression" in text
+    assert "no regression" not in text
+    assert "All regressions" not in text
+
+
+def test_what_only_works_less_well_does_not_fail(report: Report) -> None:
+    """With --mailu-fail-on=minor, five TLS ports without old ciphers counted as "fail"."""
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    fewer = replace(lost, behaviour="tls/465-tls/ciphers", old=lost.old, new=lost.old)
+    both = " ".join(text_of(replace(report, findings=(lost, fewer))).split())
+    assert "1 behaviour works on 2.0.43 and fails on 2024.06.24, 1 more works less well (1 cause)." in both
+    alone = " ".join(text_of(replace(report, findings=(fewer,))).split())
+    assert "1 behaviour works less well on 2024.06.24 (1 cause)." in alone

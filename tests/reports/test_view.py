@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.core.model import FailOn, Report, Verdict
-from pytest_mailu.judging.judge import fails
+from pytest_mailu.core.model import FailOn, Observation, Outcome, Question, Report, Severity, Stage, Verdict
+from pytest_mailu.judging.decision import fails
+from pytest_mailu.judging.findings import findings
+from pytest_mailu.judging.judge import judge
 from pytest_mailu.reports import markdown, terminal
-from pytest_mailu.reports.view import ReportView
+from pytest_mailu.reports.view import LAST_LINES, ReportView
+from tests.events import events
 
 USUAL = {Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNSTABLE}
 
@@ -55,3 +58,50 @@ def test_a_waived_finding_stands_last_where_everything_is_listed(report: Report)
     }
     roots = [group.root for group in view.everything]
     assert roots[: len(view.blockers)] == [group.root for group in view.blockers]
+
+
+@pytest.mark.parametrize(("status", "shown"), [("500", True), ("409", False)])
+def test_an_error_of_the_web_site_is_shown_with_the_end_of_its_traceback(
+    report: Report, status: str, shown: bool
+) -> None:
+    question = Question("admin/api/user/create", "Title", "Breaks.", "Source", Outcome.ACCEPTED, Severity.MAJOR)
+    good = Observation(Outcome.ACCEPTED, Stage.COMMAND)
+    bad = Observation(
+        Outcome.UNANSWERED,
+        Stage.COMMAND,
+        transcript=events("C: POST https://front/api/v1/user", f"S: {status}  (37 bytes)"),
+        logs=(*(f"admin | line {number}" for number in range(20)), "admin | ValueError: no such thing"),
+    )
+    found = findings([judge(question, [good], [bad])])
+    view = ReportView(replace(report, findings=found))
+    (group,) = view.blockers
+    assert view.last_lines(group) == (bad.logs[-LAST_LINES:] if shown else ())
+    text = "\n".join("".join(span.text for span in line) for line in terminal.lines(view.report, 120, "", 1))
+    for told in (text, markdown.render(view)):
+        assert ("ValueError: no such thing" in told) is shown
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("roundcube", "snappymail", "web mail, which is Roundcube on 2.0.43 and SnappyMail on 2024.06.24"),
+        ("rainloop", "snappymail", "web mail, which is RainLoop on 2.0.43 and SnappyMail on 2024.06.24"),
+        ("none", "roundcube", "web mail, which is none on 2.0.43 and Roundcube on 2024.06.24"),
+        ("other", "other", "web mail, which is other on both"),
+        ("rainloop", "rainloop", ""),
+        ("roundcube", "roundcube", ""),
+        ("snappymail", "snappymail", ""),
+        ("none", "none", ""),
+    ],
+)
+def test_different_web_mails_are_said_to_be_not_compared(report: Report, old: str, new: str, said: str) -> None:
+    sides = [
+        replace(side, images={**side.images, "webmail": "sha256:0"}, settings={**side.settings, "WEBMAIL": web_mail})
+        for side, web_mail in ((report.old, old), (report.new, new))
+    ]
+    view = ReportView(replace(report, old=sides[0], new=sides[1]))
+    assert [text for text in view.not_compared if text.startswith("web mail")] == ([said] if said else [])
+    assert (said in view.not_compared_in_short) is bool(said)
+    if said:
+        assert said in markdown.render(view)
+    assert ReportView(replace(report, old=sides[0])).other_web_mail == ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.behaviours.declaration import BASE_VARIANT, Behaviour
 from pytest_mailu.core.errors import StackError, UsageError
 from pytest_mailu.core.model import Observation, Outcome, Question, Recording, Severity, SideInfo, Stage, Verdict
 from pytest_mailu.core.plan import Plan, RecordedSpec
@@ -22,6 +22,7 @@ from pytest_mailu.core.serialization import SCHEMA, dumps
 from pytest_mailu.judging.judge import judge
 from pytest_mailu.running.event_loop import BackgroundLoop
 from pytest_mailu.running.run import Run
+from tests.running.idle_side import IdleSide
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 
@@ -33,10 +34,8 @@ def a_behaviour(id_: str = "a/1/x") -> Behaviour:
     return Behaviour(Question(id_, "Title", "Breaks.", "Source", Outcome.DELIVERED, Severity.MAJOR), ask)
 
 
-class FakeSide:
+class FakeSide(IdleSide):
     """Opens, answers and closes as told, and keeps a diary."""
-
-    info = SideInfo("2.0.43")
 
     def __init__(self, *, opening: Any = None, answering: Any = None, closing: Any = None, telling: Any = None) -> None:
         self.diary: list[str] = []
@@ -59,19 +58,14 @@ class FakeSide:
     async def close(self) -> None:
         await self._do("close")
 
-    async def prepare(self, variant: str) -> None:
-        pass
+    def restarts(self, variant: str) -> frozenset[str]:
+        return frozenset() if variant == BASE_VARIANT else frozenset({"smtp"})
 
     async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
         await self._do("evidence")
         return [replace(observation, logs=("a line",)) for observation in observations]
 
-    behaviours: frozenset[str] | None = None
-
-    def recorded_attempts(self, id: str) -> int:
-        return 0
-
-    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
         await self._do("observe")
         return GOOD
 
@@ -152,6 +146,23 @@ def test_whoever_waits_for_a_result_hears_when_the_run_is_closed(plan: Plan) -> 
     run.close()
     waiting.join(30)
     assert len(ended) == 1
+
+
+def test_a_result_that_comes_after_the_asking_was_stopped_troubles_nobody(plan: Plan) -> None:
+    """The thread that stops set the end of each wait, and the loop a result: -x ended in a traceback now and then."""
+    late = judge(a_behaviour().question, [GOOD], [GOOD])
+
+    async def publish() -> None:
+        run._publish(late)
+
+    run = run_of(plan, FakeSide(answering=for_ever), FakeSide())
+    run.open()
+    run.ask([a_behaviour()])
+    run.stop_asking()
+    with pytest.raises(CancelledError):
+        run.result("a/1/x")
+    run._loop.finish(publish())
+    run.close()
 
 
 def test_what_goes_wrong_while_asking_reaches_whoever_waits(plan: Plan) -> None:

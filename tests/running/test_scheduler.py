@@ -10,8 +10,21 @@ from typing import Any
 import pytest
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT, Behaviour
-from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, SideInfo, Stage, Verdict
+from pytest_mailu.core.model import (
+    Comparison,
+    Observation,
+    Outcome,
+    Question,
+    Reply,
+    Severity,
+    Stage,
+    Verdict,
+)
+from pytest_mailu.core.transcript import Connection, Event, Kind, Speaker
+from pytest_mailu.running.closed_ports import ClosedPorts
 from pytest_mailu.running.scheduler import Scheduler, phases
+from pytest_mailu.wire.transport.connector import REFUSED
+from tests.running.idle_side import IdleSide
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 BAD = Observation(Outcome.REFUSED, Stage.RCPT)
@@ -26,7 +39,7 @@ def a_behaviour(id_: str, **how: Any) -> Behaviour:
     return Behaviour(question, ask, **how)
 
 
-class FakeSide:
+class FakeSide(IdleSide):
     """Answers from a list, the last entry again and again; keeps a diary of what was asked of it."""
 
     def __init__(self, answers: Sequence[Observation | None] = (GOOD,), recorded: int = 0) -> None:
@@ -37,29 +50,23 @@ class FakeSide:
         self.most = 0
         self.gate: Callable[[str], Any] | None = None
 
-    @property
-    def info(self) -> SideInfo:
-        return SideInfo("2.0.43")
-
     async def open(self) -> None:
         self.diary.append("open")
 
     async def close(self) -> None:
         self.diary.append("close")
 
+    def restarts(self, variant: str) -> frozenset[str]:
+        return frozenset() if variant == BASE_VARIANT else frozenset({"smtp"})
+
     async def prepare(self, variant: str) -> None:
-        assert not self.running, "nothing is asked while the settings change"
+        assert not self.running, "nothing is asked that needs what is made anew"
         self.diary.append(f"prepare {variant}")
-
-    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
-        return list(observations)
-
-    behaviours: frozenset[str] | None = None
 
     def recorded_attempts(self, id: str) -> int:
         return self.amount_recorded
 
-    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
         self.running.add(behaviour.id)
         self.most = max(self.most, len(self.running))
         if behaviour.alone:
@@ -215,6 +222,83 @@ def test_what_needs_no_settings_of_its_own_costs_no_restart() -> None:
     old, new = FakeSide(), FakeSide()
     run(old, new, asked)
     assert old.diary == new.diary == ["prepare relay", "a/1/relay #0", "a/1/any #0"]
+
+
+class Restarting(FakeSide):
+    """Its restarts for a variant end when `enough` behaviours were asked meanwhile."""
+
+    def __init__(self, enough: int) -> None:
+        super().__init__()
+        self._enough = enough
+        self.restarting = False
+
+    async def prepare(self, variant: str) -> None:
+        if variant == BASE_VARIANT:
+            return
+        self.restarting = True
+        self.diary.append(f"restarting for {variant}")
+        asked = len(self.diary)
+        async with asyncio.timeout(5):
+            while len(self.diary) - asked < self._enough:
+                await asyncio.sleep(0)
+        self.diary.append("ready")
+        self.restarting = False
+
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
+        assert not (self.restarting and "smtp" in behaviour.needs), "it needs what is being made anew"
+        return await super().observe(behaviour, attempt, shared=shared)
+
+
+def test_a_restart_goes_on_beside_what_does_not_need_it() -> None:
+    asked = [a_behaviour(f"b/{number}/reads", needs=frozenset({"imap"})) for number in range(4)]
+    asked += [a_behaviour("a/1/whole"), a_behaviour("a/1/relay", variant="relay")]
+    old, new = Restarting(4), Restarting(4)
+    assert len(run(old, new, asked, concurrency=1)) == 6
+    for side in (old, new):
+        assert side.diary[0] == "a/1/whole #0", "what needs smtp as it is comes first"
+        assert side.diary[1] == "restarting for relay"
+        assert side.diary[-2:] == ["ready", "a/1/relay #0"]
+
+
+def test_what_disturbs_something_runs_beside_what_does_not_need_that() -> None:
+    """With one slot: what disturbs something needs none, and is not kept waiting by those that fill."""
+    together: list[set[str]] = []
+
+    class Watching(FakeSide):
+        async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
+            seen = await super().observe(behaviour, attempt, shared=shared)
+            together.append({behaviour.id, *self.running})
+            return seen
+
+    stops = a_behaviour("a/1/stops-imap", needs=frozenset({"smtp"}), disturbs=frozenset({"imap"}))
+    readers = [a_behaviour(f"b/{number}/reads", needs=frozenset({"imap"})) for number in range(3)]
+    sites = [a_behaviour(f"c/{number}/site", needs=frozenset({"admin"})) for number in range(3)]
+    run(Watching(), Watching(), [*readers, *sites, stops], concurrency=1)
+    assert any("a/1/stops-imap" in ids and len(ids) > 1 for ids in together)
+    assert not any("a/1/stops-imap" in ids and any("reads" in id_ for id_ in ids) for ids in together)
+
+
+def test_who_waits_for_a_look_at_a_port_keeps_no_slot() -> None:
+    port = Connection("front", 587, "stranger")
+    closed = Observation(
+        Outcome.UNREACHABLE,
+        Stage.CONNECT,
+        Reply(text=REFUSED),
+        transcript=(Event(Speaker.PROBE, Kind.CONNECT, "", detail=port), Event(Speaker.PROBE, Kind.END, "")),
+    )
+
+    class Closed(FakeSide):
+        async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
+            seen = await super().observe(behaviour, attempt, shared=shared)
+            return closed if "587" in behaviour.id else seen
+
+    old, new = FakeSide(), Closed()
+    asked = [a_behaviour("a/587/x"), *(a_behaviour(f"b/{number}/x") for number in range(5))]
+    found = run(old, new, asked, concurrency=1, ports=ClosedPorts(0.05, 0.05))
+    assert found["a/587/x"].verdict is Verdict.REGRESSED
+    assert new.diary[-1] == "port/587 #0", "the others were asked while it waited"
+    assert old.diary.count("a/587/x #0") == 1
+    assert "a/587/x #1" not in old.diary
 
 
 def test_what_is_alone_runs_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +22,13 @@ TWO_RECORDINGS = Plan(RECORDED, RECORDED)
 ONE_RECORDING = Plan(RECORDED, ReleaseSpec(Release("2.0")))
 
 
-def a_behaviour(id_: str, *, deep: bool = False) -> Behaviour:
+def a_behaviour(id_: str, *, deep: bool = False, option: str = "") -> Behaviour:
     async def ask(probe: Any) -> Observation:
         raise AssertionError("no behaviour is asked here")
 
-    return Behaviour(Question(id_, "Title", "Breaks.", "Source", Outcome.DELIVERED, Severity.MAJOR), ask, deep=deep)
+    return Behaviour(
+        Question(id_, "Title", "Breaks.", "Source", Outcome.DELIVERED, Severity.MAJOR), ask, deep=deep, option=option
+    )
 
 
 def recorded(*held: str, known: tuple[str, ...] | None = None) -> RecordingSide:
@@ -49,6 +53,13 @@ def test_what_both_recordings_hold_is_compared() -> None:
 def test_a_behaviour_that_is_newer_than_both_recordings_is_left_out() -> None:
     side = recorded("a/1/x")
     assert select([A, B], TWO_RECORDINGS, side, side) == Selection((A,), newer=(B,))
+
+
+def test_what_only_an_option_can_answer_is_left_out_for_that_reason() -> None:
+    side, own = Stack(Recording(SCHEMA, "0", SideInfo("2.0.43"), (), {})), a_behaviour("o/1/x", option="export")
+    stacks = Plan(ReleaseSpec(Release("2.0")), ReleaseSpec(Release("2024.06")))
+    assert select([A, own], stacks, side, side) == Selection((A,), own=(own,))
+    assert select([A, own], replace(stacks, export=Path("x.json")), side, side) == Selection((A, own))
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import Behaviour
-from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, SideInfo, Stage, Verdict
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Severity, Stage, Verdict
 from pytest_mailu.judging.judge import judge
 from pytest_mailu.running.scheduler import Scheduler
-from pytest_mailu.running.settling import Settling, disturber
+from pytest_mailu.running.settling import Asked, Settling, disturber
+from tests.running.idle_side import IdleSide
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY, started=100.0, seconds=1.0)
 LOST = replace(GOOD, outcome=Outcome.LOST)
@@ -25,32 +26,19 @@ def a_behaviour(id_: str, **how: Any) -> Behaviour:
     return Behaviour(Question(id_, "Title", "Breaks.", "Source", Outcome.DELIVERED, Severity.MAJOR), ask, **how)
 
 
-class Side:
+class Side(IdleSide):
     """Answers by a rule of what is being asked at the same time."""
-
-    info = SideInfo("2.0.43")
-    behaviours: frozenset[str] | None = None
 
     def __init__(self, name: str, fails: Callable[[str, set[str]], bool], diary: list[str]) -> None:
         self._name = name
         self._fails = fails
         self._diary = diary
         self.running: set[str] = set()
+        self.shared: list[bool] = []
 
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def prepare(self, variant: str) -> None: ...
-
-    def recorded_attempts(self, id: str) -> int:
-        return 0
-
-    async def evidence(self, observations: Sequence[Observation]) -> list[Observation]:
-        return list(observations)
-
-    async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+    async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
         self._diary.append(f"{self._name} {behaviour.id}")
+        self.shared.append(shared)
         beside = set(self.running)
         self.running.add(behaviour.id)
         for _ in range(6 if behaviour.id != TARGET else 1):
@@ -85,9 +73,12 @@ def settle(
     unstable = judge(target.question, [GOOD, GOOD], [LOST, GOOD])
     assert unstable.verdict is Verdict.UNSTABLE
     phase = [(a_behaviour(id_), judge(a_behaviour(id_).question, [GOOD], [GOOD])) for id_ in OTHERS] if others else []
-    settling = Settling(Side("old", old, diary), Side("new", new, diary), seed)
+    sides = Side("old", old, diary), Side("new", new, diary)
+    settling = Settling(*sides, seed)
     assert settling.possible(unstable)
-    return asyncio.run(settling.settle(target, unstable, [*phase, (target, unstable)])), diary
+    (made,) = asyncio.run(settling.settle([Asked(target, unstable)], [*phase, (target, unstable)]))
+    assert not any([*sides[0].shared, *sides[1].shared]), "what wavers is asked anew each time, and shares nothing"
+    return made, diary
 
 
 def test_a_side_that_fails_now_and_then_by_itself_is_regressed() -> None:
@@ -137,7 +128,7 @@ def test_asking_ends_with_its_time_and_says_how_far_it_came() -> None:
     target = a_behaviour(TARGET)
     unstable = judge(target.question, [GOOD, GOOD], [LOST, GOOD])
     settling = Settling(Side("old", never, diary), Side("new", never, diary), 1, seconds=0.0)
-    made = asyncio.run(settling.settle(target, unstable))
+    (made,) = asyncio.run(settling.settle([Asked(target, unstable)]))
     assert (made.verdict, diary) == (Verdict.UNSTABLE, [])
 
 
@@ -146,7 +137,8 @@ def test_the_time_of_all_behaviours_together_is_bounded() -> None:
     target = a_behaviour(TARGET)
     unstable = judge(target.question, [GOOD, GOOD], [LOST, GOOD])
     settling = Settling(Side("old", never, diary), Side("new", never, diary), 1, seconds_in_all=0.0)
-    assert asyncio.run(settling.settle(target, unstable)).verdict is Verdict.UNSTABLE
+    (made,) = asyncio.run(settling.settle([Asked(target, unstable)]))
+    assert made.verdict is Verdict.UNSTABLE
 
 
 def test_a_recording_cannot_be_asked_again() -> None:
@@ -178,7 +170,7 @@ def test_a_scheduler_settles_when_the_phase_is_over_and_publishes_once() -> None
 
 def test_a_run_that_is_ended_does_not_wait_for_what_was_asked_beside() -> None:
     class Hanging(Side):
-        async def observe(self, behaviour: Behaviour, attempt: int) -> Observation | None:
+        async def observe(self, behaviour: Behaviour, attempt: int, *, shared: bool = True) -> Observation | None:
             if behaviour.id != TARGET:
                 await asyncio.Event().wait()
             await asyncio.sleep(0)
@@ -189,7 +181,7 @@ def test_a_run_that_is_ended_does_not_wait_for_what_was_asked_beside() -> None:
         unstable = judge(target.question, [GOOD, GOOD], [LOST, GOOD])
         others = [(a_behaviour(id_), judge(a_behaviour(id_).question, [GOOD], [GOOD])) for id_ in OTHERS]
         settling = Settling(Hanging("old", never, []), Hanging("new", never, []), 1)
-        settle = asyncio.create_task(settling.settle(target, unstable, others))
+        settle = asyncio.create_task(settling.settle([Asked(target, unstable)], others))
         while len(asyncio.all_tasks()) < 4:
             await asyncio.sleep(0)
         settle.cancel()

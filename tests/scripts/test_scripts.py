@@ -63,6 +63,16 @@ def test_an_engine_that_does_not_start_leaves_its_last_words_and_nothing_else(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_tests_keep_their_bytecode(load: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: ModuleType = load("checks")  # type: ignore[operator]
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///one")
+
+    assert "PYTHONDONTWRITEBYTECODE" not in checks.environment("")
+    assert checks.environment("")["DOCKER_HOST"] == "unix:///one"
+    assert checks.environment("unix:///two")["DOCKER_HOST"] == "unix:///two"
+
+
 @pytest.mark.parametrize("command", [("scripts/upgrades.py",), ("-m", "tests.judging.advice.gather")])
 def test_a_script_that_writes_a_page_explains_itself(command: tuple[str, ...]) -> None:
     done = subprocess.run(
@@ -70,6 +80,18 @@ def test_a_script_that_writes_a_page_explains_itself(command: tuple[str, ...]) -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: ")
+
+
+@pytest.mark.parametrize("command", [("scripts/test",), (sys.executable, "scripts/checks.py")])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_who_asks_for_help_gets_it_and_no_test_runs(command: tuple[str, ...], option: str) -> None:
+    """scripts/test --help installed what tests need, and ran them all."""
+    done = subprocess.run(
+        [*command, option], cwd=SCRIPTS.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "scripts/test" in done.stdout
+    assert "==" not in done.stdout
 
 
 def test_a_command_may_clean_up_when_the_run_is_cut_short(tmp_path: Path) -> None:

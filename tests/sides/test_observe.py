@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,16 @@ def test_a_failure_while_the_stack_was_disturbed_is_no_outcome(stack: dict[str, 
     assert (made.outcome, made.trouble) == (None, trouble)
 
 
+def test_where_a_service_ended_its_last_log_lines_are_kept() -> None:
+    lines = tuple(f"line {number}" for number in range(9))
+    death = StackError("smtp exited with status 1", "see its log", lines)
+    assert seen(returning(REFUSED), side(death=death)).logs == lines[-5:]
+    assert seen(raising(death), side()).logs == lines[-5:]
+    failed = side()
+    failed.failure = death
+    assert seen(raising(CannotAsk("smtp exited")), failed).logs == lines[-5:]
+
+
 def test_a_success_stands_unless_disturbances_would_go_unnoticed() -> None:
     assert seen(returning(GOOD), side(interference="imap was restarted")).outcome is Outcome.DELIVERED
     assert seen(returning(GOOD), side(interference="imap was restarted", events_lost=True)).outcome is None
@@ -113,6 +124,46 @@ def test_a_success_stands_unless_disturbances_would_go_unnoticed() -> None:
 def test_what_a_behaviour_says_of_the_settings_stands_even_where_a_service_ended() -> None:
     told = Observation(Outcome.REFUSED, Stage.SETTINGS)
     assert seen(returning(told), side(death=StackError("smtp exited", "see its log"))).outcome is Outcome.REFUSED
+
+
+def test_behaviours_of_one_circle_share_and_the_time_of_it_counts_for_each() -> None:
+    asked: list[int] = []
+
+    async def look(_: Any) -> int:
+        await asyncio.sleep(0.05)
+        asked.append(1)
+        return len(asked)
+
+    async def answer(probe: Any) -> Observation:
+        return replace(GOOD, facts={"number": await probe.shared("key", look)})
+
+    async def several() -> list[Observation]:
+        stack = side()
+        return [await observe(asking(answer), stack, circle) for circle in ("first", "first", "second", None)]
+
+    made = asyncio.run(several())
+    assert [each.facts["number"] for each in made] == [1, 1, 2, 3]
+    assert all(each.seconds >= 0.04 for each in made), "who comes later is not faster for that"
+
+
+def test_it_is_known_what_a_behaviour_shared_with_others() -> None:
+    async def inner(_: Any) -> int:
+        return 1
+
+    async def outer(probe: Any) -> int:
+        return int(await probe.shared("session", inner))
+
+    async def answer(probe: Any) -> Observation:
+        await probe.shared("page", outer)
+        return GOOD
+
+    async def looks(circle: Any) -> set[Any]:
+        stack = side()
+        await observe(asking(answer), stack, circle)
+        return stack.looks["a/25/x"]
+
+    assert asyncio.run(looks("first")) == {"page", "session"}
+    assert asyncio.run(looks(None)) == set()
 
 
 def test_a_stack_that_did_not_start_answers_with_the_reason() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,11 +23,12 @@ from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, SideInfo, Stage
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.reports.folder import write
+from pytest_mailu.reports.folder import FORMATS, write
 from pytest_mailu.running.whole_run import compare_sides
 from pytest_mailu.stack.compose.command import Compose
+from pytest_mailu.stack.data.own import Survey
 from pytest_mailu.stack.docker.networks import choose_layout
-from pytest_mailu.stack.evidence.logs import LogLine
+from pytest_mailu.stack.evidence.log_line import LogLine
 from pytest_mailu.stack.plan import StackPlan
 from pytest_mailu.stack.settings.environment import settings_for
 
@@ -111,9 +112,11 @@ class Gossip:
     subnets: Any
     progress: Any
     fails: bool = False
+    survey: Survey = field(default_factory=Survey)
     secrets: frozenset[str] = frozenset()
     events_lost: bool = False
     known: list[str] = field(default_factory=list)
+    databases: tuple[str, ...] = ()
 
     async def up(self) -> None:
         self.layout = choose_layout([])
@@ -235,17 +238,13 @@ def deployment(folder: Path, mark: Markers) -> Plan:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The progress lines; no engine is asked."""
+    """Where the progress lines go, and what has been told; no engine is asked."""
     lines: list[str] = []
 
     async def prepare(self: Any) -> None:
         self.engine, self.subnets, self.compose = None, None, await Compose.find({})
 
-    def notify(words: str) -> None:
-        lines.append(words)
-
     monkeypatch.setattr("pytest_mailu.stack.engine_session.EngineSession.prepare", prepare)
-    monkeypatch.setattr("pytest_mailu.running.reported_run.print", notify, raising=False)
     return lines
 
 
@@ -267,13 +266,16 @@ def test_no_marker_is_readable_in_reports_recordings_and_progress(
     plan = deployment(tmp_path, mark)
     assert len(mark.planted) >= 90
     added = []
-    report, recordings = compare_sides(plan, Matrix([*_declared(gossip), *_declared(breaks)]), None, added.append)
+    report, recordings = compare_sides(
+        plan, Matrix([*_declared(gossip), *_declared(breaks)]), None, added.append, said.append
+    )
     folder = tmp_path / "report"
     write(folder, report, added, recordings)
     texts = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
-    assert {"report.json", "report.html", "report.md", "old.json", "new.json"} <= set(texts)
+    assert set(texts) == {"report.json", "old.json", "new.json", *FORMATS}
     texts["the report itself"] = serialization.dumps(report)
     texts["progress"] = "\n".join(said)
+    assert_told(said)
     assert "inside/smtp/gossip" in texts["old.json"]
     assert "****" in texts["old.json"]
     assert readable(mark.planted, texts) == []
@@ -294,7 +296,7 @@ def test_no_marker_is_readable_where_a_stack_does_not_start(
     matrix = Matrix([*_declared(gossip), *_declared(breaks)])
     texts: dict[str, str] = {}
     try:
-        report, recordings = compare_sides(plan, matrix)
+        report, recordings = compare_sides(plan, matrix, notify=said.append)
         texts = {
             "report": serialization.dumps(report),
             **{str(n): serialization.dumps(r) for n, r in enumerate(recordings)},
@@ -302,7 +304,15 @@ def test_no_marker_is_readable_where_a_stack_does_not_start(
     except StackError as error:
         texts = {"error": f"{error} {error.__context__!r} {error.__cause__!r}"}
     texts["progress"] = "\n".join(said)
+    assert_told(said)
     assert readable(mark.planted, texts) == []
+
+
+def assert_told(said: Sequence[str]) -> None:
+    """The stack has told everything as progress, of both sides, and what was a secret is masked there."""
+    for side in ("old", "new"):
+        lines = [line for line in said if line.startswith(f"{side} ")]
+        assert len([line for line in lines if "****" in line]) >= len(NAMES) + len(OVERRIDES)
 
 
 def test_composes_own_message_quotes_no_secret(tmp_path: Path, said: list[str]) -> None:

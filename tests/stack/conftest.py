@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from pytest_mailu.stack.docker.engine import Engine
-from pytest_mailu.stack.docker.labels import RunIdentity
+from pytest_mailu.stack.docker.labels import RunIdentity, process_started
 from pytest_mailu.stack.docker.sweep import remove
 
-from .tiny import EXITS, WAITS, archive
+from .tiny import DECLARES, EXITS, WAITS, archive
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The engine of whoever runs the tests, with the two images; they go at the end."""
+    """The engine of whoever runs the tests, with the images; they go at the end."""
     engine = Engine.connect()
-    for name, what in ((WAITS, "waits"), (EXITS, "exits")):
+    for name, what, more in ((WAITS, "waits", []), (EXITS, "exits", []), (DECLARES, "waits", ['VOLUME ["/x", "/y"]'])):
         repository, _, tag = name.rpartition(":")
         engine.client.api.import_image_from_data(  # type: ignore[no-untyped-call, unused-ignore]
-            archive(what), repository=repository, tag=tag, changes=['ENTRYPOINT ["/run"]', "LABEL version=9.9.9"]
+            archive(what),
+            repository=repository,
+            tag=tag,
+            changes=['ENTRYPOINT ["/run"]', "LABEL version=9.9.9", *more],
         )
     yield engine
-    for name in (WAITS, EXITS):
+    for name in (WAITS, EXITS, DECLARES):
         engine.client.images.remove(name, force=True)
     engine.close()
 
@@ -37,9 +41,28 @@ def run(engine: Engine) -> Iterator[RunIdentity]:
     remove(engine, run.id)
 
 
+@dataclass(frozen=True)
+class MortalRun:
+    """A run of a process that lives until `dies`: until then no other run beside this test sweeps what it makes."""
+
+    identity: RunIdentity
+    process: subprocess.Popen[bytes]
+
+    def dies(self) -> None:
+        """From now on its owner is no more."""
+        self.process.kill()
+        self.process.wait()
+
+
 @pytest.fixture
-def dead_run(engine: Engine) -> Iterator[RunIdentity]:
-    """A run whose owner is no more."""
+def mortal_run(engine: Engine) -> Iterator[MortalRun]:
+    """A run whose owner can be ended."""
+    process = subprocess.Popen(["sleep", "600"])
     run = RunIdentity.new()
-    yield replace(run, owner=replace(run.owner, started="1"))
-    remove(engine, run.id)
+    owner = replace(run.owner, pid=process.pid, started=process_started(process.pid))
+    mortal = MortalRun(replace(run, owner=owner), process)
+    try:
+        yield mortal
+    finally:
+        mortal.dies()
+        remove(engine, run.id)

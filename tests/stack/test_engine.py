@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -12,13 +16,15 @@ import pytest
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import Compose, Model
+from pytest_mailu.stack.docker.bridges import bridge_of
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.events import PROJECT, SERVICE, EventWatch
 from pytest_mailu.stack.docker.heartbeat import BEAT, Heartbeat
 from pytest_mailu.stack.docker.images import Pull, ensure
+from pytest_mailu.stack.docker.isolation import SURROUNDINGS
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout, choose_layout, engine_networks
-from pytest_mailu.stack.docker.routes import routes
+from pytest_mailu.stack.docker.routes import routes, routes6
 from pytest_mailu.stack.docker.subnets import SubnetAllocator
 from pytest_mailu.stack.docker.sweep import remove, sweep
 from pytest_mailu.stack.evidence.container_io import execute, log_lines, read_file
@@ -28,7 +34,8 @@ from pytest_mailu.stack.stack import Stack, running
 from tests.lab.gate import Gate
 from tests.waiting import eventually
 
-from .tiny import EXITS, WAITS, things
+from .conftest import MortalRun
+from .tiny import DECLARES, EXITS, WAITS, things
 
 pytestmark = pytest.mark.engine
 RELEASE = Release.parse("2.0.43")
@@ -52,21 +59,25 @@ def make_things(engine: Engine, run: RunIdentity, side: str = "old") -> None:
 
 
 def test_a_sweep_removes_what_a_dead_run_left_and_spares_the_living_and_the_kept(
-    engine: Engine, run: RunIdentity, dead_run: RunIdentity
+    engine: Engine, run: RunIdentity, mortal_run: MortalRun
 ) -> None:
+    dead_run = mortal_run.identity
     spared = replace(RunIdentity.new(keep=True), owner=dead_run.owner)
     try:
         for one in (run, dead_run, spared):
             make_things(engine, one)
-        assert sweep(engine)
-        assert things(engine, dead_run) == (0, 0, 0)
+        sweep(engine)
+        assert things(engine, dead_run) == (1, 1, 1)
+        mortal_run.dies()
+        sweep(engine)  # another run beside this one may have been quicker
+        eventually(lambda: things(engine, dead_run) == (0, 0, 0))
         assert things(engine, run) == (1, 1, 1)
         assert things(engine, spared) == (1, 1, 1)
     finally:
         remove(engine, spared.id)
 
 
-def test_volumes_without_a_name_go_with_their_container(engine: Engine, dead_run: RunIdentity) -> None:
+def test_volumes_without_a_name_go_with_their_container(engine: Engine, mortal_run: MortalRun) -> None:
     """As images declare them: they carry no label, so nothing would find them later."""
 
     def volumes() -> set[str]:
@@ -74,24 +85,27 @@ def test_volumes_without_a_name_go_with_their_container(engine: Engine, dead_run
 
     before = volumes()
     container = engine.client.containers.create(
-        WAITS, network_mode="none", labels=dead_run.labels("old"), volumes=["/x"]
+        WAITS, network_mode="none", labels=mortal_run.identity.labels("old"), volumes=["/x"]
     )
     (own,) = {mount["Name"] for mount in container.attrs["Mounts"]}
     assert own in volumes() - before
     container.start()
+    mortal_run.dies()
     sweep(engine)
-    assert own not in volumes()
+    eventually(lambda: own not in volumes())
 
 
-def test_volumes_without_a_name_that_were_handed_on_go_as_well(engine: Engine, dead_run: RunIdentity) -> None:
+def test_volumes_without_a_name_that_were_handed_on_go_as_well(engine: Engine, mortal_run: MortalRun) -> None:
     """As compose hands them on to a container that it makes anew: for the engine they have a name then."""
     first = engine.client.containers.create(WAITS, network_mode="none", volumes=["/x"])
     (own,) = {mount["Name"] for mount in first.attrs["Mounts"]}
     mounts = {own: {"bind": "/x"}}
-    engine.client.containers.create(WAITS, network_mode="none", labels=dead_run.labels("old"), volumes=mounts)
+    labels = mortal_run.identity.labels("old")
+    engine.client.containers.create(WAITS, network_mode="none", labels=labels, volumes=mounts)
     first.remove(v=False)
+    mortal_run.dies()
     sweep(engine)
-    assert own not in {volume["Name"] for volume in engine.client.api.volumes()["Volumes"] or []}
+    eventually(lambda: own not in still_there(engine))
 
 
 def test_a_run_shows_that_it_is_alive_and_the_sign_goes_with_it(engine: Engine, run: RunIdentity) -> None:
@@ -212,9 +226,11 @@ def core(image: str) -> Model:
     return {"services": {name: {"image": image} for name in CORE_SERVICES}, "volumes": {}}
 
 
-def stack(engine: Engine, run: RunIdentity, subnets: SubnetAllocator, image: str = WAITS, side: str = "old") -> Stack:
+def stack(
+    engine: Engine, run: RunIdentity, subnets: SubnetAllocator, image: str = WAITS, side: str = "old", **user: str
+) -> Stack:
     compose = asyncio.run(preflight(engine, 1))
-    plan = StackPlan(side, RELEASE, core=core(image), pull=Pull.NEVER, seconds=60)
+    plan = StackPlan(side, RELEASE, core=core(image), pull=Pull.NEVER, seconds=60, user=user)
     return Stack(plan, run, engine, compose, subnets)
 
 
@@ -222,7 +238,7 @@ def test_a_stack_that_does_not_start_names_the_service_and_leaves_nothing(engine
     # The world runs on the Python of admin's image, and this one has none.
     with pytest.raises(StackError) as caught:
         asyncio.run(stack(engine, run, SubnetAllocator(engine)).up())
-    assert caught.value.service == "world"
+    assert caught.value.service in SURROUNDINGS
     assert not caught.value.own_doing
     assert things(engine, run) == (0, 0, 0)
 
@@ -242,8 +258,8 @@ class Occupied(SubnetAllocator):
         self._times = times
         self.given: list[Layout] = []
 
-    async def allocate(self) -> Layout:
-        layout = await super().allocate()
+    async def allocate(self, *, six: bool = False) -> Layout:
+        layout = await super().allocate(six=six)
         self.given.append(layout)
         if len(self.given) <= self._times:
             name = f"{self._run.id}-somebody-{len(self.given)}"
@@ -256,7 +272,7 @@ def test_a_subnet_that_is_taken_at_the_last_moment_is_chosen_again(engine: Engin
     subnets = Occupied(engine, run, times=1)
     with pytest.raises(StackError) as caught:
         asyncio.run(stack(engine, run, subnets).up())
-    assert caught.value.service == "world"  # so all networks had been made
+    assert caught.value.service in SURROUNDINGS  # so all networks had been made
     assert len(subnets.given) == 2
 
 
@@ -287,6 +303,52 @@ def test_a_start_that_is_cancelled_leaves_nothing(engine: Engine, run: RunIdenti
     assert things(engine, run) == (0, 0, 0)
 
 
+async def nameless_volumes(made: Stack) -> set[str]:
+    """Creates a stack of images that declare volumes; those of its volumes that have no name and no label."""
+    await made._fetch_images()
+    await made._create()
+    containers = made.project.containers.containers.values()
+    names = {str(mount["Name"]) for container in containers for mount in container.attrs["Mounts"]}
+    return {name for name in names if re.fullmatch(r"[0-9a-f]{64}", name)}
+
+
+def still_there(engine: Engine) -> set[str]:
+    return {str(volume["Name"]) for volume in engine.client.api.volumes()["Volumes"] or []}
+
+
+def test_volumes_that_images_declare_go_with_the_stack(engine: Engine, run: RunIdentity) -> None:
+    made = stack(engine, run, SubnetAllocator(engine), DECLARES)
+
+    async def up_and_down() -> set[str]:
+        own = await nameless_volumes(made)
+        assert own <= still_there(engine)
+        await made.down()
+        return own
+
+    own = asyncio.run(up_and_down())
+    assert len(own) >= 2 * len(CORE_SERVICES)
+    assert own & still_there(engine) == set()
+
+
+KILLED = f"""
+import asyncio, os, signal
+from tests.stack.test_engine import *
+engine = Engine.connect()
+made = stack(engine, RunIdentity.new(), SubnetAllocator(engine), {DECLARES!r})
+print(*asyncio.run(nameless_volumes(made)), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_volumes_that_images_declare_go_with_the_next_sweep_after_a_run_was_killed(engine: Engine) -> None:
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=root, capture_output=True, text=True, check=False)
+    own = set(killed.stdout.split())
+    assert (killed.returncode, len(own) >= 2 * len(CORE_SERVICES)) == (-signal.SIGKILL, True), killed.stderr
+    sweep(engine)
+    eventually(lambda: not own & still_there(engine))
+
+
 def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: RunIdentity) -> None:
     made = stack(engine, run, SubnetAllocator(engine))
 
@@ -298,10 +360,44 @@ def test_nobody_can_get_out_of_the_networks_that_are_made(engine: Engine, run: R
     networks = {network["Name"]: network for network in engine.networks_now(f"org.pytest-mailu.run={run.id}")}
     ordinary = [name for name, network in networks.items() if not network["Internal"]]
     assert ordinary == [f"{run.project('old')}_outside"]
-    containers = made.project.containers.containers.values()
-    assert not [c.name for c in containers if ordinary[0] in c.attrs["NetworkSettings"]["Networks"]]
+    containers = made.project.containers.containers.items()
+    assert [name for name, c in containers if ordinary[0] in c.attrs["NetworkSettings"]["Networks"]] == ["ingress"]
     subnets = [IPv4Network(network["IPAM"]["Config"][0]["Subnet"]) for network in networks.values()]
-    assert set(subnets) == set(made.layout.networks)
+    assert set(subnets) == set(made.layout.networks) - {
+        made.layout.apart
+    }  # for optional services, of which it has none
     internal = [subnet for subnet in subnets if subnet != made.layout.outside]
+    if not made.project.unchecked:  # a user who is not root gets a notice
+        for bridge in (bridge_of(network["Id"]) for network in networks.values() if network["Internal"]):
+            checks = [Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter") for name in ("all", bridge)]
+            assert any(path.read_text().strip() != "0" for path in checks)
     # A bridge with an address of this machine has a route here.
     assert not [route for route in routes() if any(route.overlaps(subnet) for subnet in internal)]
+
+
+def test_nobody_can_get_out_of_networks_with_ipv6_either(engine: Engine, run: RunIdentity) -> None:
+    """Docker 20.10 gives the bridge of an internal network an address of IPv6, at which this machine answers."""
+    made = stack(engine, run, SubnetAllocator(engine), SUBNET6="fd00::/64")
+
+    async def create() -> None:
+        await made._fetch_images()
+        await made._create()
+
+    asyncio.run(create())
+    six = made.layout.six
+    assert six is not None
+    networks = engine.networks_now(f"org.pytest-mailu.run={run.id}")
+    pools = [pool["Subnet"] for network in networks if network["EnableIPv6"] for pool in network["IPAM"]["Config"]]
+    assert {IPv6Network(subnet) for subnet in pools if ":" in subnet} == set(six.networks)
+    assert not [network["Name"] for network in networks if network["EnableIPv6"] and not network["Internal"]]
+    front = made.project.containers["front"]
+    front.start()  # only now do its bridges carry anything
+    front.reload()
+    given = front.attrs["NetworkSettings"]["Networks"].values()
+    assert {one["GlobalIPv6Address"] for one in given} == {
+        str(segment.front) for segment in (six.inside, six.stranger, six.other, six.relaynet)
+    }
+    bridges = {bridge_of(network["Id"]) for network in networks if network["Internal"]}
+    listed = Path("/proc/net/if_inet6").read_text().splitlines()
+    assert not bridges & {line.split()[-1] for line in listed}
+    assert not [route for route in routes6() if any(route.overlaps(subnet) for subnet in six.networks)]

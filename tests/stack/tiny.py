@@ -11,6 +11,7 @@ from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.labels import RunIdentity
 
 WAITS, EXITS = "pytest-mailu.test/waits:1", "pytest-mailu.test/exits:1"
+DECLARES = "pytest-mailu.test/declares-volumes:1"
 _CODE = {
     # Linux system calls: pause() for ever, or exit(3).
     ("x86_64", "waits"): (62, "b8220000000f05ebf7"),

@@ -1,4 +1,4 @@
-"""A real world for the tests: the packed file in a process of its own, on addresses of 127.0.0.0/8.
+"""A real world for the tests: the packed file in two processes, the world and its ingress, on addresses of 127.0.0.0/8.
 
 Every port is the kernel's choice, so several of them live side by side.
 """
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from pytest_mailu.wire.transport.connector import SocksConnector
 
 PLACES = {
     vantage: Segment(IPv4Network(f"127.0.{number}.0/24"), 10 if vantage is Vantage.INSIDE else 20)
-    for number, vantage in enumerate(Vantage, start=51)
+    for number, vantage in enumerate((one for one in Vantage if not one.over_ipv6), start=51)
 }
 
 TOKEN = "a-token-of-this-run"
@@ -39,6 +40,7 @@ class Running:
     """A world process: what it was started with, and where it listens."""
 
     process: subprocess.Popen[str]
+    ingress: subprocess.Popen[str]
     plan: Mapping[str, Any]
     ports: Mapping[str, int]
     errors: Path
@@ -71,26 +73,41 @@ def runs(python: str) -> bool:
 @contextmanager
 def running(folder: Path, plan: Mapping[str, Any], python: str = sys.executable) -> Iterator[Running]:
     (folder / "world.pyz").write_bytes(build_zipapp())
-    (folder / "plan.json").write_text(json.dumps(plan))
-    # -I -S: nothing but the standard library and what the file brings along, as in Mailu's container.
-    command = [python, "-I", "-S", str(folder / "world.pyz"), str(folder / "plan.json")]
-    errors = folder / "errors.txt"
-    with (
-        errors.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, errors.read_text()
-            yield Running(process, plan, json.loads(line)["ports"], errors)
-        finally:
-            process.kill()
+    # A path of a Unix socket has 107 bytes at most (unix(7)).
+    with TemporaryDirectory(prefix="ingress-") as short:
+        plan = {**plan, "proxy": {**plan["proxy"], "ingress": f"{short}/socket"}}
+        (folder / "plan.json").write_text(json.dumps(plan))
+        # -I -S: nothing but the standard library and what the file brings along, as in Mailu's container.
+        command = [python, "-I", "-S", str(folder / "world.pyz")]
+        errors = folder / "errors.txt"
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                [*command, str(folder / "plan.json")], stdout=subprocess.PIPE, stderr=stderr, text=True
+            ) as process,
+            subprocess.Popen(
+                [*command, "--ingress", plan["proxy"]["ingress"], "0"],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            ) as ingress,
+        ):
+            try:
+                ports: dict[str, int] = {}
+                for one in (process, ingress):
+                    assert one.stdout is not None
+                    line = one.stdout.readline()
+                    assert line, errors.read_text()
+                    ports |= json.loads(line)["ports"]
+                yield Running(process, ingress, plan, ports, errors)
+            finally:
+                process.kill()
+                ingress.kill()
 
 
 def own_plan() -> dict[str, Any]:
     ports, services = dict.fromkeys(PORTS, 0), {"imap": "127.0.53.13"}
-    return make_plan(PLACES, ports=ports, proxy_address="127.0.0.1", token=TOKEN, services=services)
+    return make_plan(PLACES, ports=ports, token=TOKEN, services=services)
 
 
 @pytest.fixture
@@ -111,5 +128,5 @@ def start(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def places() -> Mapping[Vantage, Segment]:
+def segments() -> Mapping[Vantage, Segment]:
     return PLACES

@@ -26,20 +26,20 @@ def values(reply: Any) -> list[str]:
     return [str(record.rdata) for record in reply.rr]
 
 
-def test_a_mailu_domain_has_an_exchanger_and_that_has_the_address_of_front(here: Any, places: Any) -> None:
+def test_a_mailu_domain_has_an_exchanger_and_that_has_the_address_of_front(here: Any, segments: Any) -> None:
     assert values(ask(here, people.DOMAIN, "MX")) == [f"10 {people.HOSTNAME}."]
-    assert values(ask(here, people.HOSTNAME, "A")) == [str(places[Vantage.STRANGER].front)]
+    assert values(ask(here, people.HOSTNAME, "A")) == [str(segments[Vantage.STRANGER].front)]
 
 
-@pytest.mark.parametrize("vantage", list(Vantage))
-def test_every_client_address_has_a_name_that_leads_back_to_it(here: Any, places: Any, vantage: Vantage) -> None:
-    address = places[vantage].client
+@pytest.mark.parametrize("vantage", [one for one in Vantage if not one.over_ipv6])
+def test_every_client_address_has_a_name_that_leads_back_to_it(here: Any, segments: Any, vantage: Vantage) -> None:
+    address = segments[vantage].client
     [name] = values(ask(here, address.reverse_pointer, "PTR"))
     assert str(address) in values(ask(here, name, "A"))
 
 
-def test_spf_names_the_stranger_and_for_the_forged_domain_nobody(here: Any, places: Any) -> None:
-    assert f"ip4:{places[Vantage.STRANGER].client}" in values(ask(here, people.ELSEWHERE, "TXT"))[0]
+def test_spf_names_the_stranger_and_for_the_forged_domain_nobody(here: Any, segments: Any) -> None:
+    assert f"ip4:{segments[Vantage.STRANGER].client}" in values(ask(here, people.ELSEWHERE, "TXT"))[0]
     assert values(ask(here, people.FORGED, "TXT")) == ['"v=spf1 -all"']
     assert "p=reject" in values(ask(here, f"_dmarc.{people.FORGED}", "TXT"))[0]
 
@@ -95,7 +95,7 @@ def test_upper_case_questions_get_the_same_answer(here: Any) -> None:
     assert str(reply.rr[0].rname) == "MAIL.Post.Example."
 
 
-def test_aliases_are_followed(here: Any, places: Any) -> None:
+def test_aliases_are_followed(here: Any, segments: Any) -> None:
     asyncio.run(here.world.records([DnsRecord("alias.world.example", "CNAME", people.MX_HOST)]))
     reply = ask(here, "alias.world.example", "A")
     assert values(reply) == [f"{people.MX_HOST}.", here.address]

@@ -34,8 +34,8 @@ def test_the_packed_file_is_the_same_every_time() -> None:
     assert build_zipapp() == first
 
 
-def test_a_signed_letter_verifies_with_the_zones_and_a_changed_one_does_not(places: dict) -> None:  # type: ignore[type-arg]
-    txt = txt_lookup(records(places))
+def test_a_signed_letter_verifies_with_the_zones_and_a_changed_one_does_not(segments: dict) -> None:  # type: ignore[type-arg]
+    txt = txt_lookup(records(segments))
     signed = sign(LETTER, people.ELSEWHERE)
     [good] = verify(signed, txt)
     assert (good.domain, good.selector, good.valid) == (people.ELSEWHERE, "dkim", True)
@@ -47,9 +47,9 @@ def test_a_signed_letter_verifies_with_the_zones_and_a_changed_one_does_not(plac
     assert verify(LETTER, txt) == ()
 
 
-def test_each_of_several_signatures_is_verified(places: dict) -> None:  # type: ignore[type-arg]
+def test_each_of_several_signatures_is_verified(segments: dict) -> None:  # type: ignore[type-arg]
     twice = sign(sign(LETTER, people.ELSEWHERE), people.FORGED)
-    assert [(one.domain, one.valid) for one in verify(twice, txt_lookup(records(places)))] == [
+    assert [(one.domain, one.valid) for one in verify(twice, txt_lookup(records(segments)))] == [
         (people.FORGED, True),
         (people.ELSEWHERE, True),
     ]

@@ -25,6 +25,7 @@ TABLES: Mapping[str, type[Any]] = {
     "mount": schema.Mount,
     "published_port": schema.PublishedPort,
     "listening_port": schema.ListeningPort,
+    "connection": schema.Connection,
     "network": schema.Network,
     "compose_fact": schema.ComposeFact,
     "override": schema.Override,

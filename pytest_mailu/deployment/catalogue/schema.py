@@ -17,6 +17,8 @@ _HOST_VALUES: Mapping[str, str] = {
     "compose": r"(!=|>=|<)[\d.]+",
     "kernel": r"\d+\.\d+",
     "memory": r"\d+ GB",
+    "disk": r"\d+ GB",
+    "ipv6": r"on",
 }
 """What a host may have to have → how its value is written."""
 
@@ -281,6 +283,16 @@ class ListeningPort(Period):
 
     service: str
     port: int
+    purpose: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection(Period):
+    """One service of Mailu that connects to another, by its name. `purpose` is what for."""
+
+    service: str
+    to: str
     purpose: str
     source: Source
 

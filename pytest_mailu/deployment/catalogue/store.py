@@ -16,6 +16,7 @@ from pytest_mailu.deployment.catalogue import reader
 from pytest_mailu.deployment.catalogue.schema import (
     ChangeKind,
     ComposeFact,
+    Connection,
     Difference,
     Directive,
     DnsRecord,
@@ -51,6 +52,7 @@ class Catalogue:
     mounts: tuple[Mount, ...]
     published_ports: tuple[PublishedPort, ...]
     listening_ports: tuple[ListeningPort, ...]
+    connections: tuple[Connection, ...]
     networks: tuple[Network, ...]
     compose_facts: tuple[ComposeFact, ...]
     overrides: tuple[Override, ...]
@@ -215,6 +217,7 @@ def assemble(tables: reader.Tables) -> Catalogue:
         mounts=tables["mount"],
         published_ports=tables["published_port"],
         listening_ports=tables["listening_port"],
+        connections=tables["connection"],
         networks=tables["network"],
         compose_facts=tables["compose_fact"],
         overrides=tables["override"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
@@ -12,6 +13,13 @@ from pytest_mailu.deployment.note import About, Edit, Note, shown
 from pytest_mailu.deployment.subject import Subject
 
 _ADMIN_PORT = re.compile(r"(?<![\w.-])(?P<host>admin|localhost|127\.0\.0\.1)(:80)?(?=[/\s'\"]|$)")
+IMAGES_OWN = (
+    *("/conf/", "/start.py", "/config.py", "/app/", "/defaults/", "/var/www/", "/unbound.conf"),
+    *("/etc/nginx/", "/etc/dovecot/", "/etc/postfix/", "/etc/rspamd/", "/etc/unbound/"),
+)
+"""Where the images keep what belongs to their release: templates, start scripts, programs."""
+USERS_OWN = ("/etc/rspamd/override.d/", "/etc/rspamd/local.d/maps")
+"""Folders below these that are there for the user."""
 _PORT_LABEL = re.compile(r"(?:^|\.)port$", re.IGNORECASE)
 
 
@@ -34,6 +42,7 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
     known = [entry for entry in subject.catalogue.mounts if entry.service == role]
     before = next((entry for entry in known if subject.old in entry and entry.container == mount.target), None)
     if before is None:
+        yield from _masked(subject, service, mount)
         return
     id_ = f"compose/{service.name}/mount{mount.target}"
     if any(entry.container == mount.target for entry in known if subject.new in entry):
@@ -66,7 +75,7 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
         cause=f"From {after.since} on, {service.name} reads {after.container}.{moved}",
         remedy="Change the line.",
         write=line,
-        edits=(Edit(line, mount.place.file, mount.place.line, mount.place.line),),
+        edits=(Edit.at(mount.place, line),),
     )
     folder = before.host.removeprefix("overrides/")
     if overrides and not any(path.startswith(f"{folder}/") for path in subject.after.overrides):
@@ -74,6 +83,21 @@ def _mount(subject: Subject, role: str, service: Service, mount: Mount) -> Itera
         yield made.changed({"mounted at": before.container}, {"mounted at": after.container})
     else:
         yield made.lost()
+
+
+def _masked(subject: Subject, service: Service, mount: Mount) -> Iterator[Note]:
+    """A file in the place of one that comes with the image: it stays as it is when the image changes."""
+    if not mount.is_folder or not mount.target.startswith(IMAGES_OWN) or mount.target.startswith(USERS_OWN):
+        return
+    notice = subject.catalogue.notice("compose/masked-file")
+    made = about(
+        notice,
+        id=f"compose/{service.name}/mount{mount.target}",
+        title=f"{mount.source} takes the place of {mount.target} of {service.name}",
+        place=mount.place,
+    )
+    other = subject.old.series != subject.new.series
+    yield made.changed({"of": subject.old.series if other else ""}, {"of": subject.new.series if other else ""})
 
 
 def _sibling(source: str, before: str, after: str) -> str:
@@ -119,8 +143,11 @@ def _environment(subject: Subject, role: str, service: Service) -> Iterator[Note
         if known is None:
             continue
         shared = subject.after.settings.get(name)
+        # What no env file has was taken from `environment:`; the check of settings looks at it.
+        alone = shared is not None and subject.after.in_compose(shared.place)
+        others = "the other services" if alone else "mailu.env"
         id_ = f"compose/{service.name}/environment/{name}"
-        if known.at(subject.new) is None and known.at(subject.old) is not None:
+        if known.at(subject.new) is None and known.at(subject.old) is not None and not alone:
             yield About(
                 id=id_,
                 title=f"{subject.new} ignores {name} in the environment of {service.name}",
@@ -131,15 +158,17 @@ def _environment(subject: Subject, role: str, service: Service) -> Iterator[Note
                 remedy="Remove the line, or find the setting that replaces it in docs/configuration.rst.",
                 facts={"value": shown(name, given.value)},
             ).lost()
-        elif shared is not None and shared.value != given.value and service.env_files:
+        elif shared is not None and shared.value != given.value and (service.env_files or alone):
             yield About(
                 id=id_,
-                title=f"{service.name} has a {name} of its own, other than mailu.env",
+                title=f"{service.name} has a {name} of its own, other than {others}",
                 breaks=f"Only {service.name} goes by it; the other services go by {shared.place}.",
                 source="Compose specification: environment wins over env_file",
                 severity=Severity.MINOR,
                 place=given.place,
-                remedy=f"Set {name} in mailu.env alone, and remove the line here.",
+                remedy=f"Give every service the same {name}."
+                if alone
+                else f"Set {name} in mailu.env alone, and remove the line here.",
                 facts={"value": shown(name, given.value)},
             ).broken(Outcome.ALTERED)
 
@@ -152,6 +181,8 @@ def _health(subject: Subject, role: str, service: Service) -> Iterator[Note]:
 
 
 def _labels(subject: Subject, role: str, service: Service) -> Iterator[Note]:
+    if role == "admin":
+        yield from _published(subject, service)
     if role != "admin" or not _moved(subject):
         return
     for name, given in service.labels.items():
@@ -159,6 +190,20 @@ def _labels(subject: Subject, role: str, service: Service) -> Iterator[Note]:
             yield _admin_port(
                 subject, f"compose/{service.name}/label/{name}", given, f"The label {name}", f"{name}=8080"
             )
+
+
+def _published(subject: Subject, service: Service) -> Iterator[Note]:
+    """A published port that leads to port 80 of admin, as the set-up page writes it for who has no admin site."""
+    for port in service.ports:
+        if port.target != 80 or subject.new.admin_port == 80:
+            continue
+        address = f"{port.host}:" if port.host else ""
+        given = Given(f'- "{address}{port.published}:8080"', port.place)
+        what = f"The published port {port.published} of {service.name}"
+        made = _admin_port(subject, f"compose/{service.name}/port/{port.published}", given, what, given.value)
+        # Who has lived without it since 2.0.22 is told, and not stopped.
+        failing = replace(made.new, outcome=Outcome.REFUSED)
+        yield made if _moved(subject) else replace(made, old=failing, new=failing)
 
 
 def _proxies(subject: Subject) -> Iterator[Note]:
@@ -209,5 +254,5 @@ def _version(subject: Subject) -> Iterator[Note]:
         severity=Severity.INFO,
         place=place,
         remedy="Remove the line.",
-        edits=(Edit(None, place.file, place.line, place.line),),
+        edits=(Edit.at(place, None),),
     ).changed({"in the template": True}, {"in the template": False})

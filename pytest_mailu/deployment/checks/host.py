@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from packaging.specifiers import SpecifierSet
 
@@ -13,7 +13,7 @@ from pytest_mailu.deployment.host import Host
 from pytest_mailu.deployment.note import About, Note
 from pytest_mailu.deployment.subject import Subject
 
-SEVERITIES = {"memory": Severity.MINOR, "kernel": Severity.INFO}
+SEVERITIES = {"memory": Severity.MINOR, "disk": Severity.MINOR, "compose": Severity.MAJOR, "kernel": Severity.INFO}
 """What is only slower or less protected without; all else does not start."""
 GIGABYTE = 10**9
 SPARE = 0.9
@@ -32,19 +32,69 @@ def check(subject: Subject) -> Iterator[Note]:
 
 def lacks(entry: HostRequirement, machine: Host) -> str:
     """What the machine has instead of what is needed, in words; "" where it has it or nothing is known."""
-    match entry.need:
-        case "cpu-feature" if machine.cpu_features and machine.architecture == "amd64":
-            return "" if entry.value in machine.cpu_features else f"The CPU has no {entry.value}"
-        case "architecture" if machine.architecture:
-            return "" if machine.architecture in entry.value.split() else f"The machine is {machine.architecture}"
-        case "engine" if version := re.match(r"[\d.]+\d", machine.engine):
-            return "" if SpecifierSet(entry.value).contains(version[0]) else f"The engine is Docker {version[0]}"
-        case "kernel" if machine.kernel:
-            return "" if _numbers(machine.kernel) >= _numbers(entry.value) else f"The kernel is {machine.kernel[:40]}"
-        case "memory" if machine.memory:
-            wanted = int(entry.value.partition(" ")[0]) * GIGABYTE
-            return "" if machine.memory >= wanted * SPARE else f"The machine has {machine.memory / GIGABYTE:.1f} GB"
-    return ""
+    if (known := _KNOWN[entry.need](entry.value, machine)) is None:
+        return ""
+    met, has = known
+    return "" if met else has
+
+
+def _cpu_feature(value: str, machine: Host) -> tuple[bool, str] | None:
+    known = machine.cpu_features and machine.architecture == "amd64"
+    return (value in machine.cpu_features, f"The CPU has no {value}") if known else None
+
+
+def _architecture(value: str, machine: Host) -> tuple[bool, str] | None:
+    has = machine.architecture
+    return (has in value.split(), f"The machine is {has}") if has else None
+
+
+def _engine(value: str, machine: Host) -> tuple[bool, str] | None:
+    return _version(value, machine.engine, "The engine is Docker {}")
+
+
+def _compose(value: str, machine: Host) -> tuple[bool, str] | None:
+    return _version(value, machine.compose.removeprefix("v"), "Docker Compose {} started the services")
+
+
+def _version(value: str, has: str, words: str) -> tuple[bool, str] | None:
+    found = re.match(r"[\d.]+\d", has)
+    return (SpecifierSet(value).contains(found[0]), words.format(found[0])) if found else None
+
+
+def _kernel(value: str, machine: Host) -> tuple[bool, str] | None:
+    has = machine.kernel
+    return (_numbers(has) >= _numbers(value), f"The kernel is {has[:40]}") if has else None
+
+
+def _memory(value: str, machine: Host) -> tuple[bool, str] | None:
+    has = machine.memory
+    return (has >= _bytes(value) * SPARE, f"The machine has {has / GIGABYTE:.1f} GB") if has else None
+
+
+def _disk(value: str, machine: Host) -> tuple[bool, str] | None:
+    has = machine.disk
+    return (has >= _bytes(value), f"The disk has {has / GIGABYTE:.1f} GB free") if has else None
+
+
+def _ipv6(value: str, machine: Host) -> tuple[bool, str] | None:
+    return None if machine.ipv6 is None else (machine.ipv6 == (value == "on"), "The kernel has no IPv6")
+
+
+_KNOWN: Mapping[str, Callable[[str, Host], tuple[bool, str] | None]] = {
+    "cpu-feature": _cpu_feature,
+    "architecture": _architecture,
+    "engine": _engine,
+    "compose": _compose,
+    "kernel": _kernel,
+    "memory": _memory,
+    "disk": _disk,
+    "ipv6": _ipv6,
+}
+"""A need → whether a machine meets it, and what it has in words; None where that is not known."""
+
+
+def _bytes(value: str) -> int:
+    return int(value.partition(" ")[0]) * GIGABYTE
 
 
 def _numbers(version: str) -> tuple[int, ...]:

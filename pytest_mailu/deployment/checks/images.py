@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.core.releases import CORE_SERVICES
+from pytest_mailu.deployment.checks.from_notice import about
 from pytest_mailu.deployment.model import Place, Service
 from pytest_mailu.deployment.note import About, Edit, Note
 from pytest_mailu.deployment.subject import HOMES, IMAGE_NAMES, Subject, is_on
@@ -31,6 +34,8 @@ def check(subject: Subject) -> Iterator[Note]:
             yield from _missing(subject, role, name, what)
         yield from _tags(subject)
         yield from _unset(subject)
+        yield from _left_out(subject)
+        yield from _postgresql(subject)
 
 
 def _together(notes: list[Note]) -> Iterator[Note]:
@@ -87,10 +92,26 @@ def _image(subject: Subject, role: str, service: Service) -> Note:
         cause=f"From {state.since} on, the image of {role} is {wanted}.",
         remedy="Change the line.",
         write=line,
-        edits=(Edit(line, service.image.place.file, service.image.place.line, service.image.place.line),),
+        edits=(Edit.at(service.image.place, line),),
         root="" if moved else f"Mailu's images are at {wanted.rpartition('/')[0]} now",
         facts=facts,
     ).lost(Outcome.REFUSED)
+
+
+def _postgresql(subject: Subject) -> Iterator[Note]:
+    """Mailu's own image of PostgreSQL, which no release since 1.9 has."""
+    notice = subject.catalogue.notice("compose/postgresql-image")
+    for service in subject.after.services.values():
+        organisation, _, image = service.repository.rpartition("/")
+        if service.image is None or image != "postgresql" or organisation not in HOMES or subject.new not in notice:
+            continue
+        # Where it runs, it is an image of 1.8 or older, without updates.
+        yield about(
+            notice,
+            id=f"compose/{service.name}/image",
+            title=f"There is no image {service.repository} for {subject.new}",
+            place=service.image.place,
+        ).broken(Outcome.ALTERED)
 
 
 def wanted_image(subject: Subject, service: Service, image: str) -> str:
@@ -135,6 +156,31 @@ def _missing(subject: Subject, role: str, name: str, what: str) -> Iterator[Note
     yield made.broken()
 
 
+def _left_out(subject: Subject) -> Iterator[Note]:
+    """Services that the compose file of today has, and the one for the new release does not."""
+    if not subject.has_new_compose_file:
+        return
+    for service in subject.before.services.values():
+        role = subject.role(service)
+        known = subject.catalogue.service(role) if role else None
+        if known is not None:
+            state = known.at(subject.new)
+            if state is None or subject.service(subject.after, role) is not None:
+                continue
+        elif service.name in subject.after.services:
+            continue
+        made = About(
+            id=f"compose/{role or service.name}/missing",
+            title=f"The new compose file has no service {service.name}, and today's has one",
+            breaks=f"{CHOSEN_BY[role][1]} is not there." if role in CHOSEN_BY else f"{service.name} does not start.",
+            source="the two compose files",
+            severity=Severity.CRITICAL if role in CORE_SERVICES else Severity.MAJOR if role else Severity.MINOR,
+            place=service.place,
+            remedy=f"Add the service {service.name} to the new file, unless you mean to do without it.",
+        )
+        yield made.lost() if role else made.changed({"service": True}, {"service": False})
+
+
 def _tags(subject: Subject) -> Iterator[Note]:
     """Images of Mailu's own with the release in their tag: they have to change together."""
     tagged = {
@@ -164,6 +210,7 @@ def _tags(subject: Subject) -> Iterator[Note]:
 
 
 def _unset(subject: Subject) -> Iterator[Note]:
+    dot_env = str(Path(subject.after.compose_files[0].shown).with_name(".env"))
     for name, place in sorted(subject.after.unset.items()):
         yield About(
             id=f"compose/variable/{name}",
@@ -171,7 +218,7 @@ def _unset(subject: Subject) -> Iterator[Note]:
             breaks="Compose puts nothing in its place: the name of an image or a folder is cut short.",
             source="Compose specification, Interpolation",
             severity=Severity.MAJOR,
-            place=Place(".env", 1) if name == "MAILU_VERSION" else place,
+            place=Place(dot_env, 1) if name == "MAILU_VERSION" else place,
             remedy="Write the value into the file .env beside the compose file.",
             write=f"{name}={subject.new}" if name == "MAILU_VERSION" else f"{name}=",
         ).broken(Outcome.ALTERED)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.catalogue import Notice
+from pytest_mailu.deployment.checks.outside import shows_tlsa
 from pytest_mailu.deployment.note import About, Note
 from pytest_mailu.deployment.subject import Subject
 
@@ -13,6 +14,8 @@ from pytest_mailu.deployment.subject import Subject
 def check(subject: Subject) -> Iterator[Note]:
     """A note for each notice that needs no look into the files beyond the value of a setting."""
     for notice in subject.catalogue.notices_for(subject.old, subject.new):
+        if notice.id == "dns/tlsa-x2" and shows_tlsa(subject):
+            continue  # the check of the zone tells it, with the line
         if notice.title and (not notice.when or subject.holds(notice.when)):
             yield _note(subject, notice)
 

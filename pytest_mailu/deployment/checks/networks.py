@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 from pytest_mailu.core.model import Outcome, Severity
+from pytest_mailu.deployment.checks.from_notice import about
 from pytest_mailu.deployment.model import Given, Network, Setting
 from pytest_mailu.deployment.note import About, Edit, Note
 from pytest_mailu.deployment.subject import Subject
 
 Address: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAIL_PORTS = frozenset((25, 110, 143, 465, 587, 993, 995, 4190))
+EXAMPLE = "192.0.2.25"
+"""An address of documents: the user's own belongs there."""
 LARGEST = 65_536
 """Addresses in a network of containers: more is a slip of the pen."""
 
@@ -23,9 +28,11 @@ def check(subject: Subject) -> Iterator[Note]:
     for name in ("SUBNET", "SUBNET6"):
         setting = deployment.settings.get(name)
         if setting is not None:
-            yield from _setting(subject, setting, default)
+            yield from _setting(subject, setting)
     yield from _resolver(subject, default)
+    yield from _nobody_at(subject)
     yield from _ipv6(subject, default)
+    yield from _all_addresses(subject)
     yield from _relaynets(subject)
     yield from _overlap(subject)
 
@@ -37,7 +44,20 @@ def _network(text: str) -> Address | None:
         return None
 
 
-def _setting(subject: Subject, setting: Setting, default: Network | None) -> Iterator[Note]:
+def _inner(subject: Subject) -> list[Network]:
+    """The networks that Mailu's services of the mail path talk to each other on; none where the host's own is used."""
+    networks = subject.after.networks
+    found: dict[str, Network] = {}
+    for role in ("admin", "front", "smtp", "imap", "antispam"):
+        service = subject.service(subject.after, role)
+        if service is None or service.network_mode:
+            continue
+        for name in service.networks or ("default",):
+            found[name] = networks.get(name) or Network(name, service.place)
+    return list(found.values())
+
+
+def _setting(subject: Subject, setting: Setting) -> Iterator[Note]:
     network = _network(setting.value)
     made = {"id": f"env/{setting.name}/network", "place": setting.place, "source": "core/admin/mailu/configuration.py"}
     if network is None:
@@ -50,7 +70,17 @@ def _setting(subject: Subject, setting: Setting, default: Network | None) -> Ite
             write=f"{setting.name}=192.168.203.0/24",
         ).broken()
         return
-    of_compose = [given for given in (default.subnets if default else ()) if _version(given) == network.version]
+    inner = _inner(subject)
+    of_compose = [given for one in inner for given in one.subnets if _version(given) == network.version]
+    if inner and not of_compose and network.version == 4 and not any(one.external for one in inner):
+        yield About(
+            **made,  # type: ignore[arg-type]
+            title=f"{setting.name} is {setting.value}, and the compose file leaves the network's addresses to Docker",
+            breaks="Mailu's services take each other for strangers, unless Docker chooses that very network by chance.",
+            severity=Severity.MAJOR,
+            remedy=f"Give the network {inner[0].name} of the compose file this subnet (ipam, config).",
+            write=f"- subnet: {setting.value.strip()}",
+        ).broken(Outcome.ALTERED)
     if of_compose and all(_network(given.value) != network for given in of_compose):
         given = of_compose[0]
         yield About(
@@ -60,7 +90,7 @@ def _setting(subject: Subject, setting: Setting, default: Network | None) -> Ite
             severity=Severity.MAJOR,
             remedy=f"Write the network that {given.place} has.",
             write=f"{setting.name}={given.value}",
-            edits=(Edit(f"{setting.name}={given.value}", line=setting.place.line, last=setting.place.line),),
+            edits=(Edit.of(setting, f"{setting.name}={given.value}"),),
         ).broken(Outcome.ALTERED)
 
 
@@ -105,6 +135,51 @@ def _resolver(subject: Subject, default: Network | None) -> Iterator[Note]:
                 write=f"- {address.value}",
                 facts={"role": role},
             ).broken(Outcome.ALTERED)
+
+
+def _nobody_at(subject: Subject) -> Iterator[Note]:
+    """Services that ask a DNS server inside Mailu's network where no service has that address."""
+    inside = [network for one in _inner(subject) for given in one.subnets if (network := _network(given.value))]
+    taken = {given.value for service in subject.after.services.values() for given in service.addresses.values()}
+    for _, service in subject.mailu_services(subject.after):
+        for given in service.dns:
+            asked = _network(given.value)
+            if asked is None or given.value in taken or not any(_contains(network, asked) for network in inside):
+                continue
+            if subject.service(subject.after, "resolver") is not None and taken:
+                return  # told as the resolver's address
+            yield About(
+                id="compose/resolver/missing",
+                title=f"{service.name} asks {given.value} for names, and no service has this address",
+                breaks="No name is resolved: admin waits for ever, and mail is deferred.",
+                source="setup/flavors/compose/docker-compose.yml: resolver, ipv4_address",
+                severity=Severity.CRITICAL,
+                place=given.place,
+                remedy=f"Add the service resolver with the address {given.value}, as the set-up page writes it.",
+            ).broken()
+            return
+
+
+def _contains(network: Address, other: Address) -> bool:
+    return network.version == other.version and network.overlaps(other)
+
+
+def _all_addresses(subject: Subject) -> Iterator[Note]:
+    """A port published without an address: Docker listens on IPv6 as well, and a proxy of its own takes it in."""
+    front = subject.service(subject.after, "front")
+    if front is None or front.network_mode or any(one.ipv6 or one.external for one in _inner(subject)):
+        return
+    port = next((port for port in front.ports if port.host in ("", "::") and port.target in MAIL_PORTS), None)
+    if port is None:
+        return
+    made = about(
+        subject.catalogue.notice("compose/userland-proxy"),
+        title="front is published on all addresses, IPv6 included, and its network has no IPv6",
+        place=port.place,
+        id=f"compose/{front.name}/all-addresses",
+        severity=Severity.MINOR,
+    )
+    yield replace(made, write=f'- "{EXAMPLE}:{port.published or port.target}:{port.target}"').broken(Outcome.ALTERED)
 
 
 def _ipv6(subject: Subject, default: Network | None) -> Iterator[Note]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from pytest_mailu.core.model import Outcome, Severity
-from pytest_mailu.deployment.catalogue import Effect, Override
+from pytest_mailu.deployment.catalogue import Advice, Effect, Override
 from pytest_mailu.deployment.checks.from_notice import about
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.model import Place
@@ -43,7 +43,26 @@ LINES = (
     Line("postfix/postfix.*", r"^\s+(?=\S)", "overrides/postfix-one-line"),
     Line("rspamd/*", r"/etc/rspamd/override\.d", "overrides/rspamd-map-path", "/overrides"),
     Line("postfix/*", r"\bimap:2525", "overrides/postfix-lmtp", "front:2525", Severity.MINOR),
+    Line("nginx/dovecot.conf", r"\S", "overrides/front-dovecot-conf", severity=Severity.CRITICAL),
 )
+READ_OTHERWISE = (
+    ("rspamd/dmarc.conf", r"\S", "overrides/rspamd-dmarc"),
+    (
+        "dovecot/dovecot.conf",
+        r"^\s*(ssl\w*\b|login_|service\s+\S+-login|auth_mechanisms)",
+        "overrides/dovecot-client-ports",
+    ),
+)
+"""File, line and notice: what goes on being read, with less or other effect."""
+UNREAD = (
+    ("rainloop/*", "overrides/webmail-folder"),
+    ("postfix/logrotate.conf", "overrides/postfix-logrotate"),
+    ("rspamd/forbidden_file_extension.map", "overrides/rspamd-extension-map"),
+    ("rspamd/*", "overrides/rspamd-not-read"),
+)
+"""Files whose reading ended for a known reason; the first that fits."""
+HARMLESS = ("rainloop/*", "postfix/logrotate.conf")
+"""Files whose program or log is gone as well, so that nobody misses them."""
 
 
 def check(subject: Subject) -> Iterator[Note]:
@@ -57,6 +76,7 @@ def check(subject: Subject) -> Iterator[Note]:
         if after is not None and after.effect is not Effect.BREAKS:
             yield from _directives(subject, path, text, after)
             yield from _lines(subject, path, text)
+            yield from _otherwise(subject, path, text)
 
 
 def _aside(path: str) -> bool:
@@ -81,14 +101,18 @@ def _file(subject: Subject, path: str, text: Text, before: Override | None, afte
         )
 
     if after is None:
-        notice = subject.catalogue.notice("overrides/unknown-file").advice
-        remedy = f"{notice.remedy} {_read_here(subject, path)}"
+        notice = _why_unread(subject, path)
+        remedy = f"{notice.remedy} {_read_here(subject, path)}".strip()
         if before is None:
             title = f"No service reads overrides/{path}"
             return made(title, "The file has no effect.", notice.source, Severity.MINOR, notice.cause, remedy).broken()
         title = f"{subject.new} does not read overrides/{path}"
         breaks = f"What the file changes in {before.program} no longer holds."
-        return made(title, breaks, before.source, Severity.MAJOR, notice.cause, remedy).lost()
+        missed = not any(fnmatchcase(path, glob) for glob in HARMLESS)
+        about_it = made(
+            title, breaks, before.source, Severity.MAJOR if missed else Severity.MINOR, notice.cause, remedy
+        )
+        return about_it.lost() if missed else about_it.ignored()
     if after.effect is Effect.BREAKS and (before is None or before.effect is not Effect.BREAKS):
         breaks = f"{after.service} does not start: {after.note}"
         remedy = f"Move the file. {_read_here(subject, path)}"
@@ -105,6 +129,28 @@ def _file(subject: Subject, path: str, text: Text, before: Override | None, afte
         return made(title, breaks, after.source, Severity.MAJOR, after.note, remedy).lost(Outcome.ALTERED)
     title = f"overrides/{path} is read as before"
     return made(title, "What the file changes no longer holds.", after.source, Severity.MAJOR).same()
+
+
+def _why_unread(subject: Subject, path: str) -> Advice:
+    known = (subject.catalogue.notice(id_) for glob, id_ in UNREAD if fnmatchcase(path, glob))
+    found = next((notice for notice in known if subject.new in notice), None)
+    return (found or subject.catalogue.notice("overrides/unknown-file")).advice
+
+
+def _otherwise(subject: Subject, path: str, text: Text) -> Iterator[Note]:
+    """Files that go on being read, with other effect from a release between the two on."""
+    for glob, pattern, id_ in READ_OTHERWISE:
+        notice = subject.catalogue.notice(id_)
+        if not fnmatchcase(path, glob) or not notice.concerns(subject.old, subject.new):
+            continue
+        found = next((number for number, line in _numbered(text) if re.search(pattern, line)), 0)
+        if found:
+            yield about(
+                notice,
+                id=f"overrides/{path}/{id_.rpartition('/')[2]}",
+                title=f"overrides/{path} has another effect in {subject.new}",
+                place=Place(text.shown, found),
+            ).changed({"effect": "as written"}, {"effect": "less or other"})
 
 
 def _read_here(subject: Subject, path: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
-from pytest_mailu.deployment.model import Place
+from pytest_mailu.deployment.model import Place, Port
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
 
@@ -60,13 +60,18 @@ def _gateway(subject: Subject) -> str:
     return str(network.network_address + 1)
 
 
+def _is_local(port: Port) -> bool:
+    return port.host.startswith(_LOCAL)
+
+
 def _web_proxy(subject: Subject) -> Place | None:
     """Where the files show that somebody else receives the web site's visitors."""
     front = subject.service(subject.after, "front")
     if front is None:
         return None
     web = [port for port in front.ports if port.target in (80, 443)]
-    if web and all(port.host.startswith(_LOCAL) for port in web):
+    # With all ports there, as the set-up page proposes it, nothing shows who comes in between.
+    if web and all(map(_is_local, web)) and not all(map(_is_local, front.ports)):
         return web[0].place
     for name, given in front.labels.items():
         if name.startswith("traefik.http.services."):

@@ -20,8 +20,15 @@ HARMLESS = frozenset(("LOG_DRIVER", "QUOTA_STORAGE_URL", "POSTFIX_LOG_SYSLOG", "
 """Settings whose removal takes nothing from anybody: what they chose is chosen elsewhere, or gone."""
 MILD = (("TLS_FLAVOR", "*"), ("ANTIVIRUS_ACTION", "*"), ("PROXY_PROTOCOL", "mail"), ("PROXY_PROTOCOL", "all"))
 """Values that go on working with another meaning, so that by itself nothing is lost; ports have notes of their own."""
-FATAL = (("PROXY_PROTOCOL", "http", Release.parse("2024.06.10")),)
-"""Values with which no service starts, from this release on: core/base/libs/socrate/socrate/system.py, `clean_env`."""
+FATAL = (
+    ("PROXY_PROTOCOL", "http", Release.parse("2024.06.10")),
+    ("SQLALCHEMY_DATABASE_URI", "mysql:*", Release.parse("2.0.0")),
+    ("SQLALCHEMY_DATABASE_URI", "mysql+mysqldb:*", Release.parse("2.0.0")),
+)
+"""Values with which services do not start, from this release on.
+
+core/base/libs/socrate/socrate/system.py, `clean_env`; core/admin/mailu/configuration.py.
+"""
 _INTERNAL = ("_ADDRESS", "STATS_ENDPOINT", "MAILU_VERSION", "DOCKER_ORG", "INSTANCE_ID_PATH", "ROUNDCUBE_DB_FLAVOR")
 _HANDLED_BY_PORTS = frozenset(("PORTS", "TLS"))
 
@@ -69,7 +76,8 @@ def _redefined(subject: Subject, setting: Setting, difference: Difference) -> No
     same_name = advice.write.startswith(f"{name}=")
     mild = any(name == known and fnmatchcase(value, glob) for known, glob in MILD)
     lost = bool(difference.values) and not mild
-    fatal = any((name, value) == (known, bad) and subject.new >= since for known, bad, since in FATAL)
+    fatal = any(name == known and fnmatchcase(value, bad) and subject.new >= since for known, bad, since in FATAL)
+    line = _with_own_address(setting, advice.write)
     made = About(
         id=f"env/{name}",
         title=f"{subject.new} reads {name}={shown(name, value)} otherwise than {subject.old}",
@@ -80,12 +88,19 @@ def _redefined(subject: Subject, setting: Setting, difference: Difference) -> No
         cause=advice.cause,
         remedy=advice.remedy,
         write=advice.write if lost else "",
-        edits=(Edit(advice.write, line=setting.place.line, last=setting.place.line),) if same_name and lost else (),
+        edits=(Edit.of(setting, line),) if same_name and lost else (),
         facts={"value": shown(name, value)},
     )
     if lost:
         return made.lost(Outcome.ALTERED)
     return made.changed({"read as": str(subject.old)}, {"read as": str(subject.new)})
+
+
+def _with_own_address(setting: Setting, example: str) -> str:
+    """The line to write; of a database's address only the driver changes, and the rest stays as it is."""
+    driver, separator, _ = example.partition("=")[2].partition("://")
+    _, known, rest = setting.value.partition("://")
+    return f"{setting.name}={driver}://{rest}" if separator and known and is_secret(setting.name) else example
 
 
 def _one_sided(subject: Subject, setting: Setting, known: Known, differences: list[Difference]) -> Note:
@@ -156,7 +171,7 @@ def _removed(subject: Subject, setting: Setting, differences: list[Difference], 
         cause=advice.cause if advice else f"No service of {subject.new} reads {name}.",
         remedy=remedy,
         write="" if is_secret(name) else line,
-        edits=(Edit(line, line=setting.place.line, last=setting.place.line),) if line else (_remove(setting),),
+        edits=(Edit.of(setting, line),) if line else (_remove(setting),),
         facts={"value": shown(name, value)},
     )
     return made.ignored() if harmless else made.lost()
@@ -200,7 +215,7 @@ def _unknown(subject: Subject, setting: Setting) -> Note:
         place=setting.place,
         remedy=f"Write {similar}, or remove the line." if similar else "Check the name, or remove the line.",
         write="" if is_credential(name) or is_secret(similar) else line,
-        edits=(Edit(line, line=setting.place.line, last=setting.place.line),) if line else (),
+        edits=(Edit.of(setting, line),) if line else (),
         facts=facts,
     ).broken()
 
@@ -250,4 +265,4 @@ def _refused(allowed: tuple[str, ...], value: str) -> bool:
 
 
 def _remove(setting: Setting) -> Edit:
-    return Edit(None, line=setting.place.line, last=setting.place.line)
+    return Edit.of(setting, None)

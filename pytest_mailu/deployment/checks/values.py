@@ -41,7 +41,7 @@ def _twice(setting: Setting) -> Note:
         place=setting.place,
         remedy=f"Keep one line. The others: {before}.",
         write="" if is_secret(setting.name) else f"{setting.name}={setting.raw}",
-        edits=tuple(Edit(None, line=given.place.line, last=given.place.line) for given in setting.earlier),
+        edits=tuple(Edit.at(given.place, None) for given in setting.earlier),
     ).broken(Outcome.ALTERED)
 
 
@@ -82,7 +82,7 @@ def _blanks(subject: Subject, setting: Setting) -> Iterator[Note]:
         place=setting.place,
         remedy="Write the list without blanks.",
         write=line,
-        edits=(Edit(line, line=setting.place.line, last=setting.place.line),),
+        edits=(Edit.of(setting, line),),
         facts={"value": shown(setting.name, setting.value)},
     )
     read_before = old is not None and old.at(subject.old) is not None

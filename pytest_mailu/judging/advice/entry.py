@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from pytest_mailu.core.errors import UsageError
-from pytest_mailu.core.globs import matches
+from pytest_mailu.core.globs import any_of, matches
 from pytest_mailu.core.model import Action, Advice, Cause, CauseKind, Comparison, Observation, Verdict
 from pytest_mailu.core.ranges import ReleaseRange
 from pytest_mailu.judging.compare import view
@@ -27,8 +28,9 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class When:
     """One thing that is observed when the change is at work. Every condition that is named has to be met.
 
-    `behaviours` are globs over ids; `verdicts` and `paths` (globs over difference paths) need one hit each; `old` and
-    `new` map paths of an observation (as in differences) to globs over their values.
+    `behaviours` are globs over ids, `endpoints` over where it is asked (`143-plain`); `verdicts` and `paths` (globs
+    over difference paths) need one hit each; `old` and `new` map paths of an observation (as in differences) to globs
+    over their values.
     """
 
     behaviours: tuple[str, ...]
@@ -36,6 +38,7 @@ class When:
     paths: tuple[str, ...] = ()
     old: Mapping[str, str] = field(default_factory=dict)
     new: Mapping[str, str] = field(default_factory=dict)
+    endpoints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.behaviours or not all(behaviour.strip("*?") for behaviour in self.behaviours):
@@ -46,9 +49,10 @@ class When:
     def fits(self, comparison: Comparison) -> bool:
         """Whether this was observed."""
         return (
-            _any(self.behaviours, (comparison.question.id,))
-            and (not self.verdicts or comparison.verdict in self.verdicts)
-            and (not self.paths or _any(self.paths, (difference.path for difference in comparison.differences)))
+            (not self.verdicts or comparison.verdict in self.verdicts)
+            and _names(self.behaviours, comparison.question.id)
+            and (not self.endpoints or any_of(self.endpoints, str(comparison.question.endpoint or "")))
+            and (not self.paths or any(any_of(self.paths, each.path) for each in comparison.differences))
             and _shows(self.old, comparison.old)
             and _shows(self.new, comparison.new)
         )
@@ -91,9 +95,9 @@ class Entry:
         try:
             return _CONVERTER.structure(table, cls)
         except cattrs.BaseValidationError as error:
-            place = f"{where}, advice {table.get('id', '?')!r}"
+            entry = f"{where}, advice {table.get('id', '?')!r}"
             first, *rest = [
-                f"{place}: {f'`{key}` ' if key else ''}{problem}" for key, problem in problems(error, _KEYS)
+                f"{entry}: {f'`{key}` ' if key else ''}{problem}" for key, problem in problems(error, _KEYS)
             ]
             raise UsageError(first, REMEDY, tuple(rest)) from None
 
@@ -111,9 +115,9 @@ class Entry:
         """Whether this explains a comparison. An uncertain one is never explained."""
         return (
             comparison.verdict not in UNCERTAIN
-            and any(when.fits(comparison) for when in self.when)
             and _holds(self.from_, old_release)
             and _holds(self.to, new_release)
+            and any(when.fits(comparison) for when in self.when)
         )
 
 
@@ -125,6 +129,7 @@ _CONVERTER.register_structure_hook(
 )
 
 
+@lru_cache(maxsize=4096)
 def _holds(range_: ReleaseRange, release: str) -> bool:
     try:
         return not range_.text or release in range_
@@ -133,9 +138,10 @@ def _holds(range_: ReleaseRange, release: str) -> bool:
         return False
 
 
-def _any(globs: Iterable[str], words: Iterable[str]) -> bool:
-    words = tuple(words)
-    return any(matches(glob, word) for glob in globs for word in words)
+@lru_cache(maxsize=1 << 16)
+def _names(globs: tuple[str, ...], id_: str) -> bool:
+    # Every finding is held against every entry twice: for what to do, and for its cause.
+    return any_of(globs, id_)
 
 
 def _shows(wanted: Mapping[str, str], attempts: tuple[Observation, ...]) -> bool:

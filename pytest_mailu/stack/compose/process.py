@@ -1,7 +1,7 @@
 """Runs a command with limits: of time, of memory, of what it writes. It is ended with all its children.
 
-`docker compose` is a program that starts another one. Standard output and error go to files, not pipes: a child that
-survives cannot keep us waiting for the end of a pipe.
+`docker compose` is a program that starts another one; should we be killed, `leash.py` ends them. Standard output and
+error go to files, not pipes: a child that survives cannot keep us waiting for the end of a pipe.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from pytest_mailu.core.commands import CommandResult
+from pytest_mailu.stack.compose import leash
 
 _OUTPUT = 8_000_000
 """Bytes of output that are read; a command that writes far more is ended by the kernel."""
+_ERRORS = 200_000
+"""Bytes of standard error that are read, from its end."""
 _MEMORY = 2 << 30
 """Bytes of memory that each of its processes may have: compose reads what a file names, be it /dev/zero."""
 _END_SECONDS = 5.0
@@ -41,6 +45,7 @@ async def run_command(
         given.seek(0)
         try:
             process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
                 *command,
                 stdin=given,
                 stdout=output,
@@ -61,7 +66,7 @@ async def run_command(
         except BaseException:
             await _end(process)
             raise
-        return CommandResult(code, _read(output), _read(errors))
+        return CommandResult(code, _read(output), _last(errors))
 
 
 def _limit(pid: int) -> None:
@@ -73,6 +78,17 @@ def _limit(pid: int) -> None:
 def _read(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read(_OUTPUT).decode(errors="replace")
+
+
+def _last(file: IO[bytes]) -> str:
+    """The last lines, whole ones: what a program says before it ends is why. Of one long line, its beginning."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _ERRORS, 0))
+    if size > _ERRORS:
+        file.readline()
+        if file.tell() == size:
+            file.seek(0)
+    return file.read(_ERRORS).decode(errors="replace")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -11,20 +11,20 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.optional_services import OPTIONAL_SERVICES, WEBMAIL
 from pytest_mailu.core.releases import CORE_SERVICES, IMAGES, Release
-from pytest_mailu.core.secrets import MASK, Redactor, secrets_in, secrets_in_text, without_secrets_in_command
-from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model, template
+from pytest_mailu.core.secrets import secrets_in, secrets_in_text, without_secrets_in_command
+from pytest_mailu.stack.compose.command import CONFIGURED, Compose, Model
+from pytest_mailu.stack.compose.quotes import without_values
+from pytest_mailu.stack.compose.seal import sealed_defaults
 from pytest_mailu.stack.compose.user_folder import read_tree
-from pytest_mailu.stack.docker.isolation import WORLD
+from pytest_mailu.stack.docker.isolation import SURROUNDINGS
 from pytest_mailu.stack.settings.environment import REPLACED, reason_to_drop, without_credential
 
 _DROPPED_SERVICES = ("resolver",)
@@ -37,20 +37,20 @@ _ALLOWED_KEYS = frozenset(
 )
 """What is used of a service; everything else is dropped, known or not."""
 _OFFICIAL = ("ghcr.io/mailu", "mailu", "docker.io/mailu")
+_WEB_MAILS = OPTIONAL_SERVICES[WEBMAIL].images
 _MAILU_IMAGES = frozenset(
-    (*IMAGES.values(), "unbound", "fetchmail", "radicale", "oletools", "clamav", "traefik-certdumper")
+    (*IMAGES.values(), *_WEB_MAILS, "unbound", "fetchmail", "radicale", "oletools", "clamav", "traefik-certdumper")
 )
 _RESERVED_TARGETS = ("/certs", "/dkim")
 """Folders of the test stack's own files: nothing of the user's is copied there."""
-_MEMORY = 4 << 30
-"""Bytes of memory that a service of the user's own may have at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserCompose:
     """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it.
 
-    `secrets` are the values in it that must not be shown.
+    `secrets` are the values in it that must not be shown. `aliases` are other names under which services find each
+    other, and the service of each.
     """
 
     core: Model
@@ -58,24 +58,35 @@ class UserCompose:
     configured: tuple[str, ...] = CONFIGURED
     files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-async def read_user_compose(path: Path, release: Release, compose: Compose) -> UserCompose:
-    """Reads `path` by compose, for one side. Raises UsageError where that fails or a core service is missing."""
+async def read_user_compose(
+    path: Path, release: Release, compose: Compose, meant_for: Path | None = None
+) -> UserCompose:
+    """Reads `path` by compose, for one side. `meant_for` is the file whose place it is going to take.
+
+    Raises UsageError where that fails or a core service is missing.
+    """
     answer = await compose.config(path, {"MAILU_VERSION": release.tag})
     if answer.code:
         raise UsageError(
             f"docker compose cannot read {path}",
             "try it yourself: docker compose -f FILE config",
-            await _redacted(path, answer.errors),
+            await asyncio.to_thread(without_values, path, answer.errors),
         )
     try:
-        model = json.loads(answer.output)
-    except (ValueError, RecursionError):
+        return await _taken_over(json.loads(answer.output), release, path, meant_for)
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise UsageError(
-            f"docker compose reads {path}, but its answer is not JSON, or too long", "simplify it"
-        ) from None
-    core, binds = transform(model, release, path)
+            f"docker compose reads {path}, but its answer is no compose file in JSON, or too long",
+            "simplify it; see the answer with: docker compose -f FILE config --format json",
+        ) from error
+
+
+async def _taken_over(model: Model, release: Release, path: Path, meant_for: Path | None) -> UserCompose:
+    """What is used of a compose file. Raises what Python raises where the model is none."""
+    core, binds = transform(model, release, path, meant_for)
     shared = {name: value.replace("$$", "$") for name, value in _environment(model["services"]["admin"]).items()}
     configured = tuple(n for n, s in model["services"].items() if n in CONFIGURED or "SUBNET" in _environment(s))
     made = _made_by_the_engine(model["services"])
@@ -83,42 +94,19 @@ async def read_user_compose(path: Path, release: Release, compose: Compose) -> U
         name: read for name, mounts in binds.items() if (read := await asyncio.to_thread(_read, name, mounts, made))
     }
     secrets = _secrets(model["services"], files)
-    return UserCompose(core, shared, tuple(n for n in configured if n in core["services"]), files, secrets)
+    present = tuple(name for name in configured if name in core["services"])
+    return UserCompose(core, shared, present, files, secrets, _aliases(model["services"]))
 
 
-_PARSED = 200_000
-"""Bytes of a compose file that is looked through for values which compose may quote."""
-_QUOTED = re.compile(r"""(["`'])[^"`'\n]{6,}\1""")
-
-
-async def _redacted(path: Path, errors: str) -> tuple[str, ...]:
-    """What compose says, without what it quotes from the file: that may be a value."""
-    try:
-        content = (await asyncio.to_thread(read_tree, path, "given to --mailu-compose")).get("", b"")
-    except UsageError:
-        return ()  # then there is nothing to go by, and nothing is shown
-    if len(content) > _PARSED:
-        return ()
-    text = content.decode(errors="replace")
-    secrets = secrets_in_text(text) | await asyncio.to_thread(_environment_values, text)
-    said = _QUOTED.sub(rf"\1{MASK}\1", Redactor(secrets).text(errors))
-    return tuple(line[:500] for line in said.splitlines() if line.strip())[-8:]
-
-
-def _environment_values(text: str) -> frozenset[str]:
-    """The values of environments in a compose file that compose itself cannot read."""
-    try:
-        services = yaml.safe_load(text)["services"].values()
-        found = [service.get("environment") for service in services]
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError, ValueError):
-        return frozenset()  # what is no YAML is quoted by line number only
-    settings: dict[str, str] = {}
-    for environment in found:
-        if isinstance(environment, dict):
-            settings |= {str(name): str(value) for name, value in environment.items()}
-        elif isinstance(environment, list):
-            settings |= {str(entry).partition("=")[0]: str(entry).partition("=")[2] for entry in environment}
-    return secrets_in(settings)
+def _aliases(services: Mapping[str, Any]) -> dict[str, str]:
+    """Other names of services in the engine's DNS: container_name, hostname, and aliases in networks."""
+    found: dict[str, str] = {}
+    for service, settings in services.items():
+        names = [settings.get("container_name"), settings.get("hostname")]
+        for network in (settings.get("networks") or {}).values():
+            names += (network or {}).get("aliases") or []
+        found |= {name: service for name in names if isinstance(name, str) and name not in services}
+    return found
 
 
 def _secrets(services: Mapping[str, Any], files: Mapping[str, Mapping[str, bytes]]) -> frozenset[str]:
@@ -146,23 +134,29 @@ def _without_credentials(command: Any) -> Any:
     return [word.removesuffix(" ") for word in line.split("\0")]
 
 
-def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[str, dict[str, str]]]:
-    """The user's model without what leads out, and its read-only mounts: service → target → source. Pure."""
+def transform(
+    model: Model, release: Release, path: Path, meant_for: Path | None = None
+) -> tuple[Model, dict[str, dict[str, str]]]:
+    """The user's model without what leads out, and its read-only mounts: service → target → source. Pure.
+
+    Data is named as it is from the folder of `meant_for`: an upgrade in place finds that of the old side again.
+    """
     services: Mapping[str, Mapping[str, Any]] = model.get("services") or {}
     if missing := [name for name in CORE_SERVICES if name not in services]:
         raise UsageError(
             f"{path} has no service {', '.join(missing)}",
             f"services must have Mailu's own names: {', '.join(CORE_SERVICES)}",
         )
-    if WORLD in services:
+    if taken := [name for name in SURROUNDINGS if name in services]:
         raise UsageError(
-            f"{path} has a service called `{WORLD}`, which is the name of the sealed surroundings of a test stack",
+            f"{path} has a service called `{taken[0]}`, which is the name of the sealed surroundings of a test stack",
             "give your service another name",
         )
     shared = _environment(services["admin"])
     kept: dict[str, Any] = {}
     binds: dict[str, dict[str, str]] = {}
     volumes: dict[str, dict[str, Any]] = {}
+    moved = _folder(path), _folder(meant_for or path)
     for name, service in services.items():
         if name in _DROPPED_SERVICES:
             continue
@@ -174,7 +168,7 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
         for key in ("command", "entrypoint"):
             if key in mine:
                 mine[key] = _without_credentials(mine[key])
-        mine["image"] = image_for(service["image"], release)
+        mine["image"] = image_for(service["image"], release, shared.get("WEBMAIL", ""))
         mine["environment"] = {
             key: without_credential(key, value) or value
             for key, value in _environment(service).items()
@@ -182,37 +176,31 @@ def transform(model: Model, release: Release, path: Path) -> tuple[Model, dict[s
         }
         mounts = service.get("volumes") or []
         binds[name] = {m["target"]: m["source"] for m in mounts if _is_copied(m)}
-        mine["volumes"] = [f"{_new_volume(m, volumes)}:{m['target']}" for m in mounts if _gets_new_volume(m)]
-        kept[name] = mine if name in CORE_SERVICES else {**mine, **_sealed_defaults(mine)}
+        mine["volumes"] = [f"{_new_volume(m, volumes, *moved)}:{m['target']}" for m in mounts if _gets_new_volume(m)]
+        kept[name] = mine if name in CORE_SERVICES else {**mine, **sealed_defaults(mine)}
     return {"services": kept, "volumes": volumes}, binds
 
 
-def image_for(image: str, release: Release) -> str:
-    """The image of the same name in `release`, if it is one of Mailu's; other images stay as they are."""
+def image_for(image: str, release: Release, web_mail: str = "") -> str:
+    """The image in `release` that takes the place of one of Mailu's; other images stay as they are.
+
+    It has the same name, but for what another series names otherwise (setup/flavors/compose/docker-compose.yml): web
+    mail, whose kind is `web_mail`, and the antivirus, for which 2024.06 has somebody else's image. The settings check
+    says what to write (`compose/SERVICE/image`).
+    """
     reference = image.partition("@")[0]
     head, slash, last = reference.rpartition("/")
     name, _, _ = last.partition(":")
     plain = name.rpartition("-")[2] if head in _OFFICIAL else name
     if not slash or plain not in _MAILU_IMAGES:
         return image
+    if plain == "clamav" and not release.has_own_antivirus:
+        return release.antivirus_image({})
+    if plain in _WEB_MAILS:
+        kind = plain if plain != IMAGES[WEBMAIL] else web_mail or "roundcube"
+        name = f"{name.removesuffix(plain)}{release.web_mail_image(kind)}"
     home = release.registry if head in _OFFICIAL else head
     return f"{home}/{name}:{release.tag}"
-
-
-def _sealed_defaults(service: Mapping[str, Any]) -> dict[str, Any]:
-    """For one of the user's own services: what world.yml has for the core services."""
-    sealed = template("world")["x-sealed"]
-    return {
-        "cap_drop": sorted({*service.get("cap_drop", ()), *sealed["cap_drop"]}),
-        "pids_limit": sealed["pids_limit"],
-        "mem_limit": str(min(int(service.get("mem_limit") or _MEMORY), _MEMORY)),
-        "networks": {"default": {}},
-        "dns": ["${MAILU_WORLD}"],
-        "dns_search": ["."],
-        "restart": "no",
-        "logging": sealed["logging"],
-        "healthcheck": {"disable": True},
-    }
 
 
 def _environment(service: Mapping[str, Any]) -> dict[str, str]:
@@ -231,14 +219,23 @@ def _gets_new_volume(mount: Mapping[str, Any]) -> bool:
     return mount.get("type") in ("bind", "volume") and not _is_copied(mount) and not mount["target"].endswith(".sock")
 
 
-def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]]) -> str:
-    """A new volume for a folder or volume of the user: the same one wherever the same source is mounted."""
+def _new_volume(mount: Mapping[str, Any], volumes: dict[str, dict[str, Any]], here: Path, there: Path) -> str:
+    """A new volume for a folder or volume of the user: the same one wherever the same source is mounted.
+
+    A folder below `here` counts as the one below `there`.
+    """
     source = mount.get("source") or mount["target"]
+    if here != there and mount.get("type") == "bind" and PurePosixPath(source).is_relative_to(here):
+        source = str(there / PurePosixPath(source).relative_to(here))
     characters = (c if c.isascii() and c.isalnum() else "-" for c in PurePosixPath(source).name.lower())
     stem = "".join(characters).strip("-")[:40] or "data"
     name = f"{stem}-{hashlib.sha256(source.encode(errors='surrogatepass')).hexdigest()[:8]}"
     volumes[name] = {}
     return name
+
+
+def _folder(file: Path) -> Path:
+    return Path(os.path.normpath(file.absolute().parent))
 
 
 def _made_by_the_engine(services: Mapping[str, Any]) -> frozenset[str]:

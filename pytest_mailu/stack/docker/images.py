@@ -149,7 +149,7 @@ def describe(name: str, image: DockerImage) -> Image:
         id=attributes["Id"],
         digest=digests[0] if digests else "",
         version=next((labels[label] for label in _VERSION_LABELS if labels.get(label)), ""),
-        healthcheck=_command((config.get("Healthcheck") or {}).get("Test") or []),
+        healthcheck=health_command((config.get("Healthcheck") or {}).get("Test") or []),
         description=str(labels.get(_DESCRIPTION_LABEL, "")),
     )
 
@@ -163,7 +163,7 @@ def provenance(used: Iterable[Image]) -> str:
     return "; ".join(["images that exist on this machine only", *descriptions])
 
 
-def _command(test: list[str]) -> tuple[str, ...]:
+def health_command(test: list[str]) -> tuple[str, ...]:
     """A health check as argument vector (Docker's Dockerfile reference, HEALTHCHECK); empty where there is none."""
     match test:
         case ["CMD-SHELL", command]:

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+import uuid
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -73,10 +74,16 @@ class Owner:
         """The text for a label."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
+    @property
+    def of_this_boot(self) -> bool:
+        """Whether it is of the kernel that runs here: copied machines share their names and machine ids."""
+        return bool(self.boot) and self.boot == _boot()
+
     def liveness(self) -> Liveness:
         """Whether the process still runs, seen from here. DEAD only where that is certain."""
         here = Owner.me()
-        if (self.host, self.machine) != (here.host, here.machine):
+        # Without an id of the machine or its boot, nothing tells it from another one of the same name.
+        if (self.host, self.machine) != (here.host, here.machine) or not (self.machine or self.boot):
             return Liveness.UNKNOWN
         if self.boot != here.boot:
             # Without a machine id, another machine may have the same name.
@@ -141,7 +148,9 @@ def _machine() -> str:
                 return text[:64]
         except (OSError, UnicodeDecodeError):
             continue
-    return ""
+    # Without /proc (macOS) there is neither: then the address of a network card, unless Python drew one.
+    node = uuid.getnode()
+    return "" if _boot() or node >> 40 & 1 else f"{node:012x}"
 
 
 def _boot() -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
+from itertools import islice
+from pathlib import Path
 
 _REQUEST, _DUMP = 0x1, 0x300
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
@@ -40,6 +42,23 @@ def routes() -> list[IPv4Network]:
                 if done:
                     break
     except OSError:
+        return found
+    return found
+
+
+def routes6(table: Path = Path("/proc/net/ipv6_route")) -> list[IPv6Network]:
+    """Every network of IPv6 that this machine has a route to, without default routes (proc(5); net/ipv6/route.c).
+
+    Empty where the kernel does not tell.
+    """
+    found: list[IPv6Network] = []
+    try:
+        with table.open(encoding="ascii", errors="replace") as lines:
+            for line in islice(lines, _LIMIT):
+                destination, length = line.split()[:2]
+                if int(length, 16) > _DEFAULT_ROUTE:
+                    found.append(IPv6Network((int(destination, 16), int(length, 16)), strict=False))
+    except (OSError, ValueError):
         return found
     return found
 

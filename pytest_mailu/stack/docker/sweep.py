@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from pytest_mailu.stack.docker.labels import CREATED, KEPT, OWNER, RUN, SIDE, Li
 
 Labels: TypeAlias = Mapping[str, str]
 
+AT_ONCE = 16
+"""How many containers, networks or volumes are removed at the same time."""
 _SECONDS = 20.0
 """How long what is just being created or started may keep its network: the engine refuses to remove that meanwhile."""
 _STUCK_SECONDS = 3.0
@@ -149,7 +152,9 @@ class _Judge:
             skipped[f"{thing.name}, whose labels are broken (remove it by hand if you know it)"] = None
             return False
         life = owner.liveness()
-        if life is Liveness.ALIVE or (self._beats(run) and life is not Liveness.DEAD):
+        # Of a process that ran before the last boot, another machine with the same name and id may know more.
+        certain = life is Liveness.DEAD and owner.of_this_boot
+        if life is Liveness.ALIVE or (self._beats(run) and not certain):
             if named:
                 skipped[f"{thing.name}: its run is alive (process {owner.pid} on {owner.host})"] = None
             return False
@@ -231,7 +236,7 @@ def _remove(engine: Engine, chosen: Callable[[], _Objects]) -> Removed:
 def _remove_once(engine: Engine, objects: _Objects, removed: Removed) -> None:
     """Containers first, with the volumes that have no name; then networks and volumes."""
     api = engine.client.api
-    with ThreadPoolExecutor(max_workers=16) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         removed.containers += _each(
             pool, objects.containers, lambda thing: api.remove_container(thing.id, v=True, force=True), removed
         )
@@ -261,9 +266,15 @@ def _remove_network(api: APIClient, network: str) -> None:
 def _each(
     pool: ThreadPoolExecutor, items: Iterable[_Thing], action: Callable[[_Thing], object], removed: Removed
 ) -> int:
-    """Runs `action` on all items at once; returns how many went."""
+    """Runs `action` on all items at once; returns how many went.
+
+    Raises what it raises where the engine does not answer; then no further item is tried, each of which would wait too.
+    """
+    silent = threading.Event()
 
     def attempt(item: _Thing) -> bool:
+        if silent.is_set():
+            return False
         try:
             action(item)
         except APIError as error:
@@ -271,6 +282,9 @@ def _each(
             if error.status_code not in (404, 409):
                 removed.failures.append(str(error.explanation or error))
             return False
+        except (DockerException, OSError):
+            silent.set()
+            raise
         return True
 
     gone = 0

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import socket
+import struct
 import tarfile
 import threading
 import time
@@ -22,6 +23,7 @@ from testinfra.host import Host
 
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.file_content import Content, Link
 
 OUTPUT_LIMIT = 4_000_000
 """Bytes that are read of what a command writes."""
@@ -47,9 +49,9 @@ def execute(
     if api is None:
         raise StackError("the container is not attached to an engine", "start the stack first")
     try:
-        made = api.exec_create(container.id, list(command), user=user, environment=dict(environment or {}))
-        output, errors = _collect(_frames(api, made["Id"]))
-        code = api.exec_inspect(made["Id"])["ExitCode"]
+        created = api.exec_create(container.id, list(command), user=user, environment=dict(environment or {}))
+        output, errors = _collect(_frames(api, created["Id"]))
+        code = api.exec_inspect(created["Id"])["ExitCode"]
     except DockerException as error:
         raise StackError(
             f"no command can be run in {container.name}: the container is missing or not running",
@@ -72,11 +74,35 @@ def _frames(api: APIClient, exec_id: str) -> Iterator[tuple[bytes | None, bytes 
     timer.daemon = True
     timer.start()
     try:
-        for frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call, unused-ignore]
-            yield demux_adaptor(*frame)
+        if (reader := _buffered(stream)) is not None:
+            raw.settimeout(None)
+            yield from _framed(reader)
+        else:
+            for frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call, unused-ignore]
+                yield demux_adaptor(*frame)
     finally:
         timer.cancel()
         stream.close()
+
+
+def _buffered(stream: Any) -> Any:
+    """The reader of the engine's answer; None where docker's client has none (on Windows, or through ssh).
+
+    On a busy machine the first of what a command writes comes together with the head of the answer, and waits in this
+    reader's buffer. Docker's client reads the socket below it, and loses that.
+    """
+    response = getattr(stream, "_response", None)
+    reader = getattr(getattr(getattr(response, "raw", None), "_fp", None), "fp", None)
+    return reader if isinstance(reader, io.BufferedReader) else None
+
+
+def _framed(reader: io.BufferedReader) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """Standard output and error by frames (Docker's API, "Attach to a container": stream type, size, data)."""
+    while len(head := reader.read(8)) == 8:
+        kind, length = struct.unpack(">BxxxL", head)
+        while length and (data := reader.read(min(length, 1 << 16))):
+            length -= len(data)
+            yield (None, data) if kind == 2 else (data, None)
 
 
 def _collect(frames: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, bytes]:
@@ -128,7 +154,7 @@ def _up_to(limit: int, chunks: Iterable[bytes]) -> tuple[bytes, bool]:
     return bytes(data), False
 
 
-def archive(files: Mapping[str, bytes]) -> bytes:
+def archive(files: Mapping[str, Content]) -> bytes:
     """A tar archive of absolute path → content, to be unpacked at `/`. Folders come first and are readable for all."""
     out = io.BytesIO()
     now = time.time()
@@ -139,7 +165,12 @@ def archive(files: Mapping[str, bytes]) -> bytes:
             tar.addfile(entry)
         for path, content in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode, entry.mtime = len(content), 0o644, now
+            entry.mode, entry.mtime = 0o644, now
+            if isinstance(content, Link):
+                entry.type, entry.linkname = tarfile.SYMTYPE, content.target
+                tar.addfile(entry)
+                continue
+            entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return out.getvalue()
 

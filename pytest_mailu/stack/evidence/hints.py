@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+LINES, LINE_LIMIT = 50, 2_000
+"""What is looked at: the last lines, and so many characters of each."""
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"no space left on device|disk full|database or disk is full",
@@ -36,7 +38,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
 
 def hint(service: str, lines: Iterable[str], *, own_doing: bool) -> str:
     """What to do about a service that did not start or exited, from its last log lines."""
-    text = "\n".join(lines)
+    text = "\n".join(line[:LINE_LIMIT] for line in list(lines)[-LINES:])
     for pattern, words in _KNOWN:
         if re.search(pattern, text, re.IGNORECASE):
             return words

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from pytest_mailu.core.endpoints import Protocol, ports_of
 from pytest_mailu.core.model import Observation, Outcome
 from pytest_mailu.core.transcript import Event, Queued, Submission, connections
+from pytest_mailu.stack.evidence.log_line import LogLine
+from pytest_mailu.stack.evidence.tracebacks import tracebacks
 
 SLACK = 1.0
 """Seconds before and after an observation in which its lines may be logged: clocks are not exact."""
@@ -20,23 +21,12 @@ _PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d
 """The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
 _LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
 """Dovecot's processes, which do not tell of ports."""
-_MAIL = ports_of(Protocol.SMTP, Protocol.SUBMISSION)
-_BOXES = ports_of(Protocol.IMAP, Protocol.POP3, Protocol.MANAGESIEVE)
+_MAIL, _BOXES = (
+    ports_of(*(protocol for protocol in Protocol if protocol.service == name)) for name in ("smtp", "imap")
+)
 _BEHIND = {"smtp": _MAIL, "antispam": _MAIL, "imap": _BOXES}
 """Services to which a client is only passed on, and the ports that it came to then."""
 _QUEUE_ID = re.compile(r"postfix/\w+(?:/\w+)?\[\d+\]: ([0-9A-F]{6,}|[0-9A-Za-z]{10,}): ")
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """`when` is seconds since the epoch, as the engine saw the line."""
-
-    service: str
-    when: float
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.service} | {self.text}"
 
 
 def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
@@ -53,13 +43,14 @@ def parse(service: str, lines: Iterable[str]) -> list[LogLine]:
     return parsed
 
 
-def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[str, str]) -> tuple[str, ...]:
+def lines_of(observation: Observation, logs: Sequence[LogLine], names: Mapping[str, str]) -> tuple[str, ...]:
     """The log lines of the moment that speak of the observation's messages; where there are none, of its client.
 
-    Messages are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `places` maps
-    addresses to the names of vantages.
+    Messages are followed by Message-ID and then by queue id, since only one line of Postfix's names both. `names` maps
+    addresses to the names of vantages. Where the web site or the API answered with an error of its own (500 and above),
+    its traceback stands last: it names neither message nor client.
     """
-    begin, end = observation.started - SLACK, observation.started + observation.seconds + SLACK
+    begin, end = observation.begun - SLACK, observation.started + observation.seconds + SLACK
     window = [line for line in logs if begin <= line.when <= end]
     words = _ids(observation.transcript)
     chosen: list[LogLine] = []
@@ -71,16 +62,20 @@ def lines_of(observation: Observation, logs: Sequence[LogLine], places: Mapping[
         }
         chosen = [line for line in window if any(word in line.text for word in words)]
     if not chosen and observation.outcome is not Outcome.UNREACHABLE:
-        made = connections(observation.transcript)
-        vantages, ports = {one.vantage for one in made}, {one.port for one in made}
-        clients = {address for address, name in places.items() if name in vantages}
+        opened = connections(observation.transcript)
+        vantages, ports = {connection.vantage for connection in opened}, {connection.port for connection in opened}
+        clients = {address for address, name in names.items() if name in vantages}
         chosen = [line for line in window if any(client in line.text for client in clients) and _of_ports(line, ports)]
         # Several clients stand at one address; a refusal is logged in the words it was given in.
         said = observation.reply.text if observation.reply is not None else ""
         chosen = [line for line in chosen if said and said in line.text] or chosen
-    chosen.sort(key=lambda line: line.when)
-    shown = [str(line) for line in chosen[:MOST]]
-    return (*shown, f"… and {len(chosen) - MOST} more lines") if len(chosen) > MOST else tuple(shown)
+    errors = tracebacks(observation.transcript, window)
+    chosen = sorted((line for line in chosen if line not in errors), key=lambda line: line.when)
+    room = MOST - len(errors)
+    shown = [str(line) for line in chosen[:room]]
+    if len(chosen) > room:
+        shown.append(f"… and {len(chosen) - room} more lines")
+    return (*shown, *map(str, errors))
 
 
 def _ids(transcript: Iterable[Event]) -> set[str]:

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_mailu.core import population
+from pytest_mailu.core.setups import NEAR_PROXY
 from pytest_mailu.stack.world.plan import relayhost
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`changes` to the settings of a stack; `services` are made anew for them."""
+    """`changes` to the settings of a stack (None: the release's own default); `services` are made anew for them."""
 
     name: str
-    changes: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, str | None] = field(default_factory=dict)
     services: tuple[str, ...] = ("smtp",)
 
 
-MX = Variant("mx")
+MX = Variant("mx", services=())
 """No relay host: mail to other domains goes to their MX. Every stack starts in this variant."""
 
 RELAY_HOST = Variant(
@@ -46,10 +47,46 @@ RELAY_HOST_INSECURE = Variant("relayhost-insecure", {**RELAY_HOST.changes, "RELA
 RELAY_HOST_WRONG = Variant("relayhost-wrong", {**RELAY_HOST.changes, "RELAYPASSWORD": "wrong"})
 """A relay host that refuses our password."""
 
+API = Variant("api", {"API": "true"}, ("front",))
+"""The REST interface is switched on: `front` passes its path on to `admin`, which has it always
+(core/nginx/conf/nginx.conf and core/admin/mailu/__init__.py, since 2.0)."""
+
+FETCHMAIL = Variant("fetchmail", {"FETCHMAIL_ENABLED": "true"}, ("admin",))
+"""Users may have mail fetched from elsewhere: the web site has its forms (core/admin/mailu/ui/views/fetches.py)."""
+
+HEADER_LOGIN = Variant("header-login", {"PROXY_AUTH_WHITELIST": NEAR_PROXY}, ("admin",))
+"""The reverse proxy logs users in by a header (core/admin/mailu/sso/views/base.py, since 2.0)."""
+
+HEADER_LOGIN_CREATES = Variant(
+    "header-login-creates", {**HEADER_LOGIN.changes, "PROXY_AUTH_CREATE": "True"}, ("admin",)
+)
+"""The same, also users whom there is not."""
+
+HEADER_LOGIN_ALONE = Variant(
+    "header-login-alone", {**HEADER_LOGIN.changes, "REAL_IP_HEADER": "", "REAL_IP_FROM": ""}, ("admin", "front")
+)
+"""The same without the settings that say who else the proxy may speak for."""
+
 SMALL_MESSAGES = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
 """A size limit that small messages reach (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
 
+VIRUS_REFUSED = Variant("virus-refused", {"ANTIVIRUS_ACTION": "reject"}, ("antispam",))
+"""A message with a virus is refused, so that its sender hears of it (core/rspamd/conf/antivirus.conf)."""
+
+VIRUS_DISCARDED = Variant("virus-discarded", {"ANTIVIRUS_ACTION": "discard"}, ("antispam",))
+"""The default: a message with a virus is thrown away (1.9: core/admin/mailu/internal/templates/default.sieve). Since
+2.0.33 Rspamd refuses it all the same (core/rspamd/conf/force_actions.conf)."""
+
+REAL_ROUNDS = Variant("real-rounds", {"CREDENTIAL_ROUNDS": None}, ("admin",))
+"""Passwords are hashed as dearly as the release does by default (core/admin/mailu/configuration.py); all other variants
+use the cheapest hash."""
+
+SHORT_SESSIONS = Variant("short-sessions", {"SESSION_TIMEOUT": "8"}, ("admin",))
+"""A session of the web site ends after seconds in which nobody uses it (core/admin/mailu/utils.py, MailuSession)."""
+
 VARIANTS = (
-    *(MX, TOKENS_REQUIRED, SMALL_MESSAGES),
+    *(MX, API, FETCHMAIL, TOKENS_REQUIRED, SMALL_MESSAGES, REAL_ROUNDS, VIRUS_REFUSED, VIRUS_DISCARDED),
+    SHORT_SESSIONS,
+    *(HEADER_LOGIN, HEADER_LOGIN_CREATES, HEADER_LOGIN_ALONE),
     *(RELAY_HOST, RELAY_HOST_PLAIN, RELAY_HOST_TLS, RELAY_HOST_INSECURE, RELAY_HOST_WRONG),
 )

@@ -72,6 +72,52 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class DepositedMessage:
+    """A message in an account at the world. `reads` counts how often its text was sent, `there` says if it is left."""
+
+    uid: int
+    message_id: str
+    flags: tuple[str, ...]
+    reads: int
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A session that named an account at the world; `accepted` where its login was right. `tls` is a version or ""."""
+
+    listener: str
+    tls: str
+    accepted: bool
+    commands: tuple[str, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorldAccount:
+    """What is known of an account at the world: its folders, by the names on the wire, and who came for them.
+
+    `ended` is how many sessions logged in and have ended.
+    """
+
+    folders: Mapping[str, tuple[DepositedMessage, ...]]
+    visits: tuple[Visit, ...]
+    ended: int
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> WorldAccount:
+        """From the control channel's JSON."""
+        return cls(
+            {
+                name: tuple(DepositedMessage(**{**found, "flags": tuple(found["flags"])}) for found in messages)
+                for name, messages in document["folders"].items()
+            },
+            tuple(Visit(**{**visit, "commands": tuple(visit["commands"])}) for visit in document["visits"]),
+            document["ended"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """A running world, reached through its SOCKS proxy.
 
@@ -143,6 +189,20 @@ class World:
         fresh = [asdict(record) for record in replace]
         answer = await self._ask({"do": "records", "replace": fresh, "remove": [list(key) for key in remove]})
         return [DnsRecord(**document) for document in answer["records"]]
+
+    async def deposit(self, account: str, password: str, *messages: bytes, folder: str = "INBOX") -> None:
+        """Puts messages into a folder of an account at the world, which is made where it is not there yet.
+
+        `folder` is its name on the wire (modified UTF-7).
+        """
+        contents = [base64.b64encode(message).decode() for message in messages]
+        names = {"account": account, "password": password, "folder": folder}
+        await self._ask({"do": "deposit", **names, "messages": contents})
+
+    async def account(self, name: str, *, ended: int = 0, wait: float = 0.0) -> WorldAccount:
+        """What is known of an account: at once when `ended` sessions of it have ended, else after `wait` seconds."""
+        answer = await self._ask({"do": "account", "account": name, "ended": ended, "wait": wait}, wait)
+        return WorldAccount.read(answer)
 
     async def _ask(self, request: Mapping[str, Any], wait: float = 0.0) -> dict[str, Any]:
         verb = request["do"]

@@ -1,7 +1,8 @@
 """DKIM (RFC 6376): a test key for Mailu's domains and one for strangers; signing and verifying messages.
 
 The keys are part of the package and no secrets: the world's zones can be written before anything starts, and a
-recording can be compared with a run. All domains they sign for end in `.example`.
+recording can be compared with a run. All domains they sign for end in `.example`. The libraries take a third of a
+second to import, which two recordings do not need: they are imported where they are used.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-import dkim
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+if TYPE_CHECKING:
+    import dkim
 
 SELECTOR = "dkim"
 """Mailu's own default (DKIM_SELECTOR in core/admin/mailu/configuration.py, 1.9 to master)."""
@@ -48,6 +50,8 @@ def strangers_key() -> str:
 @cache
 def public_record(private: str) -> str:
     """The TXT record of a key, for `dkim._domainkey.<domain>`; spelled as Mailu's `dns_dkim` has it."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
     key = load_pem_private_key(private.encode(), password=None).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return f"v=DKIM1; k=rsa; p={''.join(pem.splitlines()[1:-1])}"
@@ -55,6 +59,8 @@ def public_record(private: str) -> str:
 
 def sign(message: bytes, domain: str) -> bytes:
     """The message (with CRLF) under a DKIM signature of `domain`."""
+    import dkim
+
     present = [name for name in _SIGNED if f"\n{name.decode()}:".encode() in b"\n" + _header(message).lower()]
     header: bytes = dkim.sign(
         message,
@@ -69,6 +75,7 @@ def sign(message: bytes, domain: str) -> bytes:
 
 def verify(message: bytes, txt: Callable[[str], str | None]) -> tuple[Signature, ...]:
     """Every DKIM signature of a message, from the top. `txt` gives the TXT record of a name, or None."""
+    import dkim
 
     def record(name: bytes, timeout: int = 5) -> bytes | None:
         value = txt(name.decode("ascii", "replace").rstrip(".").lower())
@@ -83,6 +90,8 @@ def verify(message: bytes, txt: Callable[[str], str | None]) -> tuple[Signature,
 
 
 def _verify_one(checker: dkim.DKIM, index: int, record: Callable[..., bytes | None]) -> Signature:
+    import dkim
+
     checker.signature_fields = {}
     try:
         valid = bool(checker.verify(idx=index, dnsfunc=record))

@@ -7,23 +7,35 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_mailu.core import population as people
+from pytest_mailu.core.endpoints import SMTP_25
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.world.certificates import Certificate, certificate
 from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, zones
 
 FOLDER = "/world"
 """The folder in the container that holds the zipapp and its plan; a volume."""
+INGRESS_FOLDER = "/ingress"
+"""The folder that the world and the ingress share; a volume."""
+INGRESS_SOCKET = f"{INGRESS_FOLDER}/open/socket"
+"""Where the world waits for clients. Its folder belongs to `INGRESS_USER`."""
+INGRESS_USER = 65534
+"""Whom the world and the ingress run as (compose/world.yml)."""
 PROXY_PORT = 1080
-"""Where the SOCKS proxy listens inside the container: the one port to publish, on 127.0.0.1."""
+"""Where the ingress listens: the one port to publish, on 127.0.0.1."""
 PORTS: Mapping[str, int] = {
     "dns": 53,
-    "proxy": PROXY_PORT,
     "mx": 25,
     "relayed": 2526,
     "relay-plain": 2525,
     "relay-starttls": 587,
     "relay-tls": 465,
     "relay-insecure": 2587,
+    "imap-plain": 1143,
+    "imap-starttls": 143,
+    "imap-tls": 993,
+    "pop3-plain": 1110,
+    "pop3-starttls": 110,
+    "pop3-tls": 995,
 }
 """What listens inside the container; `listeners` says what each is."""
 SERVICES = ("admin", "antispam", "imap", "redis", "resolver", "smtp", "webmail")
@@ -35,7 +47,7 @@ def listeners(address: str, ports: Mapping[str, int] = PORTS) -> list[dict[str, 
 
     `mx` accepts mail for every domain; `relayed` is the next hop of the relayed domain; `relay-plain` is a relay host
     without TLS and login; `relay-starttls`, `relay-tls` (implicit TLS) and `relay-insecure` (no TLS) require the login
-    of `population.RELAY_USER`.
+    of `population.RELAY_USER`. Those of `imap` and `pop3` serve the mailboxes that others fetch from.
     """
     kinds = {
         "mx": (people.MX_HOST, "starttls", "none"),
@@ -45,10 +57,23 @@ def listeners(address: str, ports: Mapping[str, int] = PORTS) -> list[dict[str, 
         "relay-tls": (people.RELAY_HOST, "tls", "required"),
         "relay-insecure": (people.RELAY_HOST, "plain", "required"),
     }
-    return [
+    mail = [
         {"name": name, "addresses": [address], "port": ports[name], "hostname": host, "tls": tls, "auth": auth}
         for name, (host, tls, auth) in kinds.items()
     ]
+    mailboxes = [
+        {
+            "name": f"{protocol}-{tls}",
+            "addresses": [address],
+            "port": ports[f"{protocol}-{tls}"],
+            "hostname": people.MAILBOX_HOST,
+            "tls": tls,
+            "protocol": protocol,
+        }
+        for protocol in ("imap", "pop3")
+        for tls in ("plain", "starttls", "tls")
+    ]
+    return [*mail, *mailboxes]
 
 
 def relayhost(listener: str, ports: Mapping[str, int] = PORTS) -> str:
@@ -57,39 +82,45 @@ def relayhost(listener: str, ports: Mapping[str, int] = PORTS) -> str:
 
 
 def make_plan(
-    places: Mapping[Vantage, NetworkAddresses],
+    segments: Mapping[Vantage, NetworkAddresses],
     *,
     hostnames: Sequence[str] = (people.HOSTNAME,),
-    domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE),
+    domains: Sequence[str] = (people.DOMAIN, people.ALTERNATIVE, people.INTERNATIONAL),
     services: Mapping[str, str | None] | None = None,
     ports: Mapping[str, int] = PORTS,
-    proxy_address: str = "0.0.0.0",
+    ingress: str = INGRESS_SOCKET,
     token: str,
     extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
     identity: Certificate | None = None,
+    balancer: str = "",
 ) -> dict[str, Any]:
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `identity` is the certificate of all mail servers (default: one of this run's authority); `token` is the password of
-    the SOCKS proxy.
+    `identity` is the certificate of all mail servers (default: one of this run's authority); `ingress` is the socket
+    where the SOCKS proxy waits for clients, and `token` its password. `balancer` is an address in Mailu's own network,
+    where connections to port 25 are handed on to `front` with the PROXY protocol: Mailu's host names then lead there.
     """
-    inside = str(places[Vantage.INSIDE].world)
-    shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST)
+    inside = str(segments[Vantage.INSIDE].world)
+    shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST, people.MAILBOX_HOST)
     return {
-        "places": {
-            str(vantage): {"network": str(place.network), "address": str(place.client), "front": str(place.front)}
-            for vantage, place in places.items()
+        "client_networks": {
+            str(vantage): {"network": str(segment.network), "address": str(segment.client), "front": str(segment.front)}
+            for vantage, segment in segments.items()
         },
         "services": dict.fromkeys(SERVICES) if services is None else dict(services),
         "zones": list(zones(domains, hostnames)),
-        "records": [asdict(record) for record in (*records(places, hostnames, domains), *extra)],
+        "records": [asdict(record) for record in (*records(segments, hostnames, domains, balancer), *extra)],
         "listeners": listeners(inside, ports),
         "users": {people.RELAY_USER: people.RELAY_PASSWORD},
         "certificate": shown.certificate,
         "key": shown.key,
         "dns": {"addresses": [inside], "port": ports["dns"]},
-        "proxy": {"address": proxy_address, "port": ports["proxy"], "token": token},
+        "proxy": {"ingress": ingress, "token": token},
         "scripts": [dict(script) for script in scripts],
+        "balancers": [
+            {"address": balancer, "port": SMTP_25.port, "target": str(segments[Vantage.INSIDE].front)},
+        ]
+        * bool(balancer),
     }

@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.http.transport import ConnectorTransport
+from pytest_mailu.wire.http.forwarding import Forwarding
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.reader import MIB
 from pytest_mailu.wire.transport.transcript import Transcript
+
+if TYPE_CHECKING:
+    import httpx
+
+    from pytest_mailu.wire.http.transport import ConnectorTransport
 
 MAX_BODY = 4 * MIB
 MAX_REDIRECTS = 10
@@ -89,8 +92,12 @@ class HttpReply:
             except CookieError:
                 continue
             for name, morsel in jar.items():
-                found[name] = {key: str(one) for key, one in morsel.items() if one and key not in ("expires",)}
+                found[name] = {key: str(value) for key, value in morsel.items() if value and key not in ("expires",)}
         return found
+
+
+Cookies: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values."""
 
 
 class HttpSession:
@@ -115,25 +122,50 @@ class HttpSession:
         timeout: float = 20.0,  # noqa: ASYNC109 - of each request, not of the whole
         name: str | None = None,
         sni: str | None = None,
+        forwarding: Forwarding | None = None,
     ) -> AsyncIterator[HttpSession]:
         """A session with the web server at `host`; `name` is what URLs and the Host header call it (default: `host`).
 
-        Nothing is connected before the first request. `sni` is the TLS server name (default: `name`).
+        Nothing is connected before the first request. `sni` is the TLS server name (default: `name`). With
+        `forwarding`, what reaches `port` is what a reverse proxy makes of the requests. Where it ends TLS, the browser
+        is on HTTPS whatever `tls` says, and the URLs do not name the port.
         """
+        # httpx and what it rests on take a while to import; two recordings do not need it.
+        import httpx
+
+        from pytest_mailu.wire.http.transport import ConnectorTransport
+
         transcript = transcript or Transcript()
         transport = ConnectorTransport(
-            connector, host, vantage=vantage, transcript=transcript, timeout=timeout, sni=sni
+            connector,
+            host,
+            vantage=vantage,
+            transcript=transcript,
+            timeout=timeout,
+            sni=sni,
+            forwarding=forwarding,
         )
-        scheme = "http" if tls is Tls.NONE else "https"
+        ended = forwarding is not None and forwarding.port is not None
+        scheme = "http" if tls is Tls.NONE and not ended else "https"
         async with httpx.AsyncClient(
             transport=transport,
-            base_url=f"{scheme}://{name or host}:{port}",
+            base_url=f"{scheme}://{name or host}" + ("" if ended else f":{port}"),
             headers={"accept-encoding": "identity", "user-agent": "pytest-mailu"},
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
         ) as client:
             yield cls(client, transport, transcript=transcript)
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies kept so far. They are secrets."""
+        return tuple((one.name, one.value or "") for one in self._client.cookies.jar)
+
+    def bring(self, cookies: Cookies) -> None:
+        """Send these cookies from another session of the same server as well."""
+        for name, value in cookies:
+            self._client.cookies.set(name, value)
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, follow: bool = True) -> HttpReply:
         """GET a path or a URL."""
@@ -186,6 +218,8 @@ class HttpSession:
 
     def _target(self, request: httpx.Request, reply: HttpReply) -> httpx.URL | None:
         """The address that the answer redirects to, if it is on the same host."""
+        import httpx
+
         location = reply.header("location")
         if reply.status not in _REDIRECTS or not location:
             return None

@@ -11,6 +11,7 @@ import httpcore
 import httpx
 
 from pytest_mailu.core.model import Vantage
+from pytest_mailu.wire.http.forwarding import Forwarding
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
@@ -18,7 +19,10 @@ from pytest_mailu.wire.transport.transcript import Transcript
 
 
 class ConnectorTransport(httpx.AsyncBaseTransport):
-    """Connections to `host`, one per request; `heard` says whether the server has sent anything on the newest one."""
+    """Connections to `host`, one per request; `heard` says whether the server has sent anything on the newest one.
+
+    With `forwarding`, requests come as a reverse proxy passes them on.
+    """
 
     def __init__(
         self,
@@ -29,14 +33,16 @@ class ConnectorTransport(httpx.AsyncBaseTransport):
         transcript: Transcript,
         timeout: float,
         sni: str | None,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self.heard = False
         self._connector = connector
         self._host = host
-        self._vantage = vantage
+        self._vantage = forwarding.vantage if forwarding else vantage
         self._transcript = transcript
         self._timeout = timeout
         self._sni = sni
+        self._forwarding = forwarding
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=client_context(), max_keepalive_connections=0, network_backend=_Backend(self)
         )
@@ -44,16 +50,16 @@ class ConnectorTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Called by httpx; as its own transport does it, but exceptions stay httpcore's."""
         self.heard = False
+        scheme, port, headers = request.url.raw_scheme, request.url.port, request.headers.raw
+        if self._forwarding is not None:
+            headers = self._forwarding.headers(headers, scheme)
+            if self._forwarding.port is not None and scheme == b"https":
+                scheme, port = b"http", self._forwarding.port
         response = await self._pool.handle_async_request(
             httpcore.Request(
                 method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
+                url=httpcore.URL(scheme=scheme, host=request.url.raw_host, port=port, target=request.url.raw_path),
+                headers=headers,
                 content=request.stream,
                 extensions=request.extensions,
             )

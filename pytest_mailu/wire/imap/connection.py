@@ -74,15 +74,17 @@ class ImapConnection(LineSession):
         await self.stream.send(tag + b" STARTTLS\r\n" + injected)
         expect_ok(await self._end(tag, Stage.TLS, []), Stage.TLS)
 
-    async def login(self, user: str, password: str, *, force: bool = False) -> ImapReply:
+    async def login(self, user: str, password: str, *, force: bool = False, literal: bool = False) -> ImapReply:
         """LOGIN. With LOGINDISABLED: `NotServed(NOT_OFFERED, AUTH)`, unless with `force`.
+
+        The password goes as a quoted string where it can, else, or with `literal`, as a literal.
 
         NO is AUTH_FAILED, but DEFERRED or REFUSED where the response code says that it is not the password.
         """
         if "LOGINDISABLED" in self.offered and not force:
             raise NotServed(Outcome.NOT_OFFERED, Stage.AUTH)
         self.transcript.hide(password, quoted(password))
-        reply = await self.command("LOGIN ", *_string(user), " ", *_string(password), stage=Stage.AUTH)
+        reply = await self.command("LOGIN ", *_string(user), " ", *_string(password, literal=literal), stage=Stage.AUTH)
         return await self._logged_in(reply)
 
     async def authenticate(
@@ -158,7 +160,7 @@ class ImapConnection(LineSession):
         lists = [reply.response_code] + [
             show_line(response.line, LONGEST_LIST) for response in reply.named("CAPABILITY")
         ]
-        for words in (one.upper().split() for one in reversed(lists)):
+        for words in (line.upper().split() for line in reversed(lists)):
             if words[:1] == ["CAPABILITY"]:
                 self.offered = tuple(words[1:])
                 self.capabilities[self._phase] = self.offered
@@ -240,8 +242,8 @@ def _ending(got: bytes, tag: bytes, chunks: tuple[Chunk, ...], untagged: list[Un
     return end
 
 
-def _string(text: str) -> tuple[str | bytes, ...]:
+def _string(text: str, *, literal: bool = False) -> tuple[str | bytes, ...]:
     """A quoted string for printable ASCII, else a literal (RFC 9051 section 4.3, RFC 3501)."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.isprintable() and not literal:
         return (quoted(text),)
     return (text.encode(),)

@@ -112,7 +112,7 @@ class ImapSession(ImapConnection):
     async def thread(self, algorithm: str = "REFERENCES", criteria: str = "ALL") -> list[Any]:
         """UID THREAD (RFC 5256): nested lists of UIDs."""
         reply = await self.do(f"UID THREAD {algorithm} UTF-8 {criteria}")
-        return [_nested(one) for response in reply.named("THREAD") for one in response.parsed()[1:]]
+        return [_nested(tree) for response in reply.named("THREAD") for tree in response.parsed()[1:]]
 
     async def fetch(self, uids: str | int, items: str = "(UID FLAGS BODY.PEEK[])") -> dict[int, dict[str, Any]]:
         """UID FETCH: `{uid: {"FLAGS": (…), "BODY[]": b"…"}}`."""
@@ -148,7 +148,7 @@ class ImapSession(ImapConnection):
     async def namespace(self) -> list[Any]:
         """NAMESPACE (RFC 2342): personal, others', shared; each a list of [prefix, delimiter], or None."""
         for response in (await self.do("NAMESPACE")).named("NAMESPACE"):
-            return [_nested(one) for one in response.parsed()[1:]]
+            return [_nested(item) for item in response.parsed()[1:]]
         return []
 
     async def enable(self, *names: str) -> tuple[str, ...]:
@@ -185,9 +185,9 @@ class ImapSession(ImapConnection):
         known: dict[str, tuple[_State, list[Message]]] = {}
         while True:
             left = deadline - loop.time()
-            if whole := left <= 0 or pause >= LONGEST_PAUSE:
+            if everything := left <= 0 or pause >= LONGEST_PAUSE:
                 known.clear()
-            states = dict.fromkeys(folders) if folders is not None else await self._states(whole=whole)
+            states = dict.fromkeys(folders) if folders is not None else await self._states(everything=everything)
             for name, state in states.items():
                 if state is None or name not in known or known[name][0] != state:
                     nothing = state is not None and state.get("MESSAGES") == 0
@@ -204,11 +204,13 @@ class ImapSession(ImapConnection):
                 await self.noop()
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _states(self, *, whole: bool) -> dict[str, _State]:
-        """Every folder that can be selected, INBOX first; unless `whole`, with what changes when a message comes."""
-        asked = not whole and "LIST-STATUS" in self.offered
+    async def _states(self, *, everything: bool) -> dict[str, _State]:
+        """Folders that can be selected, INBOX first; unless `everything`, with what changes when a message comes."""
+        asked = not everything and "LIST-STATUS" in self.offered
         reply = await self.do(f'LIST "" "*"{" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY))" if asked else ""}')
-        names = [one.name for one in _folders(reply, "LIST") if "\\noselect" not in map(str.lower, one.attributes)]
+        names = [
+            folder.name for folder in _folders(reply, "LIST") if "\\noselect" not in map(str.lower, folder.attributes)
+        ]
         states: dict[str, _State] = dict.fromkeys(sorted(names, key=lambda name: (name.upper() != "INBOX", name)))
         for response in reply.named("STATUS"):
             states[_name(_item(response, 1))] = _figures(response)
@@ -254,7 +256,7 @@ def _folders(reply: ImapReply, word: str) -> list[Folder]:
     for response in reply.named(word):
         attributes, delimiter, name = (_item(response, number) for number in (1, 2, 3))
         found.append(Folder(_name(name), _words(attributes), None if delimiter is None else text_of(delimiter)))
-    return sorted(found, key=lambda one: one.name)
+    return sorted(found, key=lambda folder: folder.name)
 
 
 def _name(value: Any) -> str:
@@ -296,5 +298,5 @@ def _pairs(value: Any) -> dict[Any, Any]:
 
 def _nested(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_nested(one) for one in value]
+        return [_nested(member) for member in value]
     return text_of(value) if isinstance(value, bytes) else value

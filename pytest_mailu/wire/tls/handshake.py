@@ -14,23 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from pytest_mailu.core.endpoints import Protocol, Tls
 from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.text import TEXT_LIMIT, show_line
-from pytest_mailu.wire.tls.plain_session import plain_session
+from pytest_mailu.wire.tls.protocols import ask, plain_session
 from pytest_mailu.wire.transport.connector import Connector
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
-
-PROBES = {
-    Protocol.SMTP: b"NOOP\r\n",
-    Protocol.SUBMISSION: b"NOOP\r\n",
-    Protocol.IMAP: b"n NOOP\r\n",
-    Protocol.POP3: b"NOOP\r\n",
-    Protocol.MANAGESIEVE: b"NOOP\r\n",
-    Protocol.HTTP: b"HEAD / HTTP/1.0\r\n\r\n",
-}
-"""Commands that a server answers under TLS before a login."""
-
 
 MOST_NAMES = 100
 """Names of a certificate that are kept."""
@@ -94,7 +83,7 @@ async def handshake(
     how: dict[str, Any] = {"vantage": vantage, "transcript": transcript or Transcript(), "timeout": timeout}
 
     async def once(session: ssl.SSLSession | None) -> ssl.SSLObject:
-        probe = PROBES[protocol] if resume else None
+        probe = ask(protocol) if resume else None
         if tls is Tls.STARTTLS:
             async with plain_session(protocol, connector, host, port, **how) as plain:
                 plain.abandon()
@@ -186,9 +175,9 @@ def _facts(tls: ssl.SSLObject, resumed: bool | None) -> TlsFacts:
     if der is None:
         raise CannotAsk("a TLS session without a certificate")
     try:
-        certificates = [x509.load_der_x509_certificate(one) for one in _chain(tls) or [der]]
+        certificates = [x509.load_der_x509_certificate(encoded) for encoded in _chain(tls) or [der]]
         leaf = _certificate(certificates[0])
-        chain = tuple(show_line(one.subject.rfc4514_string(), TEXT_LIMIT) for one in certificates)
+        chain = tuple(show_line(certificate.subject.rfc4514_string(), TEXT_LIMIT) for certificate in certificates)
     except Exception as error:  # cryptography has many for a certificate that is not well-formed
         raise CannotAsk(f"a certificate that cannot be read: {show_line(str(error), 200)}") from error
     cipher = _cipher(tls)
@@ -210,7 +199,7 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
     )
     if get is None:
         return []
-    return [one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in get() or ()]
+    return [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in get() or ()]
 
 
 def _certificate(certificate: x509.Certificate) -> Certificate:

@@ -1,8 +1,7 @@
-"""How a client connects to a server: through the world's SOCKS proxy, with a PROXY header where needed."""
+"""How a client connects to a server: through the world's SOCKS proxy."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,7 +19,10 @@ PROXY_SECONDS = 30.0
 CONTROL = "control"
 """The user name, and the host, of the world's control channel."""
 
-_REFUSALS = {4: "host unreachable", 5: "connection refused", 6: "no answer to the connection"}
+REFUSED = "connection refused"
+"""What is said where a host answers that nobody listens at a port."""
+
+_REFUSALS = {4: "host unreachable", 5: REFUSED, 6: "no answer to the connection"}
 """Replies of a SOCKS server that are about the server behind it (RFC 1928 section 6)."""
 
 
@@ -72,24 +74,6 @@ class SocksConnector:
             raise CannotAsk(f"{there} did not connect to {host}:{port}: {error or 'closed'}") from error
         except OSError as error:
             raise CannotAsk(f"{there} closed the connection: {error}") from error
-
-
-class ProxyProtocolConnector:
-    """Connects through another connector, and sends a header of the PROXY protocol first (version 1, HAProxy)."""
-
-    def __init__(self, connector: Connector, address: str) -> None:
-        self._connector = connector
-        self._line = f"PROXY TCP4 {address} {address} 40000 143\r\n".encode()
-
-    async def connect(self, host: str, port: int, vantage: Vantage) -> socket.socket:
-        """See `Connector.connect`."""
-        connection = await self._connector.connect(host, port, vantage)
-        try:
-            await asyncio.get_running_loop().sock_sendall(connection, self._line)
-        except OSError as error:
-            connection.close()
-            raise CannotAsk(f"{host}:{port} closed the connection at once: {error}") from error
-        return connection
 
 
 async def dial(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
+from dataclasses import replace
 
 from pytest_mailu.core.text import show_line
-from pytest_mailu.core.transcript import Connection, Detail, Event, Kind, Queued, Speaker, Submission
+from pytest_mailu.core.transcript import Connection, Detail, Event, Kind, Queued, Speaker, Submission, Waited
 
 MAX_EVENTS = 400
 MAX_LENGTH = 500
@@ -22,6 +24,10 @@ _CREDENTIALS = re.compile(
 """Commands whose last argument is a secret: SMTP, POP3 AUTH, IMAP and ManageSieve AUTHENTICATE, IMAP LOGIN, PASS."""
 
 
+_LOGIN = re.compile(r"(?:\S+ )?(?:AUTH(?:ENTICATE)? |LOGIN |PASS )|POST \S*/sso/login", re.IGNORECASE)
+"""What begins a login by mail, and on the web site."""
+
+
 class Transcript:
     """Collects events: limited in number and length, control characters escaped, secrets masked."""
 
@@ -32,6 +38,8 @@ class Transcript:
         self._max_length = max_length
         self._secrets: set[str] = set()
         self._start = time.monotonic()
+        self.effort: Counter[str] = Counter()
+        """How many connections, messages and logins there were, without those of transcripts that it includes."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -46,6 +54,7 @@ class Transcript:
 
     def client(self, line: bytes | str) -> None:
         """A line that the client sent."""
+        self.effort["logins"] += bool(_LOGIN.match(line if isinstance(line, str) else line.decode(errors="replace")))
         if not self._full():
             self._add(Speaker.CLIENT, Kind.LINE, _CREDENTIALS.sub(rf"\1 {MASK}", show_line(line, _LONGEST_COMMAND)))
 
@@ -57,6 +66,7 @@ class Transcript:
 
     def connecting(self, host: str, port: int, vantage: str) -> None:
         """A connection is about to be opened."""
+        self.effort["connections"] += 1
         self._probe(Kind.CONNECT, f"connecting to {host}:{port} as {vantage}", Connection(host, port, vantage))
 
     def tls(self, words: str) -> None:
@@ -65,6 +75,7 @@ class Transcript:
 
     def message(self, message_id: str) -> None:
         """A message with this Message-ID is about to be sent."""
+        self.effort["messages"] += 1
         self._probe(Kind.MESSAGE, f"message {message_id}", Submission(self._masked(message_id)))
 
     def end(self, words: str) -> None:
@@ -74,6 +85,20 @@ class Transcript:
     def note(self, words: str) -> None:
         """Anything else that happened beside the protocol."""
         self._probe(Kind.NOTE, words)
+
+    def waited_in_vain(self, seconds: float, words: str) -> None:
+        """Something was waited for, and has not come; `words` name it."""
+        self._probe(Kind.NOTE, f"waited {seconds:g} s in vain for {words}", Waited(seconds))
+
+    def include(self, other: Transcript) -> None:
+        """What another transcript has so far. What was before this one began has negative seconds."""
+        shift = other._start - self._start
+        for event in other._events:
+            if not self._full():
+                seconds = None if event.seconds is None else round(event.seconds + shift, 3)
+                self._events.append(replace(event, seconds=seconds))
+        self._left_out += other._left_out
+        self._secrets |= other._secrets
 
     def _probe(self, kind: Kind, words: str, detail: Detail | None = None) -> None:
         if not self._full():

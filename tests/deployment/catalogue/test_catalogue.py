@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from pytest_mailu.core.releases import SERIES, Release
 from pytest_mailu.deployment.catalogue import Catalogue, ChangeKind, Difference, Effect, load
 from pytest_mailu.deployment.catalogue.review import review
+
+TOP = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +169,11 @@ def test_a_folder_below_the_overrides_of_rspamd_breaks_it(catalogue: Catalogue) 
     assert found is not None
     assert found.effect is Effect.BREAKS
     assert catalogue.override("rspamd/maps/blacklist.map", Release("1.9", 50)) is None
+
+
+def test_every_notice_is_told_by_the_releases_alone_or_by_a_check(catalogue: Catalogue) -> None:
+    checks = "".join(path.read_text() for path in (TOP / "pytest_mailu" / "deployment" / "checks").glob("*.py"))
+    # checks/proxies.py puts these ids together
+    proxies = {f"settings/{name}" for name in ("real-ip-header-alone", "proxy-protocol-alone")}
+    unused = {entry.id for entry in catalogue.notices if not entry.title and f'"{entry.id}"' not in checks}
+    assert unused <= proxies

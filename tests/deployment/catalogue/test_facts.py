@@ -252,10 +252,10 @@ def test_what_is_known_about_a_move_depends_on_where_it_starts(catalogue: Catalo
     def ids(old: str, new: str) -> set[str]:
         return {notice.id for notice in catalogue.notices_for(Release.parse(old), Release.parse(new))}
 
-    # towncrier/newsfragments/2906.bugfix at 2.0.22: admin moves from 80 to 8080
-    assert "compose/admin-port" in ids("2.0.21", "2.0.22")
-    assert "compose/admin-port" in ids("1.9.50", "2.0.43")
-    assert "compose/admin-port" not in ids("2.0.22", "2.0.43")
+    # CHANGELOG.md at 2.0.36: bare line feeds are refused
+    assert "clients/bare-newline" in ids("2.0.35", "2.0.36")
+    assert "clients/bare-newline" in ids("1.9.50", "2.0.43")
+    assert "clients/bare-newline" not in ids("2.0.36", "2.0.43")
     # towncrier/newsfragments/3467.bugfix at 2024.06.18
     assert "overrides/front-dovecot-conf" in ids("2.0.43", "2024.06.17")
     assert "overrides/front-dovecot-conf" not in ids("2.0.43", "2024.06.18")

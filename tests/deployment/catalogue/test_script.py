@@ -1,4 +1,4 @@
-"""scripts/catalogue.py reads sources without running them and makes the same files each time; its page is of today."""
+"""scripts/catalogue.py reads sources without running them and makes the same files each time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.catalogue import load
 from pytest_mailu.deployment.catalogue.reader import read
 
@@ -26,11 +27,6 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     yield importlib.import_module
     for name in [name for name in set(sys.modules) - before if name.startswith(("catalogue", "mailu_sources"))]:
         sys.modules.pop(name)
-
-
-def test_the_page_in_the_documentation_is_made_from_today_s_data(script: Load) -> None:
-    page = script("catalogue_page").page(load())
-    assert (TOP / "docs" / "settings-catalogue.md").read_text("utf-8") == page, "run: python scripts/catalogue.py"
 
 
 PYTHON = """
@@ -160,6 +156,13 @@ def test_the_files_say_from_when_to_when_and_are_the_same_each_time(script: Load
     ]
 
 
+def test_a_series_that_has_no_release_yet_has_no_entry(script: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = script("catalogue")
+    monkeypatch.setattr(catalogue, "SERIES", ("2.0", "2030.01"))
+    (entry,) = catalogue.series(None, [Release.parse("2.0.43"), Release.parse("2.0.44")])
+    assert entry == {"series": "2.0", "first": "2.0.43", "last": "2.0.44"}
+
+
 def test_what_a_person_has_to_write_is_named(script: Load, repository: Path) -> None:
     from pytest_mailu.deployment.catalogue import assemble
     from pytest_mailu.deployment.catalogue.reader import TABLES
@@ -185,3 +188,20 @@ def test_a_source_that_is_not_in_the_tag_is_named(script: Load, repository: Path
     with script("mailu_sources").Repository(repository) as opened:
         lost = script("catalogue").lost_sources(catalogue, opened)
     assert lost == ["source core/nothing.py (1.9.0): there is no such file at this tag"]
+
+
+def test_a_clone_that_is_older_than_the_catalogue_is_told_by_its_tags(script: Load) -> None:
+    catalogue = script("catalogue")
+
+    class OldClone:
+        def releases(self) -> list[Release]:
+            return [Release.parse("1.9.0")]
+
+        def tree(self, release: Release) -> dict[str, str]:
+            assert release == Release.parse("1.9.0")
+            return {"core/admin/mailu/models.py": "0"}
+
+    told = catalogue.lost_sources(load(), OldClone())
+    assert "tag 2.0.0: the clone does not have it; run git fetch --tags there" in told
+    assert "source core/nginx/conf/nginx.conf (1.9.0): there is no such file at this tag" in told
+    assert not [line for line in told if "core/admin/mailu/models.py (1.9.0)" in line]

@@ -6,17 +6,30 @@ from itertools import product
 from typing import Any
 
 from pytest_mailu.behaviours import built_in
+from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Question, Reply, Stage
+from pytest_mailu.core.setups import SETUPS
 from pytest_mailu.judging.advice.entry import When
 from pytest_mailu.judging.judge import judge
 
 QUESTIONS = {behaviour.id: behaviour.question for behaviour in built_in()}
+EVERYWHERE = {
+    (one.id, str(one.question.endpoint or "")): one.question
+    for setup in SETUPS
+    for one in in_setup(built_in(), setup).answered
+}
+"""The same in every set-up, by id and endpoint."""
 
 
 def named(when: When) -> list[Question]:
-    """The behaviours of the matrix that the globs name."""
-    return [question for id_, question in QUESTIONS.items() if any(matches(glob, id_) for glob in when.behaviours)]
+    """The behaviours of the matrix that the globs name, in any set-up."""
+    return [
+        question
+        for (id_, endpoint), question in EVERYWHERE.items()
+        if any(matches(glob, id_) for glob in when.behaviours)
+        and (not when.endpoints or any(matches(glob, endpoint) for glob in when.endpoints))
+    ]
 
 
 def observation(shown: dict[str, str]) -> Observation:

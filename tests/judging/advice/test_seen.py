@@ -1,4 +1,4 @@
-"""What real releases did, as tests/advice/gather.py kept it, is explained by the entry that it was kept for."""
+"""What real releases did, as gather.py kept it, is explained by the entry that it was kept for."""
 
 from __future__ import annotations
 

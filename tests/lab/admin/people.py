@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from hashes import fits
+
 FILE = Path("/data/lab.json")
 KINDS = ("domain", "user", "alias", "relay")
 KEYS = {"domain": "name", "user": "email", "alias": "email", "relay": "name"}
@@ -17,7 +19,8 @@ Entry = dict[str, Any]
 class People:
     """Domains, users, aliases and relays by name; kept in one file.
 
-    `faults` are the names of what is to go wrong here: `alias-lost`, `alias-not-sender`, `ascii-passwords`.
+    `faults` are the names of what is to go wrong here: `alias-lost`, `alias-not-sender`, `ascii-passwords`,
+    `stripped-passwords`, `unquoted-replies`.
     """
 
     def __init__(self, file: Path = FILE, delimiter: str = "+", faults: frozenset[str] = frozenset()) -> None:
@@ -101,8 +104,12 @@ class People:
             return False
         if "ascii-passwords" in self.faults and not password.isascii():
             return False
+        if "stripped-passwords" in self.faults:
+            password = password.strip()
         tokens = [token["password"] for token in user.get("tokens") or ()]
-        return password in (user.get("password"), *tokens)
+        if "old-hashes-refused" in self.faults and "$" in str(user.get("password")):
+            return False
+        return password in tokens or fits(password, str(user.get("password")))
 
     def mailbox(self, text: str) -> dict[str, str] | None:
         """What Dovecot has to know of a mailbox (its userdb fields), or None where there is none."""
@@ -117,6 +124,8 @@ class People:
             fields["sieve_before2"] = "file:/run/lab/away.sieve"
             fields["sieve_env_reply_subject"] = str(user.get("reply_subject", ""))
             fields["sieve_env_reply_body"] = str(user.get("reply_body", ""))
+            if "unquoted-replies" in self.faults:
+                fields["sieve_env_reply_body"] = fields["sieve_env_reply_body"].partition('"')[0]
         return fields
 
     def _without_detail(self, text: str) -> tuple[str, str]:

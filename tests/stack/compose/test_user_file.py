@@ -12,7 +12,8 @@ import pytest
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import CONFIGURED, Compose, sealed
-from pytest_mailu.stack.compose.user_file import _read, image_for, read_user_compose, transform
+from pytest_mailu.stack.compose.optional import with_services
+from pytest_mailu.stack.compose.user_file import _aliases, _read, image_for, read_user_compose, transform
 from pytest_mailu.stack.compose.user_folder import SIZE_LIMIT
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
@@ -114,6 +115,42 @@ def test_mailus_images_follow_the_release_and_others_stay(image: str, release: R
     assert image_for(image, release) == expected
 
 
+@pytest.mark.parametrize(
+    ("image", "release", "web_mail", "expected"),
+    [
+        ("ghcr.io/mailu/clamav:2.0", "2.0.43", "", "ghcr.io/mailu/clamav:2.0.43"),
+        ("ghcr.io/mailu/clamav:2.0", "2024.06.24", "", "clamav/clamav-debian:1.2.3-45"),
+        ("mailu/clamav:1.9", "2024.06.57", "", "clamav/clamav-debian:1.4"),
+        ("registry.example/mail/clamav:old", "master", "", "clamav/clamav-debian:1.4_base"),
+        ("clamav/clamav-debian:1.2.0-6", "2024.06.57", "", "clamav/clamav-debian:1.2.0-6"),
+        ("apache/tika:2.9.2.1-full", "2024.06.57", "", "apache/tika:2.9.2.1-full"),
+        ("mailu/roundcube:1.9", "2.0.43", "roundcube", "ghcr.io/mailu/webmail:2.0.43"),
+        ("mailu/my-rainloop:1.9", "2024.06.24", "rainloop", "ghcr.io/mailu/my-webmail:2024.06.24"),
+        ("mailu/rainloop:1.9", "1.9.50", "rainloop", "mailu/rainloop:1.9.50"),
+        ("ghcr.io/mailu/webmail:2.0", "1.9.50", "roundcube", "mailu/roundcube:1.9.50"),
+        ("ghcr.io/mailu/oletools:2.0", "2024.06.24", "", "ghcr.io/mailu/oletools:2024.06.24"),
+    ],
+)
+def test_an_image_that_another_series_names_otherwise_is_taken_under_that_name(
+    image: str, release: str, web_mail: str, expected: str
+) -> None:
+    assert image_for(image, Release.parse(release), web_mail) == expected
+
+
+def test_the_antivirus_of_a_file_of_2_0_is_that_of_the_release_with_a_volume_where_it_looks() -> None:
+    model = users_model()
+    mount = {"type": "bind", "source": "/mailu/filter", "target": "/data"}
+    model["services"]["antivirus"] = {"image": "ghcr.io/mailu/clamav:2.0", "volumes": [mount]}
+    core, _ = transform(model, NEW, Path("/mailu/docker-compose.yml"))
+    service = with_services(core, NEW, ())["services"]["antivirus"]
+    assert service["image"] == "clamav/clamav-debian:1.2.3-45"
+    assert service["command"] == ["clamd", "--foreground"]
+    (volume,) = service["volumes"]
+    assert volume.split(":")[1:] == ["/var/lib/clamav", "nocopy"]
+    assert volume.split(":")[0] in core["volumes"]
+    assert list(service["networks"]) == ["default"], "where Rspamd finds it by its name"
+
+
 def test_a_file_without_mailus_names_is_refused_with_what_is_missing() -> None:
     model = users_model()
     del model["services"]["antispam"]
@@ -124,17 +161,19 @@ def test_a_file_without_mailus_names_is_refused_with_what_is_missing() -> None:
     assert "mine.yml" in caught.value.cause
 
 
-def test_a_service_called_world_is_refused() -> None:
-    with pytest.raises(UsageError, match="world"):
-        transform(users_model(world={"image": "registry.example/extra:7"}), NEW, Path("mine.yml"))
+@pytest.mark.parametrize("name", ["world", "ingress"])
+def test_a_service_called_as_one_of_the_surroundings_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"`{name}`"):
+        transform(users_model(**{name: {"image": "registry.example/extra:7"}}), NEW, Path("mine.yml"))
 
 
-def test_a_users_own_service_has_limits_and_no_raw_packets() -> None:
-    more = {"image": "registry.example/extra:7", "cap_drop": ["CHOWN"], "mem_limit": str(64 << 30), "pids_limit": -1}
+@pytest.mark.parametrize("memory", [str(64 << 30), "0", "-1", None])
+def test_a_users_own_service_has_limits_and_no_raw_packets(memory: str | None) -> None:
+    more = {"image": "registry.example/extra:7", "cap_drop": ["CHOWN"], "mem_limit": memory, "pids_limit": -1}
     core, _ = transform(users_model(greedy=more), NEW, Path("mine.yml"))
     greedy = core["services"]["greedy"]
     assert {"CHOWN", "NET_RAW", "MKNOD"} <= set(greedy["cap_drop"])
-    assert int(greedy["mem_limit"]) <= 4 << 30
+    assert 0 < int(greedy["mem_limit"]) <= 4 << 30
     assert 0 < greedy["pids_limit"] <= 2000
     assert greedy["logging"]["options"]["max-size"]
 
@@ -177,6 +216,26 @@ def test_a_missing_folder_that_the_engine_would_not_make_is_refused(tmp_path: Pa
     path.write_text(json.dumps({"services": services}))
     with pytest.raises(UsageError, match=r"missing, mounted read-only in front, cannot be read"):
         asyncio.run(read_user_compose(path, NEW, asyncio.run(Compose.find({}))))
+
+
+def test_the_override_file_is_taken_as_compose_takes_it(tmp_path: Path) -> None:
+    services = {name: {"image": f"ghcr.io/mailu/{name}:2024.06"} for name in CORE_SERVICES}
+    (tmp_path / "docker-compose.yml").write_text(json.dumps({"services": services}))
+    above = {"services": {"admin": {"environment": {"SITENAME": "from the override"}}}}
+    (tmp_path / "docker-compose.override.yml").write_text(json.dumps(above))
+    compose = asyncio.run(Compose.find({}))
+    read = asyncio.run(read_user_compose(tmp_path / "docker-compose.yml", NEW, compose))
+    assert read.environment["SITENAME"] == "from the override"
+
+
+def test_what_compose_says_of_a_broken_override_shows_no_value_of_it(tmp_path: Path) -> None:
+    services = {name: {"image": f"ghcr.io/mailu/{name}:2024.06"} for name in CORE_SERVICES}
+    (tmp_path / "docker-compose.yml").write_text(json.dumps({"services": services}))
+    broken = "services: {admin: {environment: [SECRET_KEY=abcdefgh12345678, {abcdefgh12345678: x}]}}\n"
+    (tmp_path / "docker-compose.override.yml").write_text(broken)
+    with pytest.raises(UsageError, match="cannot read") as caught:
+        asyncio.run(read_user_compose(tmp_path / "docker-compose.yml", NEW, asyncio.run(Compose.find({}))))
+    assert "abcdefgh12345678" not in str(caught.value)
 
 
 ELSEWHERE = "https://127.0.0.1:1/x/y.git", "oci://127.0.0.1:1/x/y:1"
@@ -299,3 +358,15 @@ def test_no_folder_of_the_host_is_mounted_whatever_it_is_called(source: str, kin
     mounts = core["services"]["mine"]["volumes"]
     assert all(entry.partition(":")[0] in core["volumes"] for entry in mounts)
     assert all(volume == {} for volume in core["volumes"].values())
+
+
+def test_other_names_of_services_are_known_to_find_the_database_by() -> None:
+    services = {
+        "db": {
+            "container_name": "mailu-db",
+            "hostname": "pg",
+            "networks": {"default": {"aliases": ["database", "admin"]}, "other": None},
+        },
+        "admin": {"hostname": "admin", "networks": None},
+    }
+    assert _aliases(services) == {"mailu-db": "db", "pg": "db", "database": "db"}

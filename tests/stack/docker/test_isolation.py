@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from pytest_mailu.core.errors import StackError
-from pytest_mailu.stack.docker.isolation import OUTSIDE_OPTIONS, check_sealed, seal_options
+from pytest_mailu.stack.docker.isolation import OUTSIDE_OPTIONS, check_sealed, ingress_profile, seal_options
 
 DNS = "10.5.5.10"
 NO_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
@@ -103,11 +104,23 @@ def world(**host: Any) -> dict[str, Any]:
         "Binds": ["p_world:/world:rw"],
         "Tmpfs": {"/data": "", "/dkim": ""},
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
+    }
+    return container("default", "edge-stranger", config={"User": "65534:65534"}, **{**rights, **more, **host})
+
+
+PROFILE = f"seccomp={json.dumps(ingress_profile())}"
+
+
+def ingress(*networks: str, **host: Any) -> dict[str, Any]:
+    usual = {
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true", PROFILE],
+        "ReadonlyRootfs": True,
+        "Binds": ["p_world:/world:ro"],
+        "NetworkMode": "p_outside",
         "PortBindings": {"1080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
     }
-    return container(
-        "default", "edge-stranger", "outside", config={"User": "65534:65534"}, **{**rights, **more, **host}
-    )
+    return container(*(networks or ("outside",)), config={"User": "65534:65534"}, **{**usual, **host})
 
 
 def sealed() -> dict[str, dict[str, Any]]:
@@ -115,6 +128,7 @@ def sealed() -> dict[str, dict[str, Any]]:
         "admin": container("default"),
         "front": container("default", "edge-stranger"),
         "world": world(),
+        "ingress": ingress(),
     }
 
 
@@ -130,10 +144,21 @@ def test_a_sealed_stack_passes() -> None:
     check(sealed())
 
 
+@pytest.mark.parametrize("dropped", [["CAP_MKNOD", "CAP_NET_RAW"], ["ALL"], ["CAP_ALL", "CHOWN"]])
+def test_capabilities_that_were_dropped_have_several_names(dropped: list[str]) -> None:
+    check({**sealed(), "front": container("default", CapDrop=dropped)})
+
+
 def mounted(**mount: Any) -> dict[str, Any]:
     return {**container("default"), "Mounts": [{"Driver": "local", "Destination": "/x", **mount}]}
 
 
+MORE_CALLS = "seccomp=" + json.dumps(
+    {
+        **ingress_profile(),
+        "syscalls": [*ingress_profile()["syscalls"], {"names": ["connect"], "action": "SCMP_ACT_ALLOW"}],
+    }
+)
 HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "network outside": ("front", container("default", "outside"), "p_outside"),
     "network of others": ("front", container("default", "../bridge"), "bridge"),
@@ -145,8 +170,50 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "published port": ("front", container("default", PortBindings={"25/tcp": [{"HostIp": "127.0.0.1"}]}), "25/tcp"),
     "published without address": ("front", container("default", PortBindings={"25/tcp": None}), "25/tcp"),
     "all ports published": ("front", container("default", PublishAllPorts=True), "PublishAllPorts"),
-    "world on all addresses": ("world", world(PortBindings={"1080/tcp": [{"HostIp": "0.0.0.0"}]}), "0.0.0.0"),
-    "world on no address": ("world", world(PortBindings={"1080/tcp": [{"HostIp": ""}]}), "all addresses"),
+    "raw packets": ("smtp", container("default", CapDrop=["MKNOD"]), "NET_RAW"),
+    "raw packets by another name": ("smtp", container("default", CapDrop=["cap_net_raw", "CAP_MKNOD"]), "NET_RAW"),
+    "device files": ("smtp", container("default", CapDrop=["CAP_NET_RAW"]), "MKNOD"),
+    "the usual capabilities": ("smtp", container("default", CapDrop=None), "NET_RAW"),
+    "a log without end": ("smtp", container("default", LogConfig={"Type": "json-file", "Config": {}}), "LogConfig"),
+    "world outside": ("world", {**world(), "NetworkSettings": ingress()["NetworkSettings"]}, "p_outside"),
+    "world with a port": ("world", world(PortBindings={"1080/tcp": [{"HostIp": "127.0.0.1"}]}), "1080/tcp"),
+    "ingress on all addresses": (
+        "ingress",
+        ingress(PortBindings={"1080/tcp": [{"HostIp": "0.0.0.0"}]}),
+        "0.0.0.0",
+    ),
+    "ingress on no address": ("ingress", ingress(PortBindings={"1080/tcp": [{"HostIp": ""}]}), "all addresses"),
+    "ingress inside": ("ingress", ingress("outside", "default"), "p_default"),
+    "ingress in the network of Mailu": ("ingress", ingress("outside", NetworkMode="p_default"), "p_default"),
+    "ingress with every system call": (
+        "ingress",
+        ingress(SecurityOpt=["no-new-privileges:true"]),
+        "system calls",
+    ),
+    "ingress unconfined": (
+        "ingress",
+        ingress(SecurityOpt=["no-new-privileges:true", "seccomp=unconfined"]),
+        "system calls; option SecurityOpt",
+    ),
+    "ingress with one call more": (
+        "ingress",
+        ingress(SecurityOpt=["no-new-privileges:true", MORE_CALLS]),
+        "system calls",
+    ),
+    "ingress with a second list": (
+        "ingress",
+        ingress(SecurityOpt=["no-new-privileges:true", PROFILE, "seccomp=unconfined"]),
+        "SecurityOpt",
+    ),
+    "ingress with a list that is none": (
+        "ingress",
+        ingress(SecurityOpt=["seccomp=" + "[" * 9_000, "x"]),
+        "system calls",
+    ),
+    "ingress with capabilities": ("ingress", ingress(CapAdd=["NET_RAW"]), "CapAdd"),
+    "ingress with the usual capabilities": ("ingress", ingress(CapDrop=["NET_RAW"]), "rights"),
+    "ingress as root": ("ingress", {**ingress(), "Config": {"User": "0:0"}}, "root"),
+    "the ingress's list elsewhere": ("mine", container("default", SecurityOpt=[PROFILE]), "SecurityOpt"),
     "world with capabilities": ("world", world(CapAdd=["NET_ADMIN"]), "CapAdd"),
     "world with the usual capabilities": ("world", world(CapDrop=["NET_RAW"]), "rights"),
     "world with setuid": ("world", world(SecurityOpt=[]), "rights"),
@@ -207,7 +274,7 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "groups": ("mine", container("default", GroupAdd=["docker"]), "docker"),
     "out of memory": ("mine", container("default", OomKillDisable=True), "OomKillDisable"),
     "storage": ("mine", container("default", StorageOpt={"size": "120G"}), "StorageOpt"),
-    "what nobody knows yet": ("mine", container("default", HostDoor="open"), "HostDoor"),
+    "what nobody knows yet": ("mine", container("default", HostIngress="open"), "HostIngress"),
 }
 
 
@@ -272,3 +339,50 @@ def test_the_bridge_has_no_address_with_the_option_of_each_engine() -> None:
     assert seal_options(Version("28.0.0")) == {"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}
     assert all(key.startswith("com.docker.network.bridge.") for key in seal_options(Version("28.2.2")))
     check(sealed(), [network("default", Options=seal_options(Version("28.2.2"))), *NETWORKS[1:]])
+
+
+def test_the_ingress_has_no_system_call_that_opens_a_connection_or_sends_a_datagram() -> None:
+    """What is not named is refused; sockets are Unix ones, or of TCP, which without `connect` can only answer."""
+    profile = ingress_profile()
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    named = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
+    ways_out = {"connect", "sendto", "sendmsg", "sendmmsg", "socketcall", "io_uring_setup", "io_uring_enter"}
+    sockets_of_others = {"recvmsg", "recvmmsg", "pidfd_getfd", "ptrace", "setns", "unshare", "mount", "bpf", "clone3"}
+    assert not named & (ways_out | sockets_of_others)
+    sockets = [rule["args"] for rule in profile["syscalls"] if "socket" in rule["names"]]
+    assert sorted([(arg["index"], arg["value"], arg.get("valueTwo", 0)) for arg in rule] for rule in sockets) == [
+        [(0, 1, 0)],
+        [(0, 2, 0), (1, 15, 1), (2, 0, 0)],
+    ]
+
+
+ISOLATED6 = {
+    "com.docker.network.bridge.gateway_mode_ipv4": "isolated",
+    "com.docker.network.bridge.gateway_mode_ipv6": "isolated",
+}
+
+
+@pytest.mark.parametrize("options", [NO_ADDRESS, ISOLATED6])
+def test_ipv6_may_be_in_internal_networks_of_a_set_up_that_has_it(options: dict[str, str]) -> None:
+    networks = [network("default", EnableIPv6=True, Options=options), network("edge-stranger"), outside()]
+    containers = sealed()
+    containers["front"]["NetworkSettings"]["Networks"]["p_default"]["GlobalIPv6Address"] = "fd12::b"
+    check_sealed(containers, networks, VOLUMES, "p", DNS, six=True)
+    with pytest.raises(StackError, match="IPv6"):
+        check_sealed(containers, networks, VOLUMES, "p", DNS)
+
+
+def test_ipv6_is_never_in_the_network_outside() -> None:
+    networks = [network("default"), network("edge-stranger"), outside(EnableIPv6=True)]
+    with pytest.raises(StackError, match="p_outside"):
+        check_sealed(sealed(), networks, VOLUMES, "p", DNS, six=True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "six", "options"),
+    [("20.10.24", True, NO_ADDRESS), ("28.0.1", True, ISOLATED6), ("28.0.1", False, dict([*ISOLATED6.items()][:1]))],
+)
+def test_an_engine_that_knows_isolated_networks_is_asked_for_them_in_both_families(
+    engine: str, six: bool, options: dict[str, str]
+) -> None:
+    assert seal_options(Version(engine), six=six) == options

@@ -57,6 +57,13 @@ def test_another_machine_of_the_same_name_is_not_this_one_after_a_reboot(monkeyp
     assert replace(Owner.me(), boot="another boot").liveness() is Liveness.UNKNOWN
 
 
+def test_a_machine_without_any_id_is_told_from_no_other_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mailu.stack.docker.labels._machine", lambda: "")
+    monkeypatch.setattr("pytest_mailu.stack.docker.labels._boot", lambda: "")
+    assert replace(Owner.me(), pid=2**31 - 1).liveness() is Liveness.UNKNOWN
+    assert Owner.me().liveness() is Liveness.UNKNOWN
+
+
 def test_a_process_that_proc_hides_may_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     """hidepid=2: the process exists, and /proc does not show when it started."""
     me = Owner.me()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Vantage
 from pytest_mailu.stack.docker.networks import (
+    APART,
     EDGE_POOL,
+    EDGE_POOL6,
     choose_layout,
+    choose_layout6,
     engine_networks,
+    engine_networks6,
 )
 
 
@@ -30,6 +35,14 @@ def test_strangers_come_from_addresses_that_are_not_private_and_not_in_the_same_
     edges = [layout.stranger.network, layout.other.network, layout.relaynet.network]
     assert all(edge.subnet_of(EDGE_POOL) and edge.prefixlen == 24 for edge in edges)
     assert len(set(edges)) == 3
+
+
+def test_optional_services_have_private_networks_of_their_own() -> None:
+    layout = choose_layout([])
+    given = [IPv4Network(layout.variables()[f"MAILU_{name}_SUBNET"]) for name in APART]
+    assert all(network.is_private and network.subnet_of(layout.apart) for network in given)
+    assert not given[0].overlaps(given[1])
+    assert not any(network.overlaps(layout.inside.network) for network in given)
 
 
 def test_many_runs_side_by_side_find_room() -> None:
@@ -85,3 +98,44 @@ def test_networks_of_the_engine_are_read_and_odd_ones_passed_over() -> None:
         {"Name": "odd"},
     ]
     assert engine_networks(answer) == [IPv4Network("172.17.0.0/16"), IPv4Network("10.9.8.0/24")]
+
+
+def test_subnets_of_ipv6_overlap_nothing_that_is_taken_and_not_themselves() -> None:
+    taken = [IPv6Network("fd00::/9"), IPv6Network("2001:2::/49")]
+    for seed in range(50):
+        networks = choose_layout6(taken, random.Random(seed)).networks
+        assert not any(a.overlaps(b) for a in networks for b in taken)
+        assert not any(a.overlaps(b) for i, a in enumerate(networks) for b in networks[:i])
+    assert len({choose_layout6([]).inside.network for _ in range(20)}) == 20
+
+
+def test_strangers_of_ipv6_are_not_private_and_subnet6_is() -> None:
+    six = choose_layout6([])
+    edges = (six.stranger.network, six.other.network, six.relaynet.network)
+    assert all(isinstance(edge, IPv6Network) and edge.subnet_of(EDGE_POOL6) for edge in edges)
+    assert str(six.inside.network).startswith("fd")
+    assert six.inside.network.prefixlen == 64
+
+
+def test_without_room_for_ipv6_the_message_says_what_to_do() -> None:
+    with pytest.raises(StackError) as caught:
+        choose_layout6([IPv6Network("2001:2::/48")])
+    assert "2001:2::/48" in caught.value.cause
+    assert "--mailu-sweep" in caught.value.remedy
+
+
+def test_vantages_of_ipv6_are_there_in_a_set_up_that_has_it_and_stand_in_networks_of_ipv6() -> None:
+    layout = choose_layout([])
+    assert not any(vantage.over_ipv6 for vantage in layout.vantages)
+    with pytest.raises(KeyError):
+        layout.segment(Vantage.STRANGER_IPV6)
+    six = replace(layout, six=choose_layout6([]))
+    assert set(six.vantages) == set(Vantage)
+    assert all((six.segment(one).client.version == 6) == one.over_ipv6 for one in Vantage)
+    assert six.segment(Vantage.NEIGHBOUR_IPV6).network == six.segment(Vantage.OTHER_STRANGER_IPV6).network
+    assert six.segment(Vantage.NEIGHBOUR_IPV6).client != six.segment(Vantage.OTHER_STRANGER_IPV6).client
+
+
+def test_the_engine_s_own_subnets_of_ipv6_are_known() -> None:
+    known = [{"IPAM": {"Config": [{"Subnet": "10.1.0.0/24"}, {"Subnet": "fd12:3456::/64"}]}}, {"IPAM": None}]
+    assert engine_networks6(known) == [IPv6Network("fd12:3456::/64")]

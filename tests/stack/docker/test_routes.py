@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 import sys
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 import pytest
 
-from pytest_mailu.stack.docker.routes import parse, routes
+from pytest_mailu.stack.docker.routes import parse, routes, routes6
 
 
 def message(kind: int, body: bytes) -> bytes:
@@ -48,3 +49,21 @@ def test_an_error_ends_the_answer() -> None:
 def test_this_machines_own_addresses_are_among_them() -> None:
     """They stand in the table `local`, which /proc/net/route does not show."""
     assert IPv4Network("127.0.0.0/8") in routes()
+
+
+def test_routes_of_ipv6_are_read_and_default_routes_are_not(tmp_path: Path) -> None:
+    table = tmp_path / "ipv6_route"
+    zero = "0" * 32
+    rest = f"{zero} 00 {zero} 00000100 00000001 00000000 00000001     eth0\n"
+    table.write_text(
+        f"fd123456789a00010000000000000000 40 {rest}{zero} 00 {rest}fe800000000000000000000000000000 40 {rest}"
+    )
+    assert routes6(table) == [IPv6Network("fd12:3456:789a:1::/64"), IPv6Network("fe80::/64")]
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", "zz 40\n", f"{'f' * 40} 40\n"])
+def test_a_table_of_ipv6_that_cannot_be_read_has_no_routes(tmp_path: Path, text: str) -> None:
+    table = tmp_path / "ipv6_route"
+    assert routes6(table) == []
+    table.write_text(text)
+    assert routes6(table) == []

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from requests.exceptions import ReadTimeout
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.heartbeat import BEAT, FRESH
 from pytest_mailu.stack.docker.labels import CREATED, KEPT, OWNER, RUN, Owner, RunIdentity
-from pytest_mailu.stack.docker.sweep import Choice, remove, sweep
+from pytest_mailu.stack.docker.sweep import AT_ONCE, Choice, remove, sweep
 
 DEAD = replace(Owner.me(), started="1")
 UNKNOWN = replace(Owner.me(), host="another-host")
@@ -125,6 +126,21 @@ def test_a_heartbeat_is_a_sign_of_life_where_the_process_cannot_be_seen(engine: 
     assert shelf.names == {"beats", "beats-beat"}
 
 
+def test_a_copied_machine_is_alive_while_its_heart_beats(
+    engine: Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies share name and machine id; from here, the other one looks as if it had run before the last boot."""
+    monkeypatch.setattr("pytest_mailu.stack.docker.labels._machine", lambda: "a" * 32)
+    copied = replace(Owner.me(), boot="another boot")
+    (alive, labels), (gone, others) = of(copied), of(copied)
+    for name, its in ((alive, labels), (gone, others)):
+        shelf.put("containers", f"{name}-front", its)
+    shelf.put("volumes", f"{alive}_beat-1", {**labels, BEAT: str(int(time.time() - 60))})
+    shelf.put("volumes", f"{gone}_beat-1", {**others, BEAT: str(int(time.time() - FRESH - 60))})
+    sweep(engine)
+    assert shelf.names == {f"{alive}-front", f"{alive}_beat-1"}
+
+
 def test_what_can_never_be_proven_dead_goes_by_age_or_by_id(engine: Engine, shelf: Shelf) -> None:
     young, labels = of(UNKNOWN, age=60)
     shelf.put("containers", "young", labels)
@@ -178,3 +194,21 @@ def test_a_kept_stack_goes_by_its_id_as_soon_as_its_process_has_ended(engine: En
     shelf.put("volumes", "beat", {**labels, BEAT: str(int(time.time()))})
     assert sweep(engine, Choice(run=run))
     assert shelf.names == set()
+
+
+def test_an_engine_that_stops_answering_is_asked_no_more(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C, with the engine frozen, a run waited a minute for each sixteen of what was left."""
+    asked: list[str] = []
+
+    def frozen(name: str, **_: bool) -> None:
+        asked.append(name)
+        raise ReadTimeout("no answer in 60 s")
+
+    monkeypatch.setattr(shelf, "remove_container", frozen)
+    for number in range(5 * AT_ONCE):
+        shelf.put("containers", f"c{number}", of(DEAD)[1])
+        shelf.put("volumes", f"v{number}", of(DEAD)[1])
+    removed = sweep(Engine(cast(Any, Client(shelf))))
+    assert len(asked) <= AT_ONCE
+    assert len(shelf.names) == 10 * AT_ONCE
+    assert removed.complaints == ["could not be removed: no answer in 60 s"]

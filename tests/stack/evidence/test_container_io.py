@@ -9,6 +9,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -122,3 +123,21 @@ def test_a_large_file_is_no_small_file() -> None:
         tar.addfile(entry, io.BytesIO(bytes(entry.size)))
     assert read_file(container(archive=out.getvalue()), "/version") == ""
     assert read_file(container(archive=b"garbage"), "/version") == ""
+
+
+def test_what_came_with_the_head_of_the_answer_is_output_too() -> None:
+    """Docker's client reads below the buffer that has it, so that on a busy machine output was lost or misread."""
+    parts = [(1, b"first "), (2, b"warning"), (1, b"second")]
+
+    class Early(Api):
+        def exec_start(self, _: str, *, socket: bool) -> Any:
+            ours, theirs = _pair()
+            self._send(theirs)
+            answer = ours.makefile("rb")
+            assert answer.peek(), "the buffer has what was sent meanwhile"
+            raw: Any = answer.raw  # type: ignore[attr-defined]
+            raw._response = SimpleNamespace(raw=SimpleNamespace(_fp=SimpleNamespace(fp=answer)))
+            return raw
+
+    ran = execute(cast(Container, FakeContainer(Early(lambda: iter(parts), ends=True))), ("true",))
+    assert (ran.output, ran.errors) == ("first second", "warning")

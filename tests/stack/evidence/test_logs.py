@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
-from pytest_mailu.stack.evidence.logs import MOST, LogLine, lines_of, parse
+from pytest_mailu.stack.evidence.log_line import LogLine
+from pytest_mailu.stack.evidence.logs import MOST, lines_of, parse
 from tests.events import events
 
 PLACES = {"198.18.4.20": "stranger", "198.18.5.20": "relaynet"}
@@ -37,6 +38,13 @@ def test_a_letter_is_followed_from_its_message_id_to_its_queue_id() -> None:
 def test_what_was_logged_at_another_moment_belongs_to_another_observation() -> None:
     logs = [smtp(50, "<a1@x.example>"), smtp(200, "<a1@x.example>")]
     assert lines_of(seen("-- message <a1@x.example>"), logs, PLACES) == ()
+
+
+def test_what_was_shared_with_others_before_is_looked_for_where_it_happened() -> None:
+    logs = [smtp(50, "<a1@x.example>"), smtp(81, "<a1@x.example>"), smtp(200, "<a1@x.example>")]
+    asked = seen("-- message <a1@x.example>")
+    shared = replace(asked, transcript=(replace(asked.transcript[0], seconds=-20.0),))
+    assert lines_of(shared, logs, PLACES) == ("smtp | <a1@x.example>",)
 
 
 def test_without_a_letter_it_is_the_client_of_the_vantage() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.model import Vantage
 from pytest_mailu.core.releases import Release
-from pytest_mailu.stack.docker.networks import choose_layout
+from pytest_mailu.stack.docker.networks import choose_layout, choose_layout6
 from pytest_mailu.stack.settings.environment import REPLACED, Settings, read_env, settings_for
 
 LAYOUT = choose_layout([])
@@ -72,16 +75,34 @@ def test_nothing_of_the_users_other_services_and_data_is_reached(name: str) -> N
     assert name in settings.replaced
 
 
-def test_letsencrypt_becomes_a_certificate_of_the_test() -> None:
-    assert made(TLS_FLAVOR="letsencrypt").values["TLS_FLAVOR"] == "cert"
-    assert made(TLS_FLAVOR="mail-letsencrypt").values["TLS_FLAVOR"] == "mail"
-    assert made(TLS_FLAVOR="notls").values["TLS_FLAVOR"] == "notls"
-    assert "no internet" in made(TLS_FLAVOR="letsencrypt").replaced["TLS_FLAVOR"]
+def test_fetchmail_comes_often_where_it_runs_and_the_users_own_pause_is_told() -> None:
+    user = {"FETCHMAIL_DELAY": "900"}
+    assert settings_for(NEW, LAYOUT, "k", user, services=("front",)).values["FETCHMAIL_DELAY"] == "900"
+    with_it = settings_for(NEW, LAYOUT, "k", user, services=("front", "fetchmail"))
+    assert with_it.values["FETCHMAIL_DELAY"] == "3"
+    assert with_it.replaced["FETCHMAIL_DELAY"].startswith("900 → 3: ")
+
+
+@pytest.mark.parametrize("flavour", ["cert", "letsencrypt", "mail", "mail-letsencrypt", "notls"])
+def test_the_flavour_of_tls_stays_the_user_s(flavour: str) -> None:
+    settings = made(TLS_FLAVOR=flavour)
+    assert settings.values["TLS_FLAVOR"] == flavour
+    assert "TLS_FLAVOR" not in settings.replaced
 
 
 def test_relay_networks_of_the_user_stay_beside_that_of_the_vantage() -> None:
     networks = made(RELAYNETS="192.0.2.0/24, 203.0.113.0/24").values["RELAYNETS"].split(",")
     assert networks == ["192.0.2.0/24", "203.0.113.0/24", str(LAYOUT.relaynet.network)]
+
+
+@pytest.mark.parametrize(
+    ("relaynets", "trusted"),
+    [("", False), ("0.0.0.0/0", True), ("192.0.2.0/24, 128.0.0.0/1", True), ("::/0,nonsense", False)],
+)
+def test_a_stranger_whom_relaynets_trusts_is_known_as_such(relaynets: str, trusted: bool) -> None:
+    settings = made(RELAYNETS=relaynets)
+    assert settings.relays_for(LAYOUT.stranger.client) == trusted
+    assert settings.relays_for(LAYOUT.relaynet.client)
 
 
 def test_the_login_limiter_leaves_the_harness_alone_but_not_the_other_stranger() -> None:
@@ -173,3 +194,65 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     binary.write_bytes(b"A=\xff\xfe")
     with pytest.raises(UsageError, match="UTF-8"):
         read_env(binary)
+
+
+def test_a_file_without_end_is_neither_read_nor_waited_for(tmp_path: Path) -> None:
+    hole, pipe = tmp_path / "hole.env", tmp_path / "pipe.env"
+    with hole.open("wb") as file:
+        file.truncate(1 << 38)
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="has more than"):
+        read_env(hole)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(UsageError, match="is not a regular file"):
+            read_env(path)
+
+
+def test_what_the_test_or_a_variant_sets_holds_for_every_service_and_the_rest_may_differ() -> None:
+    settings = made(MESSAGE_SIZE_LIMIT="1000", RELAYNETS="192.0.2.0/24")
+    assert {"MESSAGE_SIZE_LIMIT", "POSTMASTER"} <= settings.shared
+    assert not {"RELAYNETS", "SUBNET", "DOMAIN", "TLS_FLAVOR", "ANTIVIRUS", "RELAYHOST"} & settings.shared
+    assert "MESSAGE_SIZE_LIMIT" not in settings.with_changes({"MESSAGE_SIZE_LIMIT": "2000"}).shared
+
+
+def test_the_proxy_of_the_world_is_believed_where_the_user_believes_one() -> None:
+    near = str(LAYOUT.segment(Vantage.PROXY).client)
+    settings = made(REAL_IP_FROM="192.168.203.1,10.0.0.0/8", REAL_IP_HEADER="X-Real-IP", PROXY_PROTOCOL="mail")
+    assert settings.values["REAL_IP_FROM"] == f"{near},{LAYOUT.balancer}"
+    assert settings.replaced["REAL_IP_FROM"].startswith(f"192.168.203.1,10.0.0.0/8 → {near},{LAYOUT.balancer}: ")
+    assert made(REAL_IP_FROM="10.0.0.1", PROXY_PROTOCOL="993").values["REAL_IP_FROM"] == near
+    assert (settings.is_balanced, made().is_balanced) == (True, False)
+    assert (settings.values["REAL_IP_HEADER"], settings.values["PROXY_PROTOCOL"]) == ("X-Real-IP", "mail")
+    assert made(PROXY_PROTOCOL="mail").values["REAL_IP_FROM"] == ""
+
+
+def test_places_in_a_set_up_s_settings_are_addresses_of_the_stack_and_no_replacement() -> None:
+    settings = made(REAL_IP_FROM="<proxy>,<far-proxy>")
+    both = [str(LAYOUT.segment(vantage).client) for vantage in (Vantage.PROXY, Vantage.FAR_PROXY)]
+    assert settings.values["REAL_IP_FROM"] == ",".join(both)
+    assert settings.replaced == {}
+    assert settings.with_changes({"ANYTHING": "<proxy>/32"}).values["ANYTHING"] == f"{both[0]}/32"
+
+
+def test_a_proxy_that_is_not_believed_is_not_locked_out() -> None:
+    """Everybody has its address then: 2.0.43 behind two proxies refused right passwords after a few wrong ones."""
+    both = {f"{LAYOUT.segment(vantage).client}/32" for vantage in (Vantage.PROXY, Vantage.FAR_PROXY)}
+    exempt = set(made(PROXY_PROTOCOL="mail").values["AUTH_RATELIMIT_EXEMPTION"].split(","))
+    assert both <= exempt
+    assert str(LAYOUT.other.network) not in exempt
+    assert not both & set(made().values["AUTH_RATELIMIT_EXEMPTION"].split(","))
+
+
+def test_ipv6_of_a_stack_that_has_it_is_in_subnet6_relaynets_and_the_exemption_but_for_the_other_stranger() -> None:
+    layout = replace(LAYOUT, six=choose_layout6([]))
+    six = layout.six
+    assert six is not None
+    user = {"SUBNET6": "fd00:dead:beef::/64", "RELAYNETS": "2001:db8::/32"}
+    settings = settings_for(NEW, layout, "k", user)
+    assert settings.values["SUBNET6"] == str(six.inside.network)
+    relaynets = settings.values["RELAYNETS"].split(",")
+    assert relaynets == ["2001:db8::/32", str(layout.relaynet.network), str(six.relaynet.network)]
+    exempt = settings.values["AUTH_RATELIMIT_EXEMPTION"].split(",")
+    assert {str(six.stranger.network), str(six.relaynet.network)} <= set(exempt)
+    assert str(six.other.network) not in exempt
+    assert "SUBNET6" not in settings_for(NEW, LAYOUT, "k", {}).values

@@ -31,6 +31,7 @@ from pytest_mailu.wire.transport.transcript import MAX_EVENTS, Transcript
 from pytest_mailu.worldapp.control import Control
 from pytest_mailu.worldapp.dns import Dns
 from pytest_mailu.worldapp.journal import Journal
+from pytest_mailu.worldapp.mailboxes import Mailboxes
 from pytest_mailu.worldapp.scripts import Scripts
 from pytest_mailu.worldapp.zones import Zones
 
@@ -190,11 +191,13 @@ def test_dns_questions(data: bytes) -> None:
 @fuzzed(100)
 @given(
     st.one_of(
-        st.binary(max_size=200), texts((b'{"do": "arrivals"', b', "wait": ', b', "count": ', b"-1", b"}", b'"x"'))
+        st.binary(max_size=200),
+        texts((b'{"do": "arrivals"', b', "wait": ', b', "count": ', b"-1", b"}", b'"x"')),
+        texts((b'{"do": "deposit"', b'{"do": "account"', b', "name": ', b', "messages": [', b"]", b"-1", b"}", b'"x"')),
     )
 )
 def test_requests_on_the_control_channel(line: bytes) -> None:
-    control = Control(Journal(), Scripts(), Dns(Zones((), ())))
+    control = Control(Journal(), Scripts(), Dns(Zones((), ())), Mailboxes())
     request = line.replace(b"wait", b"w")
     assert asyncio.run(control.answer(request))["ok"] in (True, False)
 

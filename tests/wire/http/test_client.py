@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pytest_mailu.core.client_commands import Request, failed_requests
 from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
@@ -67,6 +68,18 @@ def test_the_name_is_asked_for_wherever_the_connection_goes(tls):
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "204 No Content", "403 No"])
 def test_any_status_is_data(status):
     assert ask(HEAD, answer(status))[0].status == int(status.split()[0])
+
+
+def test_an_error_of_the_server_is_known_from_the_transcript():
+    async def several(web):
+        for path in ("/fine", "/broken"):
+            await web.post(path, data={"name": "value"})
+        return web.transcript.events
+
+    pages = {"/fine": answer("200 OK", b"in"), "/broken": answer("500 Internal Server Error", b"out")}
+    events, _, served = ask(routes(pages), hang_up, then=several)
+    url = f"http://{NAME}:{served.port}/broken"
+    assert failed_requests(events) == [Request("POST", url)]
 
 
 def test_redirects_are_followed_and_listed_and_cookies_kept():
@@ -188,3 +201,23 @@ def test_what_is_no_answer_is_trouble(script):
     end = end_of(*script, seconds=0.6)
     assert isinstance(end, CannotAsk)
     assert end.reason.isprintable()
+
+
+def test_a_session_that_brings_the_cookies_of_another_is_known_to_the_server() -> None:
+    login = HEAD, answer("200 OK", b"", "Set-Cookie: session=abc; Path=/; HttpOnly")
+
+    async def run() -> bytes:
+        async with peer(*login) as first, peer(HEAD, answer("200 OK")) as second:
+            async with HttpSession.open(
+                DirectConnector(), "127.0.0.1", first.port, tls=Tls.NONE, name=NAME, timeout=5.0
+            ) as web:
+                await web.get("/login")
+                cookies = web.cookies
+            async with HttpSession.open(
+                DirectConnector(), "127.0.0.1", second.port, tls=Tls.NONE, name=NAME, timeout=5.0
+            ) as other:
+                other.bring(cookies)
+                await other.get("/inside")
+            return bytes(second.heard)
+
+    assert b"\r\ncookie: session=abc\r\n" in asyncio.run(run()).lower()

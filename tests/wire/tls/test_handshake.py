@@ -8,10 +8,11 @@ import ssl
 
 import pytest
 
-from pytest_mailu.core.endpoints import Protocol, Tls
+from pytest_mailu.core.endpoints import ENDPOINTS, Protocol, Tls
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
 from pytest_mailu.wire.tls.injection import answers_injected
+from pytest_mailu.wire.tls.protocols import SPOKEN, ask
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 from pytest_mailu.wire.transport.tls_context import client_context
 from tests.wire.direct import DirectConnector
@@ -220,3 +221,10 @@ def test_an_injected_command_that_breaks_the_handshake_was_not_answered(protocol
 def test_the_context_takes_any_certificate():
     context = client_context()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_the_way_to_tls_is_known_for_every_protocol_that_has_one() -> None:
+    late = {endpoint.protocol for endpoint in ENDPOINTS if endpoint.tls in (Tls.STARTTLS, Tls.OPPORTUNISTIC)}
+    assert Protocol.IMAP in late
+    assert {protocol for protocol in late if protocol not in SPOKEN} == set()
+    assert all(ask(endpoint.protocol) for endpoint in ENDPOINTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mailu.core.text import show
-from pytest_mailu.core.transcript import Connection, Kind, Queued, Speaker, Submission, connections, texts
+from pytest_mailu.core.transcript import Connection, Kind, Queued, Speaker, Submission, Waited, connections, texts
 from pytest_mailu.wire.transport.transcript import Transcript
 
 
@@ -57,8 +57,15 @@ def test_what_others_have_to_know_is_a_detail_and_not_only_words():
     transcript.message("<a@b.example>")
     transcript.client("DATA")
     transcript.server(b"250 2.0.0 Ok: queued as 4ABCDEF12", queue_id="4ABCDEF12")
+    transcript.waited_in_vain(12.0, "a message")
     details = [event.detail for event in transcript.events]
-    assert details == [Connection("front", 25, "stranger"), Submission("<a@b.example>"), None, Queued("4ABCDEF12")]
+    assert details == [
+        Connection("front", 25, "stranger"),
+        Submission("<a@b.example>"),
+        None,
+        Queued("4ABCDEF12"),
+        Waited(12.0),
+    ]
     assert connections(transcript.events) == [Connection("front", 25, "stranger")]
     assert texts(transcript.events, Speaker.CLIENT) == ["DATA"]
 

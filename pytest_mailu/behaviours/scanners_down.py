@@ -1,0 +1,222 @@
+"""A scanner that is down when Rspamd starts, or slow: mail flows, nothing gets through unseen, and all is well after.
+
+*Down*: the container is stopped, and Rspamd starts anew without it; then the scanner comes. *Slow*: the scanner is
+paused for a while, and then answers. A sender whose message is deferred tries again, as mail servers do (RFC 5321
+section 4.5.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_mailu.behaviours.better import ARRIVES
+from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.scanners_messages import BAD, GOOD, from_outside, kept_out, with_scanner
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Observation, Outcome, Reply, Severity
+from pytest_mailu.core.population import own_mailbox
+from pytest_mailu.probe.messages import Message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+
+WAITING = own_mailbox("scanners-down-reader")
+PATIENCE = 45.0
+"""Seconds that a sender waits for a reply while the scanner is down; real ones wait for minutes."""
+SLOW_SECONDS = 6.0
+"""How long a slow scanner takes."""
+AGAIN_SECONDS = 60.0
+"""For how long a sender tries again once the scanner is back."""
+TIMEOUT = 300.0
+HARM = ("virus", "afterwards")
+"""What is to be kept out: sent while the scanner cannot look, and once it is back."""
+FINE = ("text", "clean")
+"""What is to arrive: a message that no scanner looks at, and one with a clean attachment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What became of one message: what the first attempt came to, and the whole of it in the end."""
+
+    first: str
+    end: Observation | NotServed
+
+
+@behaviour(
+    "scanners/{scanner}/down-at-start/{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    needs=with_scanner,
+    wanted=Outcome.DELIVERED,
+    better=ARRIVES,
+    severity=Severity.MAJOR,
+    each={"scanner": GOOD, "kind": FINE},
+    alone=True,
+    deep=True,
+    timeout=TIMEOUT,
+)
+async def arrives_without(probe: Probe, scanner: str, kind: str) -> Observation:
+    """Message from outside ({kind}) that comes while {scanner} is down arrives in the end
+
+    Mail is returned or lost while a scanner starts or is updated.
+
+    Mailu core/rspamd/conf/force_actions.conf (ANTIVIRUS_FAILED, since 2.0.33); Mailu #2917; RFC 5321 section 4.5.4
+    """
+    return _told(probe, (await _without(probe, scanner))[kind])
+
+
+@behaviour(
+    "scanners/{scanner}/down-at-start/{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    needs=with_scanner,
+    wanted=Outcome.REFUSED,
+    affected="Nobody: this is the test virus, or a document like it.",
+    severity=Severity.CRITICAL,
+    each={"scanner": BAD, "kind": HARM},
+    alone=True,
+    deep=True,
+    timeout=TIMEOUT,
+)
+async def kept_out_without(probe: Probe, scanner: str, kind: str) -> Observation:
+    """What {scanner} is to keep out does not get through because it was down at the start ({kind})
+
+    Viruses reach users after every restart of the server.
+
+    Mailu core/rspamd/conf/force_actions.conf (ANTIVIRUS_FAILED, since 2.0.33); Mailu #2321, #2917
+    """
+    return kept_out(probe, _told(probe, (await _without(probe, scanner))[kind]))
+
+
+@behaviour(
+    "scanners/{scanner}/slow/{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    needs=with_scanner,
+    wanted=Outcome.DELIVERED,
+    better=ARRIVES,
+    severity=Severity.MAJOR,
+    each={"scanner": GOOD, "kind": FINE},
+    alone=True,
+    deep=True,
+    timeout=TIMEOUT,
+)
+async def arrives_slowly(probe: Probe, scanner: str, kind: str) -> Observation:
+    """Message from outside ({kind}) that comes while {scanner} is slow arrives in the end
+
+    Mail is returned or lost when the machine is overloaded.
+
+    Mailu core/rspamd/conf/antivirus.conf and external_services.conf (timeout, retransmits)
+    """
+    return _told(probe, (await _slow(probe, scanner))[kind])
+
+
+@behaviour(
+    "scanners/{scanner}/slow/{kind}",
+    endpoint=SMTP_25_OPPORTUNISTIC,
+    needs=with_scanner,
+    wanted=Outcome.REFUSED,
+    affected="Nobody: this is the test virus, or a document like it.",
+    severity=Severity.CRITICAL,
+    each={"scanner": BAD, "kind": HARM},
+    alone=True,
+    deep=True,
+    timeout=TIMEOUT,
+)
+async def kept_out_slowly(probe: Probe, scanner: str, kind: str) -> Observation:
+    """What {scanner} is to keep out does not get through because it is slow ({kind})
+
+    Viruses reach users when the machine is overloaded.
+
+    Mailu core/rspamd/conf/antivirus.conf and external_services.conf (timeout, retransmits)
+    """
+    return kept_out(probe, _told(probe, (await _slow(probe, scanner))[kind]))
+
+
+def _told(probe: Probe, passed: Passed) -> Observation:
+    seen = probe.not_served(passed.end) if isinstance(passed.end, NotServed) else passed.end
+    return probe.with_facts(seen, first=passed.first)
+
+
+async def _without(probe: Probe, scanner: str) -> Mapping[str, Passed]:
+    async def ask(own: Probe) -> Mapping[str, Passed]:
+        messages = _messages(own, scanner)
+        async with own.services.stopped(scanner, restarting="antispam"):
+            tried = await asyncio.gather(*(_tried(own, message) for message in messages.values()))
+        return await _in_the_end(own, scanner, messages, tried)
+
+    return await probe.shared(("scanner down", scanner), ask, seconds=TIMEOUT)
+
+
+async def _slow(probe: Probe, scanner: str) -> Mapping[str, Passed]:
+    async def ask(own: Probe) -> Mapping[str, Passed]:
+        messages = _messages(own, scanner)
+        async with own.services.paused(scanner):
+            attempts = [asyncio.ensure_future(_tried(own, message)) for message in messages.values()]
+            await asyncio.wait(attempts, timeout=SLOW_SECONDS)
+        return await _in_the_end(own, scanner, messages, await asyncio.gather(*attempts))
+
+    return await probe.shared(("scanner slow", scanner), ask, seconds=TIMEOUT)
+
+
+def _messages(probe: Probe, scanner: str) -> dict[str, Message]:
+    """What is sent while the scanner cannot look."""
+    return {
+        "text": probe.mail.compose(to=WAITING.address),
+        "clean": from_outside(probe, GOOD[scanner], WAITING),
+        "virus": from_outside(probe, BAD[scanner], WAITING),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt in short; the reply of a server that took the message, or its refusal; None where it hung up."""
+
+    words: str = ""
+    result: Reply | NotServed | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a sender tries no more: the message was taken, or refused for good."""
+        refused = isinstance(self.result, NotServed) and self.result.outcome is Outcome.REFUSED
+        return refused or isinstance(self.result, Reply)
+
+
+async def _in_the_end(
+    probe: Probe, scanner: str, messages: Mapping[str, Message], tried: list[_Attempt]
+) -> dict[str, Passed]:
+    """What became of all once the scanner is back, and of what it is to keep out then."""
+    firsts = {**dict(zip(messages, tried, strict=True)), "afterwards": _Attempt()}
+    everything = {**messages, "afterwards": from_outside(probe, BAD[scanner], WAITING)}
+    ends = await asyncio.gather(*(_end(probe, everything[kind], firsts[kind]) for kind in everything))
+    return {kind: Passed(firsts[kind].words, end) for kind, end in zip(everything, ends, strict=True)}
+
+
+async def _end(probe: Probe, message: Message, last: _Attempt) -> Observation | NotServed:
+    """A message is tried again until it is taken or refused; what was taken is in the mailbox, or kept out."""
+
+    async def over() -> bool:
+        nonlocal last
+        last = await _tried(probe, message)
+        return last.is_over
+
+    if not last.is_over:
+        await eventually(over, AGAIN_SECONDS)
+    if last.result is None:
+        raise CannotAsk(f"the server hangs up, again and again for {AGAIN_SECONDS:g} s")
+    if isinstance(last.result, NotServed):
+        return last.result
+    return await probe.mail.in_mailbox(message, WAITING, last.result)
+
+
+async def _tried(probe: Probe, message: Message) -> _Attempt:
+    """One attempt of a sender who waits for a while."""
+    try:
+        async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
+            done = await smtp.send(message.sender, message.recipients, message.content)
+    except NotServed as end:
+        code = end.reply.code if end.reply is not None else ""
+        return _Attempt(f"{end.outcome} {code}".strip(), end)
+    except CannotAsk:
+        # The server closed the connection in the middle: a mail server then tries again.
+        return _Attempt("hung up")
+    return _Attempt("taken", done.reply)

@@ -1,0 +1,192 @@
+"""The lab's web site: a login, a few pages and one form of the same shape as Mailu's (standard library).
+
+`faults` are the names of what is to go wrong here: `document-closed` and `page-closed` (the configuration document and
+the page for programs name a port that nobody serves), `form-forgets` (a form says that it saved, and did not),
+`form-500` (a part that is left empty ends in an error of the server), `records-lost` (no DMARC record is shown),
+`header-login-for-all` (whoever sends the header of a reverse proxy is logged in).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+
+from people import People
+
+CLOSED = 1143
+LOGIN = "/sso/login"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer: status, text, its type, and headers."""
+
+    status: int
+    text: str = ""
+    type: str = HTML
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Site:
+    """Everything but the REST interface."""
+
+    def __init__(
+        self, people: People, host: str, domain: str, faults: frozenset[str] = frozenset(), flavour: str = "cert"
+    ) -> None:
+        self.people, self.host, self.domain, self.faults, self.flavour = people, host, domain, faults, flavour
+        self.sessions: dict[str, str] = {}
+        self.trusted = {each.strip() for each in os.environ.get("PROXY_AUTH_WHITELIST", "").split(",")}
+        self.creates = os.environ.get("PROXY_AUTH_CREATE", "") == "True"
+
+    def answer(self, method: str, path: str, cookie: str, body: bytes) -> Page | None:
+        """The answer to a request, or None for a path that the site does not have."""
+        place = path.lower()
+        if place.endswith("/config-v1.1.xml"):
+            return Page(200, self.thunderbird(), "text/xml")
+        if place == "/autodiscover/autodiscover.xml":
+            return self.outlook(body) if method == "POST" else Page(405)
+        if place.startswith("/autodiscover/autodiscover.json"):
+            found = {"Protocol": "Autodiscoverv1", "Url": f"https://{self.host}/autodiscover/autodiscover.xml"}
+            return Page(200, json.dumps(found), "application/json")
+        if place == "/apple.mobileconfig":
+            return Page(200, self.apple(), "text/xml")
+        sent = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        if path == LOGIN:
+            return self.login(sent) if method == "POST" else Page(200, "<form method=post></form>")
+        if path.startswith("/admin/"):
+            user = self.sessions.get(cookie.partition("session=")[2].partition(";")[0], "")
+            if not user:
+                return Page(302, headers={"Location": LOGIN})
+            if path == "/admin/user/settings":
+                return Page(200, f"<p>{escape(user)}</p>")
+            return self.inside(method, path.removeprefix("/admin"), sent)
+        return None
+
+    def login(self, sent: Mapping[str, str]) -> Page:
+        if not self.people.login(sent.get("email", ""), sent.get("pw", ""), "web"):
+            return Page(200, '<div class="alert">Wrong e-mail or password</div><form method=post></form>')
+        return self.begin(sent["email"])
+
+    def introduced(self, name: str, proxy: str) -> Page:
+        """A login by the header of a reverse proxy (core/admin/mailu/sso/views/base.py, `_proxy`)."""
+        if proxy not in self.trusted and "header-login-for-all" not in self.faults:
+            return Page(500)
+        if self.people.user(name) is None:
+            if not self.creates:
+                return Page(500)
+            self.people.update({"user": [{"email": name, "password": secrets.token_hex(16)}]}, keep=True)
+        return self.begin(name)
+
+    def begin(self, name: str) -> Page:
+        """A session."""
+        key = secrets.token_hex(16)
+        self.sessions[key] = name
+        # As Mailu does it (core/admin/mailu/configuration.py, SESSION_COOKIE_SECURE, since 2.0).
+        secure = "" if self.flavour == "notls" and "secure-cookie" not in self.faults else " Secure;"
+        return Page(302, headers={"Location": "/admin/", "Set-Cookie": f"session={key};{secure} HttpOnly; Path=/"})
+
+    def inside(self, method: str, path: str, sent: Mapping[str, str]) -> Page:
+        """Pages for those who are logged in; the lab does not tell administrators from users."""
+        kind, _, rest = path.strip("/").partition("/")
+        what, _, name = rest.partition("/")
+        if path == "/client":
+            return Page(200, self.client())
+        if (kind, what) == ("domain", "details"):
+            return Page(200, self.details())
+        if (kind, what) == ("alias", "list"):
+            rows = "".join(
+                f'<tr><td><a href="/admin/alias/delete/{escape(each)}">x</a></td><td>{escape(each)}</td><td></td></tr>'
+                for each in self.people.all["alias"]
+            )
+            return Page(200, f"<table><tr><th>Actions</th><th>Email</th><th>Destination</th></tr>{rows}</table>")
+        if kind == "alias" and what in ("create", "edit", "delete"):
+            return self.alias(method, what, name, sent)
+        return Page(404)
+
+    def alias(self, method: str, what: str, name: str, sent: Mapping[str, str]) -> Page:
+        entry = self.people.all["alias"].get(name.lower(), {})
+        fields = {**entry, "localpart": "", "destination": ",".join(entry.get("destination", ()))}
+        if method == "GET":
+            inputs = "".join(
+                f'<input name="{key}" value="{escape(str(fields.get(key, "")))}">'
+                for key in ("csrf_token", "localpart", "destination", "comment")
+            )
+            box = '<input type="checkbox" name="wildcard" value="y" checked>' if entry.get("wildcard") else ""
+            return Page(200, f"<form method=post>{inputs}{box}</form>") if entry or what == "create" else Page(404)
+        if what == "delete":
+            self.people.delete("alias", name)
+            return Page(302, headers={"Location": f"/admin/alias/list/{self.domain}"})
+        localpart, destination = sent.get("localpart", ""), sent.get("destination", "")
+        address = f"{localpart}@{name}".lower()
+        taken = address in self.people.all["alias"] or address in self.people.all["user"]
+        if not localpart or not set(localpart) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-") or taken:
+            return Page(200, '<div class="alert">No.</div>')
+        if "form-500" in self.faults and not sent.get("comment"):
+            return Page(500, "Internal Server Error")
+        if destination and "@" not in destination:
+            return Page(200, '<div class="alert">Invalid email address.</div>')
+        if "form-forgets" not in self.faults:
+            new = {
+                "email": address,
+                "destination": [destination] if destination else [],
+                "comment": sent.get("comment", ""),
+            }
+            self.people.update({"alias": [{**new, "wildcard": "wildcard" in sent}]}, keep=True)
+        return Page(302, headers={"Location": f"/admin/alias/list/{name}"})
+
+    def client(self) -> str:
+        port = CLOSED if "page-closed" in self.faults else 993
+        rows = (("IMAP", port), ("SMTP", 465))
+        return "".join(
+            f"<table><tr><th>Mail protocol</th><td>{protocol}</td></tr>"
+            f"<tr><th>TCP port</th><td>{number} (TLS)</td></tr>"
+            f"<tr><th>Server name</th><td><pre>{self.host}</pre></td></tr></table>"
+            for protocol, number in rows
+        )
+
+    def details(self) -> str:
+        records = {
+            "dns_mx": f"{self.domain}. 600 IN MX 10 {self.host}.",
+            "dns_spf": f'{self.domain}. 600 IN TXT "v=spf1 mx a:{self.host} ~all"',
+            "dns_dkim": f'dkim._domainkey.{self.domain}. 600 IN TXT "v=DKIM1; k=rsa; p=AB"',
+            "dns_dmarc": f'_dmarc.{self.domain}. 600 IN TXT "v=DMARC1; p=reject;"',
+            "dns_autoconfig": f"_imaps._tcp.{self.domain}. 600 IN SRV 10 1 993 {self.host}.",
+        }
+        if "records-lost" in self.faults:
+            del records["dns_dmarc"]
+        return "".join(f'<pre id="{key}">{escape(text)}</pre>' for key, text in records.items())
+
+    def thunderbird(self) -> str:
+        port = CLOSED if "document-closed" in self.faults else 993
+        servers = "".join(
+            f'<{side}Server type="{kind}"><hostname>{self.host}</hostname><port>{number}</port>'
+            f"<socketType>SSL</socketType><username>%EMAILADDRESS%</username></{side}Server>"
+            for side, kind, number in (("incoming", "imap", port), ("outgoing", "smtp", 465))
+        )
+        return f'<clientConfig version="1.1"><emailProvider id="{self.host}">{servers}</emailProvider></clientConfig>'
+
+    def outlook(self, body: bytes) -> Page:
+        if b"outlook/responseschema/2006a" not in body:
+            return Page(404 if b"schema" in body else 400)
+        servers = "".join(
+            f"<Protocol><Type>{kind}</Type><Server>{self.host}</Server><Port>{number}</Port><SSL>on</SSL></Protocol>"
+            for kind, number in (("IMAP", 993), ("SMTP", 465))
+        )
+        text = f'<Autodiscover xmlns="urn:lab"><Response><Account>{servers}</Account></Response></Autodiscover>'
+        return Page(200, text, "text/xml")
+
+    def apple(self) -> str:
+        entries = "".join(
+            f"<key>{side}MailServerHostName</key><string>{self.host}</string><key>{side}MailServerPortNumber</key>"
+            f"<integer>{number}</integer><key>{side}MailServerUseSSL</key><true/>"
+            for side, number in (("Incoming", 993), ("Outgoing", 465))
+        )
+        return (
+            f'<plist version="1.0"><dict><key>PayloadContent</key><array><dict>{entries}</dict></array></dict></plist>'
+        )

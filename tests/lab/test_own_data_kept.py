@@ -1,0 +1,140 @@
+"""The user's own data is byte for byte and time for time the same, however a run over it ends.
+
+`LAB_WHOLE=1 pytest tests/lab/test_own_data_kept.py` strikes at 20 moments; they are drawn, and told where one fails.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.data import copier
+from pytest_mailu.stack.data.copier import Sources
+from pytest_mailu.stack.data.helper import Helper, Mounted
+from pytest_mailu.stack.docker.engine import Engine
+from pytest_mailu.stack.docker.labels import RunIdentity
+from tests.lab import own_folder
+from tests.lab.build import ORG, build
+from tests.lab.left import left_by
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.engine
+
+STRIKES = 20 if os.environ.get("LAB_WHOLE") else 2
+SEED = int(os.environ.get("LAB_SEED", time.time_ns() % 10**6))
+RUN = (
+    *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--mailu-from", "2024.06", "--mailu-to", "2024.06"),
+    *("--mailu-in-place", "--mailu-pull", "never", "-k", "upgrade and own"),
+)
+
+
+@contextmanager
+def started(folder: Path, data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "output").open("wb") as output:
+        run = subprocess.Popen(
+            [*RUN, "--mailu-data", str(data), "--mailu-report", str(folder / "report")],
+            cwd=folder,
+            env={**os.environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield run
+    finally:
+        run.kill()
+        run.wait()
+
+
+def nobody_is_named(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            text = path.read_text("utf-8", "replace")
+            assert own_folder.DOMAIN not in text, path
+            assert own_folder.WORD not in text, path
+
+
+@pytest.fixture(scope="module")
+def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that a run takes when nobody ends it; it ends well, and names nobody."""
+    build()
+    folder = tmp_path_factory.mktemp("undisturbed")
+    data = own_folder.make(tmp_path_factory.mktemp("data") / "mailu")
+    before = own_folder.fingerprint(data)
+    begun = time.monotonic()
+    with started(folder, data) as run:
+        status = run.wait(timeout=600)
+    said = (folder / "output").read_text("utf-8", "replace")
+    assert status == 0, said
+    assert own_folder.fingerprint(data) == before
+    assert (folder / "report" / "report.json").is_file()
+    nobody_is_named(folder)
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("strike", range(STRIKES))
+def test_own_data_is_as_it_was_after_sigkill(strike: int, duration: float, tmp_path: Path) -> None:
+    part = (strike + random.Random(f"{SEED} {strike}").random()) / STRIKES
+    data = own_folder.make(tmp_path / "mailu")
+    before = own_folder.fingerprint(data)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with started(folder, data) as run:
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(timeout=duration * part)
+        run.send_signal(signal.SIGKILL)
+        run.wait(timeout=60)
+    assert own_folder.fingerprint(data) == before, (SEED, part)
+    eventually(lambda: swept(folder) and not left_by(run.pid), seconds=120)
+    assert own_folder.fingerprint(data) == before, (SEED, part)
+    nobody_is_named(folder)
+
+
+def swept(folder: Path) -> bool:
+    command = [*RUN[:5], "--mailu-sweep"]  # as `pytest` alone
+    return subprocess.run(command, cwd=folder, check=False, timeout=120, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_own_data_is_as_it_was_where_the_disk_gets_full(tmp_path: Path) -> None:
+    """The disk of the copy is a tmpfs of 1 MB, and the data has more."""
+    build()
+    data = own_folder.make(tmp_path / "mailu", messages=30)
+    (data / "mail" / "large").write_bytes(os.urandom(3_000_000))
+    before = own_folder.fingerprint(data)
+    engine = Engine.connect()
+    labels = RunIdentity.new(keep=False).labels("old")
+    name = f"mailu-full-{os.getpid()}"
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}
+    engine.client.api.create_volume(name, driver="local", driver_opts=options, labels=labels)
+    helper = Helper(engine, f"{ORG}/admin:2024.06", f"{name}-data", labels)
+    try:
+        with pytest.raises(StackError, match="the disk of the Docker engine is full"):
+            copier.copy(helper, Sources({"mail": str(data / "mail")}), {"mail": name}, 60.0)
+        with pytest.raises(StackError, match="ended with status 1"):
+            # Nothing in a container can write to what is mounted for reading.
+            helper.run(b"open('/from/new', 'w')", {}, [Mounted(str(data), PurePosixPath("/from"))], 60.0)
+    finally:
+        engine.client.api.remove_volume(name, force=True)
+        engine.close()
+    assert own_folder.fingerprint(data) == before
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    build()
+    engine = Engine.connect()
+    helper = Helper(engine, f"{ORG}/admin:2024.06", f"mailu-missing-{os.getpid()}", {})
+    try:
+        with pytest.raises(StackError, match="ran no container"):
+            helper.run(b"print('{}')", {}, [Mounted(str(tmp_path / "none"), PurePosixPath("/from"))], 60.0)
+    finally:
+        engine.close()
+    assert not (tmp_path / "none").exists()

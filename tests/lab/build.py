@@ -57,7 +57,7 @@ PACKAGES = (
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 HERE = Path(__file__).parent
-CONTEXT = ("start.py", "faults.py", "losses.py", "admin", "front", "imap", "smtp", "antispam")
+CONTEXT = ("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam")
 """What goes into the images, as /lab."""
 DOCKERFILE = """\
 ARG BASE

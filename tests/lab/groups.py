@@ -1,6 +1,6 @@
 """Which faults of the lab are tried in one stack together: those that do not hide each other, nor show as each other.
 
-Computed from what faults.py says of them; nothing here starts anything.
+Computed from what the faults say of them; nothing here starts anything.
 """
 
 from __future__ import annotations

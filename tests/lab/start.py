@@ -2,7 +2,7 @@
 """Starts one service of the lab: fills in its configuration, then runs its daemons until one of them ends.
 
 The service is named by LAB_SERVICE, the personality by LAB_SERIES, what is to go wrong by LAB_FAULT (names of
-faults.py, with commas).
+the faults, with commas).
 Everything else is read from Mailu's own settings.
 """
 

@@ -51,7 +51,7 @@ def test_what_hits_everything_is_alone(name: str) -> None:
 
 
 def test_nothing_in_a_group_breaks_or_hides_what_catches_another_one() -> None:
-    """Said by the globs of faults.py alone, over the ids of the matrix."""
+    """Said by the globs of the faults alone, over the ids of the matrix."""
     ids = {
         setup: [each.id for each in in_setup(built_in(), setup_named(setup)).answered]
         for setup in {each.setup for each in FAULTS.values()}

@@ -16,7 +16,7 @@ _LOCAL = ("127.", "::1")
 
 
 def check(subject: Subject) -> Iterator[Note]:
-    """Notes on REAL_IP_*, PROXY_PROTOCOL, SUBNET6 and what antispam remembers by its host name."""
+    """Notes on REAL_IP_*, PROXY_PROTOCOL, PROXY_AUTH_WHITELIST and SUBNET6."""
     header, network = (subject.after.settings.get(f"REAL_IP_{name}") for name in ("HEADER", "FROM"))
     protocol = subject.after.settings.get("PROXY_PROTOCOL")
     trusts = network is not None and network.value.strip()
@@ -48,6 +48,7 @@ def check(subject: Subject) -> Iterator[Note]:
         # From 2.0 on, five failures lock the proxy's address out, and with it everybody.
         stricter = not subject.old.since("2.0") and subject.new.since("2.0")
         yield made.lost(Outcome.ALTERED) if stricter else made.broken(Outcome.ALTERED)
+    yield from _header_login(subject)
     yield from _ipv6(subject)
 
 
@@ -77,6 +78,37 @@ def _web_proxy(subject: Subject) -> Place | None:
         if name.startswith("traefik.http.services."):
             return given.place
     return None
+
+
+def _header_login(subject: Subject) -> Iterator[Note]:
+    """PROXY_AUTH_WHITELIST where nginx hands on X-Forwarded-By as the client wrote it (core/nginx/conf/proxy.conf)."""
+    listed = subject.after.settings.get("PROXY_AUTH_WHITELIST")
+    if listed is None or not listed.value.strip():
+        return
+    header, network, protocol = (
+        given.value.strip() if (given := subject.after.settings.get(name)) is not None else ""
+        for name in ("REAL_IP_HEADER", "REAL_IP_FROM", "PROXY_PROTOCOL")
+    )
+    if network and (header or protocol not in ("", "mail")):
+        return
+    notice = subject.catalogue.notice("settings/header-login-open")
+    made = replace(
+        about(
+            notice,
+            title="PROXY_AUTH_WHITELIST is set, REAL_IP_HEADER and REAL_IP_FROM are not both",
+            place=listed.place,
+            id="env/PROXY_AUTH_WHITELIST/open",
+            severity=Severity.CRITICAL,
+        ),
+        write=f"REAL_IP_HEADER={header or 'X-Real-IP'}\nREAL_IP_FROM={network or _gateway(subject)}",
+    )
+    match subject.old in notice, subject.new in notice:
+        case True, True:
+            yield made.broken(Outcome.ALTERED)
+        case True, False:
+            yield made.gained(Outcome.ALTERED)
+        case False, True:
+            yield made.lost(Outcome.ALTERED)
 
 
 def _ipv6(subject: Subject) -> Iterator[Note]:

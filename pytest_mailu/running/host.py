@@ -14,6 +14,7 @@ from pytest_mailu.deployment.host import ARCHITECTURES, Host, Mounted
 from pytest_mailu.running.host_networks import PROJECT, addresses_in_use
 
 SOCKET = Path("/var/run/docker.sock")
+"""Where an engine is asked when DOCKER_HOST names none."""
 CPU_FILE = Path("/proc/cpuinfo")
 IPV6 = Path("/proc/net/if_inet6")
 """Is not there where the kernel was started without IPv6."""
@@ -30,8 +31,9 @@ VERSION = "com.docker.compose.version"
 
 
 def is_local() -> bool:
-    """Whether the engine that would be asked is the one of this machine."""
-    return os.environ.get("DOCKER_HOST", f"unix://{SOCKET}") == f"unix://{SOCKET}" and SOCKET.exists()
+    """Whether the engine that would be asked is one of this machine: a socket here, of a rootless engine as well."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", f"unix://{SOCKET}").partition("://")
+    return scheme == "unix" and Path(path).exists()
 
 
 def host_of(folder: Path) -> Host | None:

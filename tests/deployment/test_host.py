@@ -99,8 +99,8 @@ def test_without_a_local_engine_nothing_is_known(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def silent_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One of this machine, at another socket than the usual one, as rootless engines are."""
     (tmp_path / "none.sock").write_text("not a socket")
-    monkeypatch.setattr(edge, "SOCKET", tmp_path / "none.sock")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'none.sock'}")
 
 

@@ -1,7 +1,7 @@
 """The faults of the lab, as data: what each changes, which behaviours must catch it, and what else it may hit.
 
-A module for each theme. This package is read on both sides: by the tests, and inside the images by start.py (so: nothing
-but the standard library, and only relative imports).
+A module for each theme. This package is read on both sides: by the tests, and inside the images by start.py (so:
+nothing but the standard library, and only relative imports).
 Faults are switched on by LAB_FAULT=<name>,<name>. Each changes settings, adds lines to configuration files, or both.
 """
 

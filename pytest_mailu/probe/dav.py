@@ -114,9 +114,9 @@ def home(user: User) -> str:
 
 
 def hrefs(document: ElementTree.Element) -> list[str]:
-    """The addresses in an answer, as paths below the root."""
+    """The addresses in an answer, as paths below the root; one that is not below it begins with `/..`."""
     found = (unquote((one.text or "").strip()) for one in document.iter(f"{{{_DAV}}}href"))
-    return sorted({path.removeprefix(ROOT) for path in found})
+    return sorted({path.removeprefix(ROOT) if f"{path}/".startswith(f"{ROOT}/") else f"/..{path}" for path in found})
 
 
 def texts(document: ElementTree.Element, name: str) -> list[str]:

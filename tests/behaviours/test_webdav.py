@@ -35,6 +35,7 @@ class Fault(StrEnum):
     KEEPS = "what is deleted stays"
     FINDS_NOTHING = "a search finds nothing"
     NO_WELL_KNOWN = "the well-known addresses are not there"
+    ASTRAY = "the addresses in its answers lead past it"
     OFF = "there are no calendars"
 
 
@@ -92,13 +93,14 @@ class FakeDav(FakeSite):
             case "REPORT" if self.fault is Fault.FINDS_NOTHING:
                 return 207, "", document([])
         found = [place for place in self.places if place.startswith(path)] or [f"/{user}/"]
-        return 207, "", document(found, "" if item else "<C:calendar/>")
+        root = "" if self.fault is Fault.ASTRAY else "/webdav"
+        return 207, "", document(found, "" if item else "<C:calendar/>", root)
 
 
-def document(places: list[str], kinds: str = "") -> str:
+def document(places: list[str], kinds: str = "", root: str = "/webdav") -> str:
     """An answer of several resources (RFC 4918 section 13)."""
     rows = "".join(
-        f"<response><href>/webdav{place}</href><propstat><prop><resourcetype>{kinds}</resourcetype></prop></propstat>"
+        f"<response><href>{root}{place}</href><propstat><prop><resourcetype>{kinds}</resourcetype></prop></propstat>"
         "</response>"
         for place in places
     )
@@ -121,6 +123,7 @@ async def _asked(site: FakeDav, tmp_path: Path, ask: Callable[[Probe], Awaitable
         (webdav.well_known, ("carddav",), Fault.NO_WELL_KNOWN, Outcome.NOT_OFFERED),
         (webdav.principal, (), Fault.NONE, Outcome.ACCEPTED),
         (webdav.principal, (), Fault.OFF, Outcome.NOT_OFFERED),
+        (webdav.principal, (), Fault.ASTRAY, Outcome.LOST),
         (webdav.make, ("calendar",), Fault.NONE, Outcome.ACCEPTED),
         (webdav.mkcalendar, (), Fault.NONE, Outcome.ACCEPTED),
         (webdav.put_and_get, ("calendar",), Fault.NONE, Outcome.ACCEPTED),
@@ -129,6 +132,7 @@ async def _asked(site: FakeDav, tmp_path: Path, ask: Callable[[Probe], Awaitable
         (webdav.put_and_get, ("calendar",), Fault.FORGETS, Outcome.NOT_OFFERED),
         (webdav.report, ("calendar",), Fault.NONE, Outcome.ACCEPTED),
         (webdav.report, ("contacts",), Fault.FINDS_NOTHING, Outcome.LOST),
+        (webdav.report, ("contacts",), Fault.ASTRAY, Outcome.LOST),
         (webdav.delete, ("contacts",), Fault.NONE, Outcome.ACCEPTED),
         (webdav.delete, ("calendar",), Fault.KEEPS, Outcome.REFUSED),
         (webdav.without_login, (), Fault.NONE, Outcome.REFUSED),
@@ -155,6 +159,7 @@ def test_a_server_is_judged_by_what_it_does(
 def test_addresses_and_types_are_read_from_an_answer() -> None:
     answer = xml(document(["/a%40b/x/", "/a%40b/x/"], "<collection/><C:calendar/>"))
     assert (hrefs(answer), types(answer)) == (["/a@b/x/"], ["calendar", "collection"])
+    assert hrefs(xml(document(["/a/"], root="/webdavs"))) == ["/../webdavs/a/"]
 
 
 def test_items_are_the_same_however_they_are_folded_and_ordered() -> None:

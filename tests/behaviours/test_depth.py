@@ -12,11 +12,11 @@ from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import Decision, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
-from pytest_mailu.core.setups import setup_named
 from pytest_mailu.core.shipped import shipped
 from pytest_mailu.running.whole_run import compare_sides
 from pytest_mailu.sides.recording import load
 from tests.lab.faults import FAULTS
+from tests.lab.setups import setup_of
 
 PAIRS = tuple(pairwise(sorted(shipped(), key=Release.parse)))
 
@@ -33,7 +33,7 @@ def test_the_usual_run_tells_of_every_cause_that_the_recordings_show(old: str, n
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.deep])
 def test_the_usual_run_can_catch_every_fault_of_the_lab(name: str) -> None:
-    here = in_setup(built_in(), setup_named(FAULTS[name].setup)).answered
+    here = in_setup(built_in(), setup_of(FAULTS[name])).answered
     usual = [behaviour.id for behaviour in here if not behaviour.deep]
     missing = [glob for glob in FAULTS[name].caught_by if not any(matches(glob, id_) for id_ in usual)]
     assert missing == []

@@ -29,6 +29,7 @@ ORG = os.environ.get("LAB_ORG", "lab.example/mailu")
 """What to set DOCKER_ORG to; no registry has that name. Checkouts that are tested side by side need one each."""
 RELEASES = {"2.0": ("2.0", "2.0.1"), "2024.06": ("2024.06", "2024.06.1")}
 """Personality → the tags that stand for it."""
+NEWEST = "2024.06"
 SERVICES = {
     "front": "nginx",
     "admin": "admin",
@@ -38,12 +39,15 @@ SERVICES = {
     "redis": "redis",
 }
 """Service → image, as in Mailu's compose file."""
+OPTIONAL = {"webdav": "radicale"}
+"""The same of optional services. They are there in the new personality alone, which is what faults are tried in."""
 MORE = {
     "front": 'HEALTHCHECK CMD ["bash", "/lab/front/healthy"]',
     "admin": 'VOLUME ["/data", "/dkim"]',
     "imap": 'VOLUME ["/mail"]',
     "smtp": 'VOLUME ["/queue"]',
     "antispam": 'VOLUME ["/var/lib/rspamd"]',
+    "webdav": 'VOLUME ["/data"]',
 }
 """What a service's image has besides. The plugin takes the health check of `front` for the sign that it is up."""
 LABEL = "org.pytest-mailu.lab"
@@ -53,11 +57,12 @@ PACKAGES = (
     *("dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "dovecot-submissiond", "dovecot-managesieved"),
     *("dovecot-sieve", "dovecot-auth-lua", "dovecot-fts-xapian"),
     *("nginx-light", "libnginx-mod-mail", "rspamd", "redis-server"),
+    "radicale",
     *("python3-minimal", "python3-yaml", "tini", "openssl", "ca-certificates", "curl", "procps"),
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 HERE = Path(__file__).parent
-CONTEXT = ("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam")
+CONTEXT = ("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam", "webdav")
 """What goes into the images, as /lab."""
 DOCKERFILE = """\
 ARG BASE
@@ -91,23 +96,25 @@ def _build(org: str) -> str:
     suite = debian_suite()
     base_hash = digest([suite.encode(), *map(str.encode, PACKAGES)])
     files = lab_files()
-    lab_hash = digest([f"{base_hash}{DOCKERFILE}{MORE}{SERVICES}{RELEASES}".encode(), archive(files)])
+    lab_hash = digest([f"{base_hash}{DOCKERFILE}{MORE}{SERVICES}{OPTIONAL}{RELEASES}".encode(), archive(files)])
     if all(label_of(client, image) == lab_hash for image in image_names(org)):
         return lab_hash
     base = f"{org}/base:{base_hash}"
     if label_of(client, base) != base_hash:
         import_base(client, suite, f"{org}/base", base_hash)
-    for (series, tags), (service, name) in itertools.product(RELEASES.items(), SERVICES.items()):
+    for series, service, name in built():
         dockerfile = f"{DOCKERFILE}{MORE.get(service, '')}\n".encode()
         image, _ = client.images.build(
-            fileobj=io.BytesIO(archive({"Dockerfile": dockerfile, "version": f"{tags[-1]}\n".encode(), **files})),
+            fileobj=io.BytesIO(
+                archive({"Dockerfile": dockerfile, "version": f"{RELEASES[series][-1]}\n".encode(), **files})
+            ),
             custom_context=True,
             buildargs={"BASE": base, "SERVICE": service, "SERIES": series},
             network_mode="none",
             labels={LABEL: lab_hash},
             rm=True,
         )
-        for tag in tags:
+        for tag in RELEASES[series]:
             retag(client, image, f"{org}/{name}", tag)
         if service == "redis" and label_of(client, "redis:alpine") != "":
             retag(client, image, "redis", "alpine")
@@ -145,8 +152,14 @@ def engine() -> docker.DockerClient:
     return client
 
 
+def built() -> list[tuple[str, str, str]]:
+    """Personality, service and image of everything that is built."""
+    core = [(series, *each) for series, each in itertools.product(RELEASES, SERVICES.items())]
+    return [*core, *((NEWEST, *each) for each in OPTIONAL.items())]
+
+
 def image_names(org: str) -> list[str]:
-    return [f"{org}/{name}:{tag}" for tags in RELEASES.values() for tag in tags for name in SERVICES.values()]
+    return [f"{org}/{name}:{tag}" for series, _, name in built() for tag in RELEASES[series]]
 
 
 def label_of(client: docker.DockerClient, image: str) -> str | None:

@@ -13,8 +13,9 @@ from functools import cache, cached_property
 from pytest_mailu.behaviours import Behaviour, built_in
 from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.globs import any_of
-from pytest_mailu.core.setups import setup_named
+from pytest_mailu.core.setups import SetUp
 from tests.lab.faults import LISTS, Fault
+from tests.lab.setups import setup_of
 
 MAIL = ("smtp/", "imap/")
 """The lab's files of configuration that decide what a message goes through."""
@@ -71,7 +72,7 @@ def names_in(lines: str) -> list[str]:
 def together(one: Placed, other: Placed) -> bool:
     """Whether two faults can be in one stack, and what catches each of them still proves that it was caught."""
     return (
-        one.fault.setup == other.fault.setup
+        setup_of(one.fault) == setup_of(other.fault)
         and not one.sets & other.sets
         and not one.asked & other.hit
         and not other.asked & one.hit
@@ -114,7 +115,7 @@ def in_the_matrix(faults: Iterable[Fault]) -> list[Placed]:
     """Faults among what the whole matrix asks in their set-ups."""
 
     @cache
-    def of_setup(name: str) -> tuple[Behaviour, ...]:
-        return tuple(in_setup(built_in(), setup_named(name)).answered)
+    def of_setup(setup: SetUp) -> tuple[Behaviour, ...]:
+        return tuple(in_setup(built_in(), setup).answered)
 
-    return [Placed(fault, of_setup(fault.setup)) for fault in faults]
+    return [Placed(fault, of_setup(setup_of(fault))) for fault in faults]

@@ -45,6 +45,7 @@ DEFAULTS = {
     "PROXY_PROTOCOL": "",
     "REAL_IP_HEADER": "",
     "REAL_IP_FROM": "",
+    "WEBDAV": "none",
     # What only faults set:
     "LAB_STALE": "",
     "LAB_CLOSED": "",
@@ -55,6 +56,8 @@ DEFAULTS = {
     "LAB_REDIRECT": "",
     "LAB_BELIEVES": "",
     "LAB_NO_PROXY": "",
+    "LAB_WEBDAV": "",
+    "LAB_WEBDAV_ROOT": "/webdav",
     "TLS_MINIMUM": "TLSv1.2",
 }
 MAIL_PORTS = {
@@ -114,6 +117,8 @@ def front(settings: Settings, wrong: Changes) -> list[Daemon]:
         ports &= {int(port) for port in settings["PORTS"].split(",") if port.strip().isdigit()}
     by_nginx = ports & ({25, *map(int, settings["LAB_BY_NGINX"].split())} if modern else ports)
     settings["MAIL_SERVERS"] = "".join(nginx_server(port, tls, settings) for port in sorted(by_nginx))
+    if settings["WEBDAV"] != "none":
+        filled(LAB / "front/webdav.conf", settings, wrong, RUN / "site/webdav.conf")
     daemons = [["nginx", "-c", filled(LAB / "front/nginx.conf", settings, wrong, RUN / "nginx.conf")]]
     if modern:
         for port in (*MAIL_PORTS, 4190):
@@ -227,6 +232,11 @@ def redis(settings: Settings, wrong: Changes) -> list[Daemon]:
     return [["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]]
 
 
+def webdav(settings: Settings, wrong: Changes) -> list[Daemon]:
+    configuration = filled(LAB / "webdav/radicale.conf", settings, wrong, RUN / "radicale.conf")
+    return [["radicale", "--config", configuration]]
+
+
 def no_inotify() -> None:
     """From here on the kernel has no inotify instance to give (EMFILE), as on a host that has used up its limit.
 
@@ -244,7 +254,7 @@ def no_inotify() -> None:
 
 
 SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
-    function.__name__: function for function in (front, admin, imap, smtp, antispam, redis)
+    function.__name__: function for function in (front, admin, imap, smtp, antispam, redis, webdav)
 }
 
 

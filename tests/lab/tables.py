@@ -18,6 +18,7 @@ from tests.lab import trial
 from tests.lab.build import build
 from tests.lab.disturbances import DISTURBANCES
 from tests.lab.faults import FAULTS
+from tests.lab.setups import name_of, setup_of
 
 PARTS = ("faults", "same", "surroundings")
 
@@ -25,11 +26,12 @@ PARTS = ("faults", "same", "surroundings")
 def faults(folder: Path, names: Sequence[str]) -> Iterator[str]:
     """Recall and precision: a row for each fault."""
     chosen = [FAULTS[name] for name in names]
-    bases = {setup: trial.record(folder / f"base-{setup}", None, setup) for setup in {one.setup for one in chosen}}
+    setups = {setup_of(fault) for fault in chosen}
+    bases = {setup: trial.record(folder / f"base-{name_of(setup)}", None, setup) for setup in setups}
     yield "| fault | what breaks | caught by | as | missed | regressed outside its radius |"
     yield "|---|---|---|---|---|---|"
     for fault in chosen:
-        report = trial.with_faults(folder / fault.name, bases[fault.setup], [fault])
+        report = trial.with_faults(folder / fault.name, bases[setup_of(fault)], [fault])
         found = trial.caught(fault, report)
         end = " at ".join(filter(None, (fault.outcome, fault.stage)))
         cells = [

@@ -11,10 +11,10 @@ from pytest_mailu.behaviours import built_in
 from pytest_mailu.behaviours.in_setup import in_setup
 from pytest_mailu.core.endpoints import SMTP_25
 from pytest_mailu.core.globs import any_of
-from pytest_mailu.core.setups import setup_named
 from tests.lab.faults import FAULTS, LISTS, Fault, changes
 from tests.lab.groups import grouped, in_the_matrix, names_in, together
 from tests.lab.losses import LOSSES
+from tests.lab.setups import setup_of
 from tests.lab.test_in_place import TOGETHER
 
 GROUPS = grouped(in_the_matrix(FAULTS.values()))
@@ -53,13 +53,14 @@ def test_what_hits_everything_is_alone(name: str) -> None:
 def test_nothing_in_a_group_breaks_or_hides_what_catches_another_one() -> None:
     """Said by the globs of the faults alone, over the ids of the matrix."""
     ids = {
-        setup: [each.id for each in in_setup(built_in(), setup_named(setup)).answered]
-        for setup in {each.setup for each in FAULTS.values()}
+        setup: [each.id for each in in_setup(built_in(), setup).answered]
+        for setup in {setup_of(each) for each in FAULTS.values()}
     }
     assert len(PAIRS) > 100
     for one, other in PAIRS:
-        assert one.setup == other.setup
-        asked = [id_ for id_ in ids[one.setup] if any_of((*one.caught_by, *one.beside), id_)]
+        setup = setup_of(one)
+        assert setup == setup_of(other)
+        asked = [id_ for id_ in ids[setup] if any_of((*one.caught_by, *one.beside), id_)]
         assert asked, one.name
         both = [id_ for id_ in asked if any_of((*other.caught_by, *other.radius, *other.hides), id_)]
         assert not both, (one.name, other.name)
@@ -123,6 +124,7 @@ OTHER = fault("other", "access/995-tls/login")
     ("one", "other"),
     [
         (ONE, replace(OTHER, setup="mail")),
+        (ONE, replace(OTHER, services=frozenset({"webdav"}))),
         (ONE, replace(OTHER, caught_by=("access/99*/login",))),
         (ONE, replace(OTHER, radius=("access/*",))),
         (ONE, replace(OTHER, hides=("access/*/login",))),
@@ -136,7 +138,7 @@ OTHER = fault("other", "access/995-tls/login")
         ),
         (ONE, fault("restart", "services/imap/comes-back-after-stop")),
     ],
-    ids=["set-up", "same", "radius", "hides", "beside", "setting", "line", "family", "mail", "restart"],
+    ids=["set-up", "services", "same", "radius", "hides", "beside", "setting", "line", "family", "mail", "restart"],
 )
 def test_faults_are_apart_for_each_of_the_reasons(one: Fault, other: Fault) -> None:
     assert not apart(ONE, OTHER), "without a reason they are together"

@@ -16,11 +16,13 @@ import pytest
 
 from pytest_mailu.core.globs import any_of
 from pytest_mailu.core.model import Decision, FailOn, Finding, Report, Verdict
+from pytest_mailu.core.setups import SetUp
 from pytest_mailu.judging.decision import stops
 from tests.lab import trial
 from tests.lab.build import build
 from tests.lab.faults import FAULTS, Fault
 from tests.lab.groups import grouped, in_the_matrix
+from tests.lab.setups import name_of, setup_of
 
 pytestmark = pytest.mark.engine
 
@@ -42,7 +44,7 @@ def images() -> None:
 
 
 @pytest.fixture(scope="session")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[SetUp], Path]:
     """The faultless new personality with all ports, in a set-up; recorded once for all workers of pytest-xdist.
 
     That also shows: the same against the same is no finding.
@@ -52,11 +54,11 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         shared = shared.parent
 
     @cache
-    def base(setup: str) -> Path:
-        faults = [fault for fault in FAULTS.values() if fault.setup == setup]
+    def base(setup: SetUp) -> Path:
+        faults = [fault for fault in FAULTS.values() if setup_of(fault) == setup]
         asked = [glob for fault in faults for glob in (*fault.caught_by, *fault.beside)]
-        made = shared / f"base-{setup}.json"
-        with (shared / f"base-{setup}.lock").open("w") as lock:
+        made = shared / f"base-{name_of(setup)}.json"
+        with made.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
                 shutil.copyfile(trial.record(tmp_path_factory.mktemp("base"), asked, setup), made)
@@ -94,7 +96,7 @@ def test_the_upgrade_gains_managesieve(upgrade: Report) -> None:
 
 
 @pytest.fixture(scope="session")
-def broken(bases: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fault], Report]:
+def broken(bases: Callable[[SetUp], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fault], Report]:
     """The report of a stack with a fault, and with those of its group.
 
     Each group is started once, and again where something is inconclusive: that is what is told on a machine too busy
@@ -106,7 +108,7 @@ def broken(bases: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
         faults = [FAULTS[name] for name in names]
 
         def tried() -> Report:
-            return trial.with_faults(tmp_path_factory.mktemp("fault"), bases(faults[0].setup), faults, asked)
+            return trial.with_faults(tmp_path_factory.mktemp("fault"), bases(setup_of(faults[0])), faults, asked)
 
         report = tried()
         return tried() if any(finding.verdict is Verdict.INCONCLUSIVE for finding in report.findings) else report

@@ -14,12 +14,13 @@ from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.globs import any_of, matches
 from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
-from pytest_mailu.core.setups import setup_named
+from pytest_mailu.core.setups import DEFAULT, SetUp
 from pytest_mailu.judging.starvation import TOO_BUSY
 from pytest_mailu.probe import sessions
 from pytest_mailu.running.whole_run import compare_sides
 from tests.lab.build import ORG
 from tests.lab.faults import NOT_IN_THE_LAB, Fault
+from tests.lab.setups import setup_of
 
 ALL_PORTS = "25,80,110,143,443,465,587,993,995,4190"
 """With them the personality 2024.06 serves what 2.0 does, and faults of every port can be seen."""
@@ -57,7 +58,7 @@ def compare(
     in_place: bool = False,
     data: Path | None = None,
     data_names: bool = False,
-    setup: str = "default",
+    setup: SetUp = DEFAULT,
     export: Path | None = None,
 ) -> Report:
     """The report of one comparison; recordings of both sides are left in `folder`. `only` are globs over ids.
@@ -74,11 +75,11 @@ def compare(
         in_place=in_place,
         data=data,
         data_names=data_names,
-        setups=(setup_named(setup),),
+        setups=(setup,),
         export=export,
     )
     matrix = built_in()
-    here = Matrix(in_setup(matrix, setup_named(setup)).answered)
+    here = Matrix(in_setup(matrix, setup).answered)
     disturbances = iter([disturb] if disturb is not None else [])
 
     def entered(_: Comparison) -> None:
@@ -93,7 +94,7 @@ def compare(
     return report
 
 
-def record(folder: Path, only: Iterable[str] | None = None, setup: str = "default") -> Path:
+def record(folder: Path, only: Iterable[str] | None = None, setup: SetUp = DEFAULT) -> Path:
     """A recording of the faultless 2024.06 with all ports, the old side of all faults; `only` are globs over ids."""
 
     def ask() -> Report:
@@ -111,7 +112,7 @@ def with_faults(folder: Path, base: Path, faults: Sequence[Fault], only: Iterabl
     env = {"PORTS": ALL_PORTS}
     # A lab stack is ready within seconds; the fault `never-ready` waits all of it.
     new = {"LAB_FAULT": ",".join(fault.name for fault in faults)}
-    (setup,) = {fault.setup for fault in faults}
+    (setup,) = {setup_of(fault) for fault in faults}
 
     def ask() -> Report:
         return compare(folder, str(base), "2024.06", env=env, env_new=new, only=only, timeout=45.0, setup=setup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -48,6 +49,8 @@ class Web(BaseHTTPRequestHandler):
             self.rest()
         elif path == "/lab/login":
             self.login()
+        elif path == "/lab/basic":
+            self.basic()
         elif path == "/lab/mailbox":
             self.mailbox(asked.get("name", ""), asked.get("service", ""))
         elif path == "/lab/config":
@@ -128,6 +131,18 @@ class Web(BaseHTTPRequestHandler):
             return
         there = {"Auth-Status": "OK", "Auth-Server": socket.gethostbyname(host), "Auth-Port": str(inner)}
         self.answer(200, "", there)
+
+    def basic(self) -> None:
+        """The question of nginx's auth_request module, for somebody who logs in by HTTP (RFC 7617)."""
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        name, _, password = base64.b64decode(given).decode("utf-8", "replace").partition(":")
+        if PEOPLE.login(name, password, "web"):
+            if "webdav-open" in FAULTS:
+                owner = urllib.parse.unquote(self.headers.get("X-Original-URI", "")).split("/")[2:3]
+                name = "".join(owner) or name
+            self.answer(200, "", {"X-User": PEOPLE.address(name)})
+        else:
+            self.answer(401, "", {"WWW-Authenticate": 'Basic realm="lab"'})
 
     def unescaped(self, header: str) -> str:
         """The text of a header in which nginx has escaped some characters, and left others as they were."""

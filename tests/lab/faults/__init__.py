@@ -7,12 +7,12 @@ Faults are switched on by LAB_FAULT=<name>,<name>. Each changes settings, adds l
 
 from __future__ import annotations
 
-from . import accounts, administration, mailboxes, ports, receiving, sending, services, ways_in
+from . import accounts, administration, mailboxes, optional, ports, receiving, sending, services, ways_in
 from .fault import LISTS, Changes, Fault, changes
 
 __all__ = ("FAULTS", "LISTS", "NOT_IN_THE_LAB", "Changes", "Fault", "changes")
 
-_THEMES = (ports, accounts, sending, receiving, mailboxes, services, administration, ways_in)
+_THEMES = (ports, accounts, sending, receiving, mailboxes, services, administration, ways_in, optional)
 FAULTS = {fault.name: fault for theme in _THEMES for fault in theme.FAULTS}
 """By name."""
 

@@ -15,8 +15,9 @@ class Fault:
     ids; each must match a finding with `verdict`, and with `outcome` and `stage` on the new side where they are
     given. `radius` are globs over what else may be regressed. `series`: the personalities that it makes sense on.
     `stops` is False for a loss that is too small to stop an upgrade; `deep` is True for one that only `--mailu-deep`
-    looks for. `setup` is the set-up that it belongs to. `hides` are globs over what goes on working with it where
-    another fault breaks it: who may relay without a login does not notice that the login is lost.
+    looks for. `setup` is the set-up that it belongs to, and `services` are the optional services that run beside it.
+    `hides` are globs over what goes on working with it where another fault breaks it: who may relay without a login
+    does not notice that the login is lost.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     deep: bool = False
     setup: str = "default"
     hides: tuple[str, ...] = ()
+    services: frozenset[str] = frozenset()
 
 
 LISTS = ("LAB_ADMIN", "LAB_AS_STRANGER", "LAB_BY_NGINX", "LAB_CLOSED")

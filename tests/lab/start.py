@@ -46,6 +46,8 @@ DEFAULTS = {
     "REAL_IP_HEADER": "",
     "REAL_IP_FROM": "",
     "WEBDAV": "none",
+    "ANTIVIRUS": "none",
+    "SCAN_MACROS": "false",
     # What only faults set:
     "LAB_STALE": "",
     "LAB_CLOSED": "",
@@ -56,6 +58,9 @@ DEFAULTS = {
     "LAB_REDIRECT": "",
     "LAB_BELIEVES": "",
     "LAB_NO_PROXY": "",
+    "LAB_VIRUS": "CLAM_VIRUS",
+    "LAB_MACRO": "OLETOOLS_AUTOMATIC",
+    "LAB_SCANNED": "",
     "LAB_WEBDAV": "",
     "LAB_WEBDAV_ROOT": "/webdav",
     "TLS_MINIMUM": "TLSv1.2",
@@ -224,6 +229,11 @@ def antispam(settings: Settings, wrong: Changes) -> list[Daemon]:
     settings["ADMIN"] = address_of("admin")
     settings["LOCAL"] = ", ".join(["127.0.0.0/8", settings["SUBNET"], *settings["RELAYNETS"].split()])
     os.environ["DOMAIN"] = settings["DOMAIN"]
+    scanners = {"antivirus": settings["ANTIVIRUS"] != "none", "oletools": settings["SCAN_MACROS"].lower() == "true"}
+    for name in [name for name, there in scanners.items() if there]:
+        filled(LAB / f"antispam/{name}.conf", settings, wrong, RUN / f"scanners/{name}.conf")
+    if any(scanners.values()):
+        filled(LAB / "antispam/scanned.conf", settings, wrong, RUN / "scanners/scanned.conf")
     configuration = filled(LAB / "antispam/rspamd.conf", settings, wrong, RUN / "rspamd.conf")
     return [["rspamd", "-f", "-c", configuration, "-u", "_rspamd", "-g", "_rspamd"]]
 
@@ -235,6 +245,15 @@ def redis(settings: Settings, wrong: Changes) -> list[Daemon]:
 def webdav(settings: Settings, wrong: Changes) -> list[Daemon]:
     configuration = filled(LAB / "webdav/radicale.conf", settings, wrong, RUN / "radicale.conf")
     return [["radicale", "--config", configuration]]
+
+
+def antivirus(settings: Settings, wrong: Changes) -> list[Daemon]:
+    """clamd; the plugin leaves it without settings, as ClamAV's own image is, so no fault can be switched on here."""
+    return [["clamd", "--foreground", "--config-file", "/lab/antivirus/clamd.conf"]]
+
+
+def oletools(settings: Settings, wrong: Changes) -> list[Daemon]:
+    return [["python3", "/lab/oletools/server.py"]]
 
 
 def no_inotify() -> None:
@@ -254,7 +273,7 @@ def no_inotify() -> None:
 
 
 SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
-    function.__name__: function for function in (front, admin, imap, smtp, antispam, redis, webdav)
+    function.__name__: function for function in (front, admin, imap, smtp, antispam, redis, webdav, antivirus, oletools)
 }
 
 

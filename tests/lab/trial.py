@@ -14,11 +14,12 @@ from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.globs import any_of, matches
 from pytest_mailu.core.model import Comparison, Finding, Report, Verdict
 from pytest_mailu.core.plan import Plan, side_spec
+from pytest_mailu.core.releases import Release
 from pytest_mailu.core.setups import DEFAULT, SetUp
 from pytest_mailu.judging.starvation import TOO_BUSY
 from pytest_mailu.probe import sessions
 from pytest_mailu.running.whole_run import compare_sides
-from tests.lab.build import ORG
+from tests.lab.build import OPTIONAL, ORG
 from tests.lab.faults import NOT_IN_THE_LAB, Fault
 from tests.lab.setups import setup_of
 
@@ -37,7 +38,11 @@ def lab_images() -> Iterator[None]:
     before = os.environ.get("DOCKER_ORG")
     os.environ["DOCKER_ORG"] = ORG
     try:
-        yield
+        # Since 2024.06 the antivirus is ClamAV's own image, which nothing names otherwise: here it is in our registry.
+        with patch.object(
+            Release, "antivirus_image", lambda release, *_: f"{ORG}/{OPTIONAL['antivirus']}:{release.tag}"
+        ):
+            yield
     finally:
         if before is None:
             del os.environ["DOCKER_ORG"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fault import Fault
 
-SERVICES = frozenset({"webdav"})
+SERVICES = frozenset({"webdav", "antivirus", "oletools"})
 """The optional services that the lab has."""
 
 FAULTS = (
@@ -34,6 +34,33 @@ FAULTS = (
         outcome="not-offered",
         radius=("webdav/calendar/*", "webdav/contacts/*"),
         settings={"LAB_WEBDAV_ROOT": ""},
+        services=SERVICES,
+    ),
+    Fault(
+        "virus-ignored",
+        "messages with a virus are marked and delivered",
+        ("scanners/antivirus/inbound/zip", "scanners/antivirus/submitted/zip", "scanners/antivirus/outgoing"),
+        outcome="delivered",
+        radius=("scanners/antivirus/*",),
+        settings={"LAB_VIRUS": "LAB_NOTHING"},
+        services=SERVICES,
+    ),
+    Fault(
+        "attachments-unread",
+        "the antivirus is not given the attachments of messages",
+        ("scanners/antivirus/inbound/file", "scanners/antivirus/inbound/zip"),
+        outcome="delivered",
+        radius=("scanners/antivirus/*",),
+        settings={"LAB_SCANNED": "scan_all_mime_parts = false;"},
+        services=SERVICES,
+    ),
+    Fault(
+        "macros-ignored",
+        "documents with a macro that runs by itself are delivered",
+        ("scanners/oletools/inbound/docm",),
+        outcome="delivered",
+        radius=("scanners/oletools/*",),
+        settings={"LAB_MACRO": "LAB_NOTHING"},
         services=SERVICES,
     ),
 )

@@ -39,7 +39,7 @@ SERVICES = {
     "redis": "redis",
 }
 """Service → image, as in Mailu's compose file."""
-OPTIONAL = {"webdav": "radicale", "antivirus": "clamav/clamav-debian", "oletools": "oletools"}
+OPTIONAL = {"webdav": "radicale", "antivirus": "clamav/clamav-debian", "oletools": "oletools", "fetchmail": "fetchmail"}
 """The same of optional services. They are there in the new personality alone, which is what faults are tried in."""
 MORE = {
     "front": 'HEALTHCHECK CMD ["bash", "/lab/front/healthy"]',
@@ -48,6 +48,7 @@ MORE = {
     "smtp": 'VOLUME ["/queue"]',
     "antispam": 'VOLUME ["/var/lib/rspamd"]',
     "webdav": 'VOLUME ["/data"]',
+    "fetchmail": 'VOLUME ["/data"]',
     # It is given a command of ClamAV's own image, which ours has no use for.
     "antivirus": 'ENTRYPOINT ["tini", "-g", "--", "python3", "/lab/start.py"]',
 }
@@ -59,14 +60,14 @@ PACKAGES = (
     *("dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "dovecot-submissiond", "dovecot-managesieved"),
     *("dovecot-sieve", "dovecot-auth-lua", "dovecot-fts-xapian"),
     *("nginx-light", "libnginx-mod-mail", "rspamd", "redis-server"),
-    *("radicale", "clamav-daemon"),
+    *("radicale", "clamav-daemon", "fetchmail"),
     *("python3-minimal", "python3-yaml", "tini", "openssl", "ca-certificates", "curl", "procps"),
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 HERE = Path(__file__).parent
 CONTEXT = (
     *("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam"),
-    *("webdav", "antivirus", "oletools"),
+    *("webdav", "antivirus", "oletools", "fetchmail"),
 )
 """What goes into the images, as /lab."""
 DOCKERFILE = """\

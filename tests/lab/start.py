@@ -61,6 +61,7 @@ DEFAULTS = {
     "LAB_VIRUS": "CLAM_VIRUS",
     "LAB_MACRO": "OLETOOLS_AUTOMATIC",
     "LAB_SCANNED": "",
+    "LAB_FETCH": "",
     "LAB_WEBDAV": "",
     "LAB_WEBDAV_ROOT": "/webdav",
     "TLS_MINIMUM": "TLSv1.2",
@@ -256,6 +257,11 @@ def oletools(settings: Settings, wrong: Changes) -> list[Daemon]:
     return [["python3", "/lab/oletools/server.py"]]
 
 
+def fetchmail(settings: Settings, wrong: Changes) -> list[Daemon]:
+    os.environ["LAB_FETCH"] = settings["LAB_FETCH"]
+    return [["python3", "-u", "/lab/fetchmail/fetch.py"]]
+
+
 def no_inotify() -> None:
     """From here on the kernel has no inotify instance to give (EMFILE), as on a host that has used up its limit.
 
@@ -273,7 +279,8 @@ def no_inotify() -> None:
 
 
 SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
-    function.__name__: function for function in (front, admin, imap, smtp, antispam, redis, webdav, antivirus, oletools)
+    function.__name__: function
+    for function in (front, admin, imap, smtp, antispam, redis, webdav, antivirus, oletools, fetchmail)
 }
 
 

@@ -13,6 +13,7 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fetches import Fetches
 from people import People
 from rest import Rest
 from website import LOGIN, Page, Site
@@ -22,8 +23,10 @@ LMTP_SECONDS = 15.0
 """How long a delivery waits for its mailbox under the fault `slow-mailbox`: five times a busy machine's two seconds."""
 PEOPLE = People(delimiter=os.environ.get("RECIPIENT_DELIMITER", ""), faults=FAULTS)
 REST = Rest(PEOPLE, os.environ.get("API_TOKEN", ""), FAULTS)
+FETCHES = Fetches()
 SITE = Site(
     PEOPLE,
+    FETCHES,
     os.environ.get("HOSTNAMES", "mail.post.example").partition(",")[0],
     os.environ.get("DOMAIN", "post.example"),
     FAULTS,
@@ -53,6 +56,8 @@ class Web(BaseHTTPRequestHandler):
             self.basic()
         elif path == "/lab/mailbox":
             self.mailbox(asked.get("name", ""), asked.get("service", ""))
+        elif path == "/lab/fetch":
+            self.answer(200, json.dumps(FETCHES.waiting()))
         elif path == "/lab/config":
             self.answer(200, json.dumps(PEOPLE.all))
         elif parts[:2] == ["v1", "dkim"] and len(parts) == 3:
@@ -77,8 +82,13 @@ class Web(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if self.path.startswith(API):
             self.rest()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.startswith("/lab/fetch/"):
+            there = FETCHES.checked(self.path.rpartition("/")[2], json.loads(body))
+            self.answer(200 if there else 404, "")
         else:
-            self.site(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.site(body)
 
     def do_PATCH(self) -> None:
         self.rest()

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
+from fetches import Fetches
 from people import People
 
 CLOSED = 1143
@@ -37,9 +38,16 @@ class Site:
     """Everything but the REST interface."""
 
     def __init__(
-        self, people: People, host: str, domain: str, faults: frozenset[str] = frozenset(), flavour: str = "cert"
+        self,
+        people: People,
+        fetches: Fetches,
+        host: str,
+        domain: str,
+        faults: frozenset[str] = frozenset(),
+        flavour: str = "cert",
     ) -> None:
-        self.people, self.host, self.domain, self.faults, self.flavour = people, host, domain, faults, flavour
+        self.people, self.fetches, self.host, self.domain = people, fetches, host, domain
+        self.faults, self.flavour = faults, flavour
         self.sessions: dict[str, str] = {}
         self.trusted = {each.strip() for each in os.environ.get("PROXY_AUTH_WHITELIST", "").split(",")}
         self.creates = os.environ.get("PROXY_AUTH_CREATE", "") == "True"
@@ -65,7 +73,7 @@ class Site:
                 return Page(302, headers={"Location": LOGIN})
             if path == "/admin/user/settings":
                 return Page(200, f"<p>{escape(user)}</p>")
-            return self.inside(method, path.removeprefix("/admin"), sent)
+            return self.inside(method, path.removeprefix("/admin"), sent, user)
         return None
 
     def login(self, sent: Mapping[str, str]) -> Page:
@@ -91,7 +99,7 @@ class Site:
         secure = "" if self.flavour == "notls" and "secure-cookie" not in self.faults else " Secure;"
         return Page(302, headers={"Location": "/admin/", "Set-Cookie": f"session={key};{secure} HttpOnly; Path=/"})
 
-    def inside(self, method: str, path: str, sent: Mapping[str, str]) -> Page:
+    def inside(self, method: str, path: str, sent: Mapping[str, str], user: str) -> Page:
         """Pages for those who are logged in; the lab does not tell administrators from users."""
         kind, _, rest = path.strip("/").partition("/")
         what, _, name = rest.partition("/")
@@ -107,7 +115,23 @@ class Site:
             return Page(200, f"<table><tr><th>Actions</th><th>Email</th><th>Destination</th></tr>{rows}</table>")
         if kind == "alias" and what in ("create", "edit", "delete"):
             return self.alias(method, what, name, sent)
+        if kind == "fetch":
+            return self.fetch(method, what, name, sent, user)
         return Page(404)
+
+    def fetch(self, method: str, what: str, number: str, sent: Mapping[str, str], user: str) -> Page:
+        """The pages about a user's accounts elsewhere."""
+        if what == "list":
+            return Page(200, f"<table>{self.fetches.rows(user)}</table>")
+        if what not in ("create", "delete"):
+            return Page(404)
+        if method == "GET":
+            return Page(200, self.fetches.form() if what == "create" else "<form method=post></form>")
+        if what == "create":
+            self.fetches.create(user, sent)
+        elif not self.fetches.delete(user, number):
+            return Page(404)
+        return Page(302, headers={"Location": "/admin/fetch/list"})
 
     def alias(self, method: str, what: str, name: str, sent: Mapping[str, str]) -> Page:
         entry = self.people.all["alias"].get(name.lower(), {})

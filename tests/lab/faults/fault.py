@@ -38,7 +38,7 @@ class Fault:
     services: frozenset[str] = frozenset()
 
 
-LISTS = ("LAB_ADMIN", "LAB_AS_STRANGER", "LAB_BY_NGINX", "LAB_CLOSED")
+LISTS = ("LAB_ADMIN", "LAB_AS_STRANGER", "LAB_BY_NGINX", "LAB_CLOSED", "LAB_FETCH")
 """Settings of the lab's own that take several words: each fault adds its own."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fault import Fault
 
-SERVICES = frozenset({"webdav", "antivirus", "oletools"})
+SERVICES = frozenset({"webdav", "antivirus", "oletools", "fetchmail"})
 """The optional services that the lab has."""
 
 FAULTS = (
@@ -61,6 +61,23 @@ FAULTS = (
         outcome="delivered",
         radius=("scanners/oletools/*",),
         settings={"LAB_MACRO": "LAB_NOTHING"},
+        services=SERVICES,
+    ),
+    Fault(
+        "fetched-again",
+        "fetchmail forgets what it has fetched: what stays elsewhere comes in each round",
+        ("fetchmail/pop3/once",),
+        outcome="altered",
+        stage="delivery",
+        settings={"LAB_FETCH": "again"},
+        services=SERVICES,
+    ),
+    Fault(
+        "fetched-not-kept",
+        "fetchmail deletes by IMAP what is to stay elsewhere",
+        ("fetchmail/imap/keep",),
+        outcome="lost",
+        settings={"LAB_FETCH": "not-kept"},
         services=SERVICES,
     ),
 )

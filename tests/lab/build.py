@@ -75,12 +75,13 @@ ARG BASE
 FROM ${BASE}
 COPY lab /lab
 RUN ln -s /lab/admin/flask /usr/local/bin/flask && useradd --system --no-create-home mailu
-ARG SERVICE SERIES
-ENV LAB_SERVICE=${SERVICE} LAB_SERIES=${SERIES}
-COPY version /version
 WORKDIR /
 CMD ["tini", "-g", "--", "python3", "/lab/start.py"]
+COPY version /version
+ARG SERVICE SERIES
+ENV LAB_SERVICE=${SERVICE} LAB_SERIES=${SERIES}
 """
+"""What all images have in common comes first: the engine makes that once."""
 
 
 class LabError(Exception):

@@ -11,6 +11,7 @@ from pytest_mailu.core.endpoints import Endpoint
 from pytest_mailu.core.optional_services import OPTIONAL_SERVICES, STARTED
 from pytest_mailu.core.setups import FLAVOURS, SETUPS, TLS_FEATURES, Feature, Flavour
 from pytest_mailu.stack.settings.variants import VARIANTS
+from pytest_mailu.stack.world import acme
 
 HEAD = """\
 # Set-ups: the ways to run Mailu
@@ -104,6 +105,18 @@ other one.
 | kind | `DB_FLAVOR` | image of the run | URLs |
 |---|---|---|---|
 """
+AUTHORITIES = f"""\
+## Certificate authorities
+
+In the set-ups `letsencrypt` and `mail-letsencrypt`, certificates are where certbot leaves them, and certbot finds no
+authority. `acme` starts two beside Mailu, in the sealed world: Pebble (`ghcr.io/letsencrypt/pebble`), the server for
+tests that Let's Encrypt makes. The behaviours under `tls/acme/` start `front` over: certbot then gets its certificates
+from one of them, which looks the host names up in the world's DNS and comes to port 80, or is refused by the other
+one. Everything else in this set-up is as in `letsencrypt`.
+
+certbot is led there by its own configuration file (`{acme.CERTBOT_FOLDER}/cli.ini` in the container), and trusts them
+by `REQUESTS_CA_BUNDLE`: nothing in an image changes. `HOSTNAMES` has two names meanwhile.
+"""
 MOVED = """\
 ## Where people connect
 
@@ -157,6 +170,7 @@ def _lines(matrix: Matrix) -> Iterator[str]:
         urls = ", ".join(f"`{scheme}://`" for scheme in server.schemes)
         yield f"| {server.words} | `{server.flavour}` | `{server.image}` | {urls} |"
     yield ""
+    yield AUTHORITIES
     yield MOVED
     yield "| `TLS_FLAVOR` | moved | what behaviours may not need |"
     yield "|---|---|---|"

@@ -89,7 +89,7 @@ async def usable(probe: Probe, state: State) -> Observation:
     await _prepare(probe, state)
     async with probe.services.started_over(FRONT):
         served = await _settled(probe, endpoints)
-        ended = await _ended(probe)
+        ended = await how_ended(probe)
     missing = [endpoint for endpoint in endpoints if not served[endpoint]]
     reply = Reply(text=ended or f"{missing[0]} is not served") if missing else None
     outcome = Outcome.UNREACHABLE if missing else Outcome.ACCEPTED
@@ -119,7 +119,7 @@ async def broken(probe: Probe, state: State) -> Observation:
     repaired = dict.fromkeys(endpoints, False)
     async with probe.services.started_over(FRONT):
         served = await _settled(probe, endpoints)
-        ended = await _ended(probe)
+        ended = await how_ended(probe)
         failure = ""
         if not ended:
             failure = await certificate_files.put_back(probe)
@@ -164,11 +164,11 @@ async def _served_now(probe: Probe) -> list[Endpoint]:
     candidates = dict.fromkeys(
         (*(endpoint for endpoint in there if endpoint.tls is not Tls.NONE), SMTP_25_PLAIN, HTTP_80)
     )
-    return [endpoint for endpoint in candidates if await _is_served(probe, endpoint)]
+    return [endpoint for endpoint in candidates if await is_served(probe, endpoint)]
 
 
 async def _look(probe: Probe, endpoints: Iterable[Endpoint]) -> dict[Endpoint, bool]:
-    return {endpoint: await _is_served(probe, endpoint) for endpoint in endpoints}
+    return {endpoint: await is_served(probe, endpoint) for endpoint in endpoints}
 
 
 async def _settled(probe: Probe, endpoints: Iterable[Endpoint]) -> dict[Endpoint, bool]:
@@ -184,7 +184,7 @@ async def _settled(probe: Probe, endpoints: Iterable[Endpoint]) -> dict[Endpoint
         if not seen or now != seen[-1]:
             since = clock()
         seen.append(now)
-        if await _ended(probe):
+        if await how_ended(probe):
             return True
         return all(now.values()) or (any(now.values()) and clock() - since >= QUIET_SECONDS)
 
@@ -204,7 +204,8 @@ async def _repaired(probe: Probe, endpoints: Iterable[Endpoint]) -> dict[Endpoin
     return seen
 
 
-async def _is_served(probe: Probe, endpoint: Endpoint) -> bool:
+async def is_served(probe: Probe, endpoint: Endpoint) -> bool:
+    """Whether `front` serves an endpoint at this moment."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             if endpoint == HTTP_80:
@@ -223,11 +224,11 @@ async def _is_served(probe: Probe, endpoint: Endpoint) -> bool:
 async def _is_complete(probe: Probe, endpoint: Endpoint) -> bool:
     """Whether an endpoint is served, with every certificate of the set-up where it has TLS."""
     if endpoint.tls is Tls.NONE or endpoint.protocol is Protocol.HTTP:
-        return await _is_served(probe, endpoint)
+        return await is_served(probe, endpoint)
     return None not in (await kinds_served(probe, endpoint)).values()
 
 
-async def _ended(probe: Probe) -> str:
+async def how_ended(probe: Probe) -> str:
     """How `front` has ended, or empty."""
     ended = await probe.stack.exit_of(FRONT)
     return ended.cause if ended is not None else ""

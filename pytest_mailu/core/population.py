@@ -17,6 +17,8 @@ from pytest_mailu.core.errors import UsageError
 DOMAIN = "post.example"
 """Mailu's main domain. Not under `.test`: the web login refuses such addresses (Mailu 2.0, email validator)."""
 HOSTNAME = "mail.post.example"
+SECOND_HOSTNAME = "imap.post.example"
+"""Another name of the same server, for what is about several: `HOSTNAMES` has it there, and the world's DNS."""
 ALTERNATIVE = "alternative.example"
 """An alternative domain of `DOMAIN`: every address of it stands for the same local part at `DOMAIN`."""
 INTERNATIONAL = "xn--mnchen-3ya.example"

@@ -48,6 +48,7 @@ class Feature(StrEnum):
     WEB_TLS = "web-tls"
     OWN_CERTIFICATE = "own-certificate"
     CERTBOT = "certbot"
+    ACME = "acme"
     ROUNDCUBE = "roundcube"
     SNAPPYMAIL = "snappymail"
     PROXIED = "proxied"
@@ -71,6 +72,7 @@ _FEATURE_WORDS = {
     Feature.WEB_TLS: "Mailu's own TLS on the web site",
     Feature.OWN_CERTIFICATE: "a certificate that the administrator puts into /certs",
     Feature.CERTBOT: "certificates that certbot gets",
+    Feature.ACME: "certificate authorities with ACME in the sealed world",
     Feature.ROUNDCUBE: "Roundcube as web mail",
     Feature.SNAPPYMAIL: "SnappyMail as web mail",
     Feature.PROXIED: "a reverse proxy that tells Mailu who connects",
@@ -160,7 +162,8 @@ class SetUp:
     run there, and what needs them is not compared. `web_mail_new` is the web mail (`WEBMAIL`) of the new side where the
     user's files name another one for it: the two are not compared either. `since` is the first series in which Mailu
     can be run so, where that is not the oldest, and `until` the first one in which it no longer can. `in_a_row` is how
-    many reverse proxies stand one behind the other.
+    many reverse proxies stand one behind the other. With `brings_authorities`, certificate authorities with ACME stand
+    in the sealed world.
     """
 
     name: str
@@ -175,6 +178,7 @@ class SetUp:
     since: str = ""
     until: str = ""
     in_a_row: int = 1
+    brings_authorities: bool = False
 
     def fits(self, release: Release) -> bool:
         """Whether this release can be run so."""
@@ -279,7 +283,8 @@ class SetUp:
         found = {feature for name, feature in WEB_MAILS.items() if same and name == old}
         database = {Feature.DATABASE} if server_in(self.settings) is not None else set[Feature]()
         six = {Feature.IPV6} if self.settings.get("SUBNET6") else set[Feature]()
-        return self.flavour.features | found | database | six
+        authorities = {Feature.ACME} if self.brings_authorities else set[Feature]()
+        return self.flavour.features | found | database | six | authorities
 
     def features_at(self, endpoint: Endpoint | None) -> frozenset[Feature]:
         """The same with what it has where people connect who connect to `endpoint` in the default set-up."""
@@ -353,6 +358,12 @@ SETUPS: Sequence[SetUp] = (
         "mail-letsencrypt",
         "the same on the mail ports; a reverse proxy ends TLS for the web site",
         {"TLS_FLAVOR": "mail-letsencrypt"},
+    ),
+    SetUp(
+        "acme",
+        "the same as `letsencrypt`, with certificate authorities from which certbot gets certificates (Pebble)",
+        {"TLS_FLAVOR": "letsencrypt"},
+        brings_authorities=True,
     ),
     SetUp(
         "snappymail",

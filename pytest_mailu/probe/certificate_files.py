@@ -22,6 +22,7 @@ OWN = ""
 WRITE_OWN = 'printf %s "$1" > /certs/key.pem && printf %s "$2" > /certs/cert.pem'
 WRITE_LINEAGE = f"""\
 set -e
+mkdir -p {certbot.FOLDER}
 cd {certbot.FOLDER}
 name=$1 number=$2
 shift 2
@@ -32,6 +33,12 @@ do
   ln -sf "../../archive/$name/$part$number.pem" "live/$name/$part.pem"
   shift
 done
+"""
+WRITE_RENEWAL = f"""\
+set -e
+mkdir -p {certbot.FOLDER}/renewal
+cd {certbot.FOLDER}/renewal
+printf %s "$2" > "$1.conf"
 """
 REMOVE = 'rm -rf "$@"'
 
@@ -75,6 +82,17 @@ async def put(probe: Probe, certificates: Certificates, number: int = 2) -> None
             await _run(probe, WRITE_LINEAGE, name, str(number), *(contents[part] for part in certbot.PARTS))
 
 
+async def register(probe: Probe, certificates: Certificates) -> None:
+    """Has certbot know certificates that were put there after its own were removed. Raises CannotAsk on failure."""
+    for name in certificates:
+        await _run(probe, WRITE_RENEWAL, name, certbot.renewal(name))
+
+
+async def remove(probe: Probe, *paths: str) -> None:
+    """Removes folders and files of `front`. Raises CannotAsk where that fails."""
+    await _run(probe, REMOVE, *paths)
+
+
 async def take_away(probe: Probe, *names: str) -> None:
     """Removes certificates. Raises CannotAsk where that fails."""
     for name in names:
@@ -83,7 +101,7 @@ async def take_away(probe: Probe, *names: str) -> None:
             if name == OWN
             else tuple(f"{certbot.FOLDER}/{folder}/{name}" for folder in ("live", "archive"))
         )
-        await _run(probe, REMOVE, *paths)
+        await remove(probe, *paths)
 
 
 async def announce(probe: Probe) -> str:

@@ -141,6 +141,7 @@ class ReleaseSide:
             added=self._setup.added,
             removed=self._setup.removed,
             brings_database=self._setup.brings_database,
+            brings_authorities=self._setup.brings_authorities,
         )
         if plan.overrides is not None:
             files = await asyncio.to_thread(read_tree, plan.overrides, "given to --mailu-overrides")

@@ -18,7 +18,7 @@ from pytest_mailu.core.setups import Feature, flavour_named
 from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.compose.user_folder import read_tree
 from pytest_mailu.stack.docker.networks import Layout
-from pytest_mailu.stack.world import certbot
+from pytest_mailu.stack.world import acme, certbot
 from pytest_mailu.stack.world.certificates import authority, certificate
 from pytest_mailu.stack.world.plan import FOLDER, make_plan
 from pytest_mailu.stack.world.zipapp import build_zipapp
@@ -62,6 +62,8 @@ def files_for(
             # It wants a valid certificate, and trusts the authorities in this folder (optional/fetchmail/fetchmail.py,
             # 1.9 to master: --sslcertck --sslcertpath).
             files |= {f"/etc/ssl/certs/{authority().file_name}": authority().pem.encode()}
+        case service if service in acme.SERVICES:
+            files |= acme.files(service)
         case "antispam" if release.stops_spoofing_in_rspamd:
             files |= rspamd_state.cached_domain_list((population.DOMAIN, population.ALTERNATIVE))
     if overrides is not None and service in _OVERRIDES:

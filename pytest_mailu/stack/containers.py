@@ -26,6 +26,7 @@ from pytest_mailu.stack.evidence.container_io import archive, log_lines
 from pytest_mailu.stack.evidence.hints import hint
 from pytest_mailu.stack.preflight import STARVED, cpu_pressure
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
+from pytest_mailu.stack.world import acme
 from pytest_mailu.stack.world.plan import FOLDER as WORLD_FOLDER
 from pytest_mailu.stack.world.plan import PROXY_PORT
 
@@ -152,7 +153,7 @@ class StackContainers:
         lines = await asyncio.to_thread(log_lines, container, tail=15) if container else []
         # CPU starvation comes from the machine, not from the service.
         starved = cpu_pressure() if error.late else 0.0
-        own = error.own_doing and error.service not in SURROUNDINGS and starved < STARVED
+        own = error.own_doing and error.service not in {*SURROUNDINGS, *acme.SERVICES} and starved < STARVED
         return StackError(
             f"the service {error.service} of Mailu {self._release} {error.reason}",
             f"processes waited for a CPU {starved:.0f} % of the last minute: stop other programs, or raise "

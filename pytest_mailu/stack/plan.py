@@ -39,7 +39,7 @@ class StackPlan:
     `core`, `configured` and `files` come from `read_user_compose`: the model, the services that read mailu.env, and
     what is copied into each container. `added` are optional services that come beside those of `core`, `removed` those
     of it that are left out. `aliases` are other names of its services. With `brings_database`, the database is the
-    run's own whatever `user` says of one.
+    run's own whatever `user` says of one. With `brings_authorities`, certificate authorities with ACME are beside it.
     """
 
     side: str
@@ -58,3 +58,4 @@ class StackPlan:
     removed: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
     brings_database: bool = False
+    brings_authorities: bool = False

@@ -9,6 +9,7 @@ from string import Template
 
 from pytest_mailu.core.databases import Database
 from pytest_mailu.core.errors import StackError
+from pytest_mailu.stack.compose.acme import with_authorities
 from pytest_mailu.stack.compose.command import (
     Compose,
     Model,
@@ -69,7 +70,8 @@ class ComposeProject:
             plan.user, core["services"], plan.aliases, brought=plan.brings_database
         )
         """Those that `admin` and web mail use; none with SQLite."""
-        self._core: Model = with_databases(core, self.databases, self.database_password)
+        core = with_databases(core, self.databases, self.database_password)
+        self._core: Model = with_authorities(core) if plan.brings_authorities else core
 
     @property
     def database_password(self) -> str:

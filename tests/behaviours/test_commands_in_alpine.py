@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mailu.behaviours import access_limits, admin_cli, inside
+from pytest_mailu.behaviours import access_limits, admin_cli, inside, tls_acme
 from pytest_mailu.probe import certificate_files
 from pytest_mailu.probe.inventory import script, sections
-from pytest_mailu.stack.world import certbot
+from pytest_mailu.stack.world import acme, certbot
 
 APPLETS = ("cat", "cmp", "echo", "grep", "head", "ln", "mkdir", "printf", "rm", "sh", "sleep", "test", "true")
 ARCHIVES = tuple(filter(None, os.environ.get("ALPINE_ROOTFS", "").split(":")))
@@ -140,6 +140,20 @@ def test_a_certificate_of_certbot_is_issued_once_more_and_taken_away(shell: Shel
     inside_it = str(folder) if shell.root is None else "/certs/letsencrypt/live/mailu"
     assert shell.run(certificate_files.REMOVE, "sh", inside_it).returncode == 0
     assert not folder.exists()
+
+
+def test_certbot_is_led_to_an_authority_and_knows_what_was_put_there(shell: Shell) -> None:
+    prepared(shell, "/certs", "/tmp")
+    folder = shell.path("/tmp/new/letsencrypt")
+    inside_it = str(folder) if shell.root is None else "/tmp/new/letsencrypt"
+    settings, trusted = acme.settings_of_certbot(acme.ISSUING), acme.trusted()
+    ran = shell.run(tls_acme.LEAD, "sh", inside_it, settings, trusted)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (folder / "cli.ini").read_text("utf-8") == settings
+    assert (folder / "authority.pem").read_text("utf-8") == trusted
+    ran = shell.run(certificate_files.WRITE_RENEWAL, "sh", "mailu", certbot.renewal("mailu"))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert shell.path("/certs/letsencrypt/renewal/mailu.conf").read_text("utf-8") == certbot.renewal("mailu")
 
 
 @pytest.mark.parametrize("service", inside.SERVICES)

@@ -14,7 +14,7 @@ from pytest_mailu.core.setups import DEFAULT, SETUPS, Feature, SetUp, setup_name
 
 NOTLS = in_setup(built_in(), setup_named("notls"))
 PROXIED = (Feature.PROXIED, Feature.PROXY_PROTOCOL, Feature.PROXY_HEADER)
-MORE = (Feature.CERTBOT, Feature.IPV6, Feature.DATABASE)
+MORE = (Feature.CERTBOT, Feature.ACME, Feature.IPV6, Feature.DATABASE)
 IDS = {behaviour.id: behaviour for behaviour in NOTLS.answered}
 
 
@@ -111,7 +111,8 @@ def test_a_new_set_up_is_one_entry_of_data() -> None:
     """Nothing else has to know its name: the matrix, the plan and the page are made from the entry."""
     new = SetUp("somebody-s-own", "as somebody runs it", {"TLS_FLAVOR": "mail-letsencrypt", "SITENAME": "Ours"})
     found = in_setup(built_in(), new)
-    assert all(one.of_setup & {Feature.WEB_TLS, Feature.IPV6, Feature.DATABASE, *PROXIED} for one in found.unanswered)
+    others = {Feature.WEB_TLS, Feature.ACME, Feature.IPV6, Feature.DATABASE, *PROXIED}
+    assert all(one.of_setup & others for one in found.unanswered)
     assert "tls/993-tls/certificate-ECDSA" in {one.id for one in found.answered}
     assert "web/page/login" in {one.id for one in found.answered}
     assert new.laid_over == {"TLS_FLAVOR": "mail-letsencrypt", "SITENAME": "Ours"}

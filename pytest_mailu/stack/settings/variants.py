@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_mailu.core import population
 from pytest_mailu.core.setups import NEAR_PROXY
+from pytest_mailu.stack.world import acme
 from pytest_mailu.stack.world.plan import relayhost
 
 
@@ -84,9 +85,20 @@ use the cheapest hash."""
 SHORT_SESSIONS = Variant("short-sessions", {"SESSION_TIMEOUT": "8"}, ("admin",))
 """A session of the web site ends after seconds in which nobody uses it (core/admin/mailu/utils.py, MailuSession)."""
 
+ACME = Variant(
+    "acme",
+    {
+        "HOSTNAMES": ",".join((population.HOSTNAME, population.SECOND_HOSTNAME)),
+        # requests, by which certbot speaks to the authority, and so certbot, trust what is in it alone.
+        "REQUESTS_CA_BUNDLE": acme.TRUSTED,
+    },
+    ("front",),
+)
+"""Two host names, and trust in the certificate authorities of the sealed world (core/nginx/letsencrypt.py)."""
+
 VARIANTS = (
     *(MX, API, FETCHMAIL, TOKENS_REQUIRED, SMALL_MESSAGES, REAL_ROUNDS, VIRUS_REFUSED, VIRUS_DISCARDED),
-    SHORT_SESSIONS,
+    *(SHORT_SESSIONS, ACME),
     *(HEADER_LOGIN, HEADER_LOGIN_CREATES, HEADER_LOGIN_ALONE),
     *(RELAY_HOST, RELAY_HOST_PLAIN, RELAY_HOST_TLS, RELAY_HOST_INSECURE, RELAY_HOST_WRONG),
 )

@@ -55,6 +55,10 @@ def files(name: str, issued: Certificate, number: int = 1) -> dict[str, Content]
     for part, text in contents(issued).items():
         found[f"{FOLDER}/archive/{name}/{part}{number}.pem"] = text.encode()
         found[f"{FOLDER}/live/{name}/{part}.pem"] = Link(f"../../archive/{name}/{part}{number}.pem")
+    return {**found, f"{FOLDER}/renewal/{name}.conf": renewal(name).encode()}
+
+
+def renewal(name: str) -> str:
+    """The file that says how a lineage is renewed."""
     listed = "\n".join(f"{part} = {FOLDER}/live/{name}/{part}.pem" for part in PARTS)
-    renewal = _RENEWAL.format(folder=FOLDER, name=name, files=listed, kind=LINEAGES[name].lower())
-    return {**found, f"{FOLDER}/renewal/{name}.conf": renewal.encode()}
+    return _RENEWAL.format(folder=FOLDER, name=name, files=listed, kind=LINEAGES[name].lower())

@@ -202,6 +202,11 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
     return [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in get() or ()]
 
 
+def read_certificate(pem: str) -> Certificate:
+    """The first certificate of a PEM file. Raises ValueError for what is none."""
+    return _certificate(x509.load_pem_x509_certificate(pem.encode()))
+
+
 def _certificate(certificate: x509.Certificate) -> Certificate:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -23,6 +23,7 @@ from pytest_mailu.behaviours import access_limits, admin_cli, inside, tls_acme
 from pytest_mailu.probe import certificate_files
 from pytest_mailu.probe.inventory import script, sections
 from pytest_mailu.stack.world import acme, certbot
+from tests.unpacked import unpack
 
 APPLETS = ("cat", "cmp", "echo", "grep", "head", "ln", "mkdir", "printf", "rm", "sh", "sleep", "test", "true")
 ARCHIVES = tuple(filter(None, os.environ.get("ALPINE_ROOTFS", "").split(":")))
@@ -80,7 +81,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
         pytest.skip("only root can change the root folder")
     root = tmp_path / "root"
     with tarfile.open(request.param) as archive:
-        archive.extractall(root, filter="tar")
+        unpack(archive, root)
     return Shell(tmp_path, root)
 
 

@@ -20,6 +20,7 @@ from pytest_mailu.stack.docker.networks import choose_layout
 from pytest_mailu.stack.evidence.container_io import archive
 from pytest_mailu.stack.world import certbot
 from pytest_mailu.stack.world.certificates import KeyKind, authority
+from tests.unpacked import unpack
 
 READ_BY_MAILU = ("fullchain.pem", "privkey.pem")
 """core/nginx/config.py, 1.9 to master."""
@@ -28,7 +29,7 @@ READ_BY_MAILU = ("fullchain.pem", "privkey.pem")
 def unpacked(folder: Path, flavour: str) -> Path:
     files = files_for("front", Release.parse("2024.06"), choose_layout([]), None, "token", flavour=flavour)
     with tarfile.open(fileobj=io.BytesIO(archive(files))) as tar:
-        tar.extractall(folder, filter="tar")
+        unpack(tar, folder)
     return folder / "certs"
 
 

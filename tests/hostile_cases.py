@@ -33,6 +33,8 @@ SUITES: Mapping[str, tuple[str, ...]] = {
         "tests/worldapp/test_socks_proxy.py",
         "tests/worldapp/test_control.py",
         "tests/worldapp/test_dns.py",
+        "tests/worldapp/test_dns_rules.py",
+        "tests/worldapp/test_policies.py",
         "tests/worldapp/test_limits.py",
     ),
     "texts for which a careless reader takes long": ("tests/judging/test_long_texts.py", "tests/core/test_globs.py"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pytest_mailu.behaviours.better import ARRIVES, FUNCTION, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.outgoing import sent_to
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import BOB, ELSEWHERE, OUTSIDE, RELAYED, own_mailbox
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.probe.waiting import eventually
 
 WRITER = own_mailbox("relay-hosts-writer")
 
@@ -116,17 +116,4 @@ async def wrong_login(probe: Probe) -> Observation:
 
 
 async def _through(probe: Probe) -> Observation:
-    message = probe.mail.compose(to=f"someone@{ELSEWHERE}", sender=WRITER.address)
-    reply = await probe.mail.submit(message, SUBMISSIONS_465, WRITER)
-
-    async def decided() -> bool:
-        entry = await probe.mail.queue_entry(message, reply)
-        return entry is None or entry["queue_name"] == "deferred"
-
-    try:
-        await eventually(decided, 6.0)
-        return await probe.mail.at_world(message, reply, wait=0.5)
-    finally:
-        if entry := await probe.mail.queue_entry(message, reply):
-            # Otherwise it would arrive under a later variant.
-            await probe.services.exec("smtp", "postsuper", "-d", entry["queue_id"])
+    return await sent_to(probe, f"someone@{ELSEWHERE}", WRITER)

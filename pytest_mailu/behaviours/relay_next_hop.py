@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_mailu.behaviours.better import BOUNCES, GOES_OUT
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.outgoing import exchangers_address, put_off
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, MX_HOST, own_mailbox
 from pytest_mailu.probe.dsn import dsn_facts
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.probe.waiting import ARRIVAL_SECONDS, eventually
+from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
 from pytest_mailu.stack.world.zones import DnsRecord
-from pytest_mailu.wire.transport.errors import CannotAsk
 
 WRITER = own_mailbox("next-hop-writer")
 STAGES = ("mail", "rcpt", "data")
@@ -50,21 +48,10 @@ async def not_now(probe: Probe, stage: str) -> Observation:
 
 async def _put_off(probe: Probe, message: Message, reply: Reply) -> str:
     """Wait until the message is deferred, have Postfix try again, and give the reason that the queue held."""
-    reason = ""
-    number = ""
-
-    async def put_off() -> bool:
-        nonlocal reason, number
-        entry = await probe.mail.queue_entry(message, reply)
-        if entry is not None and entry["queue_name"] == "deferred":
-            reason = entry["recipients"][0].get("delay_reason", "")
-            number = entry["queue_id"]
-        return bool(reason)
-
-    if not await eventually(put_off):
-        # It was tried again, returned or lost already: the result will show.
-        return ""
-    await probe.services.exec("smtp", "postqueue", "-i", number)
+    reason, number = await put_off(probe, message, reply)
+    if number:
+        # Otherwise it was tried again, returned or lost already: the result will show.
+        await probe.services.exec("smtp", "postqueue", "-i", number)
     return reason
 
 
@@ -162,8 +149,5 @@ async def _sent_to(probe: Probe, domain: str, wait: float = ARRIVAL_SECONDS) -> 
 
 
 async def _address(probe: Probe, domain: str) -> list[DnsRecord]:
-    """The address records of the world's mail server, under another name."""
-    found = [record for record in await probe.world.records() if (record.name, record.type) == (MX_HOST, "A")]
-    if not found:
-        raise CannotAsk("the world's own mail server has no address")
-    return [replace(found[0], name=domain)]
+    """The address record of the world's mail server, under another name."""
+    return [DnsRecord(domain, "A", await exchangers_address(probe))]

@@ -58,9 +58,10 @@ def files_for(
             if Feature.CERTBOT in flavour_named(flavour).features:
                 for name in certbot.LINEAGES:
                     files |= certbot.files(name, certbot.own(name, population.HOSTNAME))
-        case service if service == FETCHMAIL:
-            # It wants a valid certificate, and trusts the authorities in this folder (optional/fetchmail/fetchmail.py,
-            # 1.9 to master: --sslcertck --sslcertpath).
+        case service if service in ("smtp", FETCHMAIL):
+            # fetchmail wants a valid certificate, and so does Postfix from next hops with an MTA-STS policy, which is
+            # fetched by HTTPS. Both trust the authorities in this folder (optional/fetchmail/fetchmail.py, --sslcertck
+            # --sslcertpath; core/postfix/conf/main.cf, smtp_tls_CApath; 1.9 to master).
             files |= {f"/etc/ssl/certs/{authority().file_name}": authority().pem.encode()}
         case service if service in acme.SERVICES:
             files |= acme.files(service)

@@ -20,9 +20,10 @@ import sys
 import warnings
 from typing import Any, Dict, List
 
-from . import ingress, load_balancer, mailbox_server
+from . import ingress, load_balancer, mailbox_server, policies
 from .control import Control
 from .dns import Dns
+from .dns_rules import DnsRules
 from .imap import ImapSession
 from .interfaces import add_addresses
 from .journal import Journal
@@ -46,7 +47,8 @@ async def serve(plan: Plan) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     loop.set_exception_handler(_log_exception)
-    journal, scripts, dns = Journal(), Scripts(plan.scripts), Dns(Zones(plan.zones, plan.records))
+    journal, scripts = Journal(), Scripts(plan.scripts)
+    dns = Dns(Zones(plan.zones, plan.records), DnsRules(plan.dns_rules))
     mailboxes = Mailboxes()
     control = Control(journal, scripts, dns, mailboxes)
     ports = control.ports
@@ -58,6 +60,8 @@ async def serve(plan: Plan) -> None:
             ports[listener.name] = await listen(listener, plan, context, scripts, journal)
         else:
             ports[listener.name] = await mailbox_server.serve(listener, context, mailboxes, make)
+    if plan.policies is not None and context is not None:
+        ports["https"] = await policies.listen(plan.policies, context)
     for balancer in plan.balancers:
         ports[f"balancer-{balancer.port}"] = await load_balancer.listen(balancer)
     proxy = SocksProxy(plan, control.serve)

@@ -7,6 +7,8 @@
 | `script` | a rule (see `scripts.Rule`) | `id` |
 | `unscript` | `id` | `found` |
 | `records` | `replace`: records, `remove`: `[name, type]` pairs | `records`: all of them afterwards |
+| `dns_rule` | a rule (see `dns_rules.DnsRule`) | `id` |
+| `dns_unrule` | `id` | `uses`: how many answers it has made, by `udp` and `tcp` |
 | `deposit` | `account`, `password`, `folder`, `messages` in base64 | |
 | `account` | `account`, `ended`: sessions to wait for, `wait` | `folders`, `visits`, `ended` (see `mailboxes`) |
 
@@ -89,6 +91,12 @@ class Control:
         self._dns.zones.remove(gone)
         self._dns.zones.replace(fresh)
         return {"records": self._dns.records()}
+
+    async def _do_dns_rule(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"id": self._dns.rules.add({name: value for name, value in request.items() if name != "do"})}
+
+    async def _do_dns_unrule(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        return {"uses": self._dns.rules.remove(int(request["id"]))}
 
     async def _do_deposit(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         contents = [base64.b64decode(content) for content in request["messages"]]

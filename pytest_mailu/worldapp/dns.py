@@ -2,7 +2,7 @@
 
 AD is set only when the question carried AD or DO (RFC 6840 section 5.8): Mailu's `admin` does not start without an
 answer with AD to its question for `example.org` (core/admin/start.py, 1.9 to master), and nginx throws away answers
-with an AD that it did not ask for.
+with an AD that it did not ask for. `dns_rules` has the exceptions, from other answers to none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import asdict
-from typing import Any, Callable, Dict, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
 from dnslib import (
     AAAA,
@@ -24,12 +24,14 @@ from dnslib import (
     RR,
     SOA,
     SRV,
+    TLSA,
     TXT,
     A,
     DNSError,
     DNSRecord,
 )
 
+from .dns_rules import SERVFAIL, SILENCE, DnsRules
 from .plan import PlanError, Record
 from .zones import Zones, check_type, txt_chunks
 
@@ -37,8 +39,15 @@ log = logging.getLogger("world.dns")
 _PLAIN_LIMIT = 512
 _IDLE_SECONDS = 30.0
 _NEGATIVE_SECONDS = 5
-_MOST_QUERIES = 20_000
-"""Questions that are remembered; then the oldest go."""
+_MOST_LATE = 500
+"""Answers over UDP that are to come later; what is beyond it gets none."""
+
+
+class Reply(NamedTuple):
+    """A message to send back, so many seconds later."""
+
+    data: bytes
+    delay: float = 0.0
 
 
 def _mx(value: str) -> Any:
@@ -49,6 +58,11 @@ def _mx(value: str) -> Any:
 def _srv(value: str) -> Any:
     priority, weight, port, host = value.split()
     return SRV(int(priority), int(weight), int(port), host)
+
+
+def _tlsa(value: str) -> Any:
+    usage, selector, matching, data = value.split()
+    return TLSA(int(usage), int(selector), int(matching), bytes.fromhex(data))
 
 
 def _soa(value: str) -> Any:
@@ -65,6 +79,7 @@ _DATA: Dict[str, Callable[[str], Any]] = {
     "PTR": PTR,
     "SOA": _soa,
     "SRV": _srv,
+    "TLSA": _tlsa,
     "TXT": lambda value: TXT(txt_chunks(value)),
 }
 
@@ -80,10 +95,11 @@ def resource(record: Record, owner: Any = None) -> Any:
 
 
 class Dns:
-    """Answers questions from `zones`."""
+    """Answers questions from `zones`, by `rules`."""
 
-    def __init__(self, zones: Zones) -> None:
+    def __init__(self, zones: Zones, rules: Optional[DnsRules] = None) -> None:
         self.zones = zones
+        self.rules = rules or DnsRules()
         self._transports: List[asyncio.BaseTransport] = []
         for record in zones.all():
             resource(record)
@@ -98,37 +114,46 @@ class Dns:
             self._transports.append(transport)
         return port
 
-    def respond(self, data: bytes, client: str, *, udp: bool) -> Optional[bytes]:
+    def respond(self, data: bytes, client: str, *, udp: bool) -> Optional[Reply]:
         """The reply to one message, or None where none is due: nothing that is not a question gets one."""
         if len(data) < 12 or data[2] & 0x80:
             return None
         try:
-            request = DNSRecord.parse(data)
-            return self._reply(request, client, udp=udp)
+            return self._reply(DNSRecord.parse(data), udp=udp)
         except Exception:
             # Whatever a stranger sent must not end the service; FORMERR (RFC 1035 section 4.1.1) is its answer.
             log.warning("unreadable question from %s: %s", client, data[:64].hex(), exc_info=log.isEnabledFor(10))
-            return data[:2] + bytes((0x80 | (data[2] & 0x79), RCODE.FORMERR, 0, 0, 0, 0, 0, 0, 0, 0))
+            return Reply(data[:2] + bytes((0x80 | (data[2] & 0x79), RCODE.FORMERR, 0, 0, 0, 0, 0, 0, 0, 0)))
 
-    def _reply(self, request: Any, client: str, *, udp: bool) -> bytes:
+    def _reply(self, request: Any, *, udp: bool) -> Optional[Reply]:
         reply = request.reply(ra=1, aa=0)
         edns = next((extra for extra in request.ar if extra.rtype == QTYPE.OPT), None)
         wants_ad = bool(request.header.get_ad()) or bool(edns and edns.edns_do)
-        reply.header.set_ad(1 if wants_ad else 0)
+        rule = None
         if request.header.opcode or len(request.questions) != 1:
             reply.header.rcode = RCODE.NOTIMP
         else:
-            self._answer(reply, request.q, client)
+            name, kind = _asked(request.q)
+            rule = self.rules.find(name, kind)
+            if rule is not None:
+                rule.use("udp" if udp else "tcp")
+                if rule.answer == SILENCE:
+                    return None
+            if rule is not None and rule.answer == SERVFAIL:
+                reply.header.rcode = RCODE.SERVFAIL
+            else:
+                self._answer(reply, request.q, name, kind)
+        is_secure = reply.header.rcode != RCODE.SERVFAIL and (rule is None or rule.signed)
+        reply.header.set_ad(1 if wants_ad and is_secure else 0)
         if edns:
             reply.add_ar(EDNS0(flags="do" if edns.edns_do else "", udp_len=1232))
         packed: bytes = reply.pack()
-        if udp and len(packed) > max(_PLAIN_LIMIT, min(edns.edns_len, 1232) if edns else 0):
+        too_large = len(packed) > max(_PLAIN_LIMIT, min(edns.edns_len, 1232) if edns else 0)
+        if udp and (too_large or (rule is not None and rule.tcp)):
             packed = reply.truncate().pack()
-        return packed
+        return Reply(packed, rule.delay if rule is not None else 0.0)
 
-    def _answer(self, reply: Any, question: Any, client: str) -> None:
-        name = str(question.qname).rstrip(".").lower()
-        kind = str(QTYPE.get(question.qtype, f"TYPE{question.qtype}"))
+    def _answer(self, reply: Any, question: Any, name: str, kind: str) -> None:
         found = self.zones.find(name, kind)
         reply.header.rcode = found.rcode
         for record in found.records:
@@ -146,7 +171,8 @@ class Dns:
                 reply = self.respond(data, client, udp=False)
                 if reply is None:
                     break
-                writer.write(len(reply).to_bytes(2, "big") + reply)
+                await asyncio.sleep(reply.delay)
+                writer.write(len(reply.data).to_bytes(2, "big") + reply.data)
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, ConnectionError):
             pass
@@ -158,10 +184,16 @@ class Dns:
         return [asdict(record) for record in self.zones.all()]
 
 
+def _asked(question: Any) -> Tuple[str, str]:
+    """The name, in lower case and without the last dot, and the type of a question."""
+    return str(question.qname).rstrip(".").lower(), str(QTYPE.get(question.qtype, f"TYPE{question.qtype}"))
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, dns: Dns) -> None:
         self._dns = dns
         self._transport: Optional[asyncio.DatagramTransport] = None
+        self._late = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not isinstance: the transport of Python 3.11.2 (Debian 12) and older is no subclass of DatagramTransport.
@@ -169,5 +201,15 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         reply = self._dns.respond(data, addr[0], udp=True)
-        if reply is not None and self._transport is not None:
-            self._transport.sendto(reply, addr)
+        if reply is None or self._transport is None:
+            return
+        if not reply.delay:
+            self._transport.sendto(reply.data, addr)
+        elif self._late < _MOST_LATE:
+            self._late += 1
+            asyncio.get_running_loop().call_later(reply.delay, self._send_late, reply.data, addr)
+
+    def _send_late(self, data: bytes, addr: Any) -> None:
+        self._late -= 1
+        if self._transport is not None:
+            self._transport.sendto(data, addr)

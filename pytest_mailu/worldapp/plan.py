@@ -64,6 +64,15 @@ class Balancer:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """The web server of MTA-STS: host name → the text of its policy."""
+
+    addresses: Tuple[str, ...]
+    port: int
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything the world needs to know to start."""
 
@@ -82,6 +91,8 @@ class Plan:
     connect_seconds: float = 10.0
     scripts: Tuple[Mapping[str, Any], ...] = field(default=())
     balancers: Tuple[Balancer, ...] = field(default=())
+    dns_rules: Tuple[Mapping[str, Any], ...] = field(default=())
+    policies: Optional[Policies] = None
 
     @property
     def added_addresses(self) -> Tuple[ClientNetwork, ...]:
@@ -148,7 +159,14 @@ def _plan(document: Dict[str, Any]) -> Plan:
         connect_seconds=float(proxy.get("connect_seconds", 10.0)),
         scripts=tuple(document.get("scripts", ())),
         balancers=tuple(_balancer(balancer, client_networks) for balancer in document.get("balancers", ())),
+        dns_rules=tuple(dns.get("rules", ())),
+        policies=_policies(document["policies"]) if document.get("policies") else None,
     )
+
+
+def _policies(value: Dict[str, Any]) -> Policies:
+    texts = {plain_name(str(host)): str(text) for host, text in value["texts"].items()}
+    return Policies(tuple(value["addresses"]), int(value["port"]), texts)
 
 
 def _balancer(value: Dict[str, Any], client_networks: Mapping[str, ClientNetwork]) -> Balancer:

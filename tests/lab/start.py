@@ -39,7 +39,7 @@ DEFAULTS = {
     "RELAYPASSWORD": "",
     "RECIPIENT_DELIMITER": "+",
     "MESSAGE_SIZE_LIMIT": "50000000",
-    "OUTBOUND_TLS_LEVEL": "may",
+    "OUTBOUND_TLS_LEVEL": "dane",
     "TLS_FLAVOR": "cert",
     "PORTS": "25,80,443,465,993,995,4190",
     "PROXY_PROTOCOL": "",

@@ -190,6 +190,30 @@ class World:
         answer = await self._ask({"do": "records", "replace": fresh, "remove": [list(key) for key in remove]})
         return [DnsRecord(**document) for document in answer["records"]]
 
+    async def dns_rule(
+        self,
+        name: str,
+        type: str = "",
+        *,
+        signed: bool = True,
+        tcp: bool = False,
+        delay: float = 0.0,
+        answer: str = "",
+        times: int | None = None,
+    ) -> int:
+        """Changes what the DNS answers to questions for `name` (a glob) and `type` (empty: all); the rule's number.
+
+        Without `signed` there is no AD; `tcp` cuts answers over UDP; `delay` is in seconds; `answer` is `servfail` or
+        `silence`; `times` None means always. Of several rules for a question, the oldest decides.
+        """
+        rule = {"name": name, "type": type, "signed": signed, "tcp": tcp, "delay": delay, "answer": answer}
+        return int((await self._ask({"do": "dns_rule", **rule, "times": times}))["id"])
+
+    async def dns_unrule(self, number: int) -> dict[str, int]:
+        """Removes a rule, which may be gone already; how many answers it made, by `udp` and `tcp`."""
+        uses: dict[str, int] = (await self._ask({"do": "dns_unrule", "id": number}))["uses"]
+        return uses
+
     async def deposit(self, account: str, password: str, *messages: bytes, folder: str = "INBOX") -> None:
         """Puts messages into a folder of an account at the world, which is made where it is not there yet.
 

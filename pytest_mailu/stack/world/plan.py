@@ -9,7 +9,8 @@ from typing import Any
 from pytest_mailu.core import population as people
 from pytest_mailu.core.endpoints import SMTP_25
 from pytest_mailu.core.model import Vantage
-from pytest_mailu.stack.world.certificates import Certificate, certificate
+from pytest_mailu.stack.world import next_hops
+from pytest_mailu.stack.world.certificates import authority, certificate
 from pytest_mailu.stack.world.zones import RELAYED_HOST, DnsRecord, NetworkAddresses, records, zones
 
 FOLDER = "/world"
@@ -36,6 +37,7 @@ PORTS: Mapping[str, int] = {
     "pop3-plain": 1110,
     "pop3-starttls": 110,
     "pop3-tls": 995,
+    "https": 443,
 }
 """What listens inside the container; `listeners` says what each is."""
 SERVICES = ("admin", "antispam", "imap", "redis", "resolver", "smtp", "webmail")
@@ -92,18 +94,19 @@ def make_plan(
     token: str,
     extra: Iterable[DnsRecord] = (),
     scripts: Iterable[Mapping[str, Any]] = (),
-    identity: Certificate | None = None,
     balancer: str = "",
 ) -> dict[str, Any]:
     """The world's plan, ready for `json.dumps`.
 
     `services` maps a name to its address, or to None for the engine's DNS; `extra` records come on top of the zones;
-    `identity` is the certificate of all mail servers (default: one of this run's authority); `ingress` is the socket
-    where the SOCKS proxy waits for clients, and `token` its password. `balancer` is an address in Mailu's own network,
-    where connections to port 25 are handed on to `front` with the PROXY protocol: Mailu's host names then lead there.
+    `ingress` is the socket where the SOCKS proxy waits for clients, and `token` its password. `balancer` is an address
+    in Mailu's own network, where connections to port 25 are handed on to `front` with the PROXY protocol: Mailu's host
+    names then lead there.
     """
     inside = str(segments[Vantage.INSIDE].world)
-    shown = identity or certificate(people.MX_HOST, people.RELAY_HOST, RELAYED_HOST, people.MAILBOX_HOST)
+    hosts = (people.MX_HOST, people.RELAY_HOST, RELAYED_HOST, people.MAILBOX_HOST, *next_hops.TLS_NAMES)
+    shown, issuer = certificate(*hosts), authority().pem
+    told = (*records(segments, hostnames, domains, balancer), *next_hops.records(inside, shown.certificate, issuer))
     return {
         "client_networks": {
             str(vantage): {"network": str(segment.network), "address": str(segment.client), "front": str(segment.front)}
@@ -111,12 +114,14 @@ def make_plan(
         },
         "services": dict.fromkeys(SERVICES) if services is None else dict(services),
         "zones": list(zones(domains, hostnames)),
-        "records": [asdict(record) for record in (*records(segments, hostnames, domains, balancer), *extra)],
+        "records": [asdict(record) for record in (*told, *extra)],
         "listeners": listeners(inside, ports),
         "users": {people.RELAY_USER: people.RELAY_PASSWORD},
-        "certificate": shown.certificate,
+        # Who pins the issuer (DANE-TA, RFC 7672 section 3.1.2) needs it from the server.
+        "certificate": shown.certificate + issuer,
         "key": shown.key,
-        "dns": {"addresses": [inside], "port": ports["dns"]},
+        "dns": {"addresses": [inside], "port": ports["dns"], "rules": next_hops.dns_rules()},
+        "policies": {"addresses": [inside], "port": ports["https"], "texts": next_hops.policy_texts()},
         "proxy": {"ingress": ingress, "token": token},
         "scripts": [dict(script) for script in scripts],
         "balancers": [

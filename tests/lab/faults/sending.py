@@ -58,6 +58,15 @@ FAULTS = (
         lines={"smtp/main.cf": "smtp_tls_security_level = none\n"},
     ),
     Fault(
+        "no-dane",
+        "TLSA records of the next hop are not looked at",
+        ("relay/dane/another-key",),
+        outcome="delivered",
+        stage="delivery",
+        radius=("relay/dane/*",),
+        lines={"smtp/main.cf": "smtp_tls_security_level = may\n"},
+    ),
+    Fault(
         "any-sender",
         "users may send in anybody's name",
         ("submission/*/others-sender",),

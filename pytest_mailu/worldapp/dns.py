@@ -150,7 +150,7 @@ class Dns:
         packed: bytes = reply.pack()
         too_large = len(packed) > max(_PLAIN_LIMIT, min(edns.edns_len, 1232) if edns else 0)
         if udp and (too_large or (rule is not None and rule.tcp)):
-            packed = reply.truncate().pack()
+            packed = _cut(reply).pack()
         return Reply(packed, rule.delay if rule is not None else 0.0)
 
     def _answer(self, reply: Any, question: Any, name: str, kind: str) -> None:
@@ -182,6 +182,17 @@ class Dns:
     def records(self) -> List[Dict[str, Any]]:
         """All records, as the control channel tells them."""
         return [asdict(record) for record in self.zones.all()]
+
+
+def _cut(reply: Any) -> Any:
+    """The reply without its records, and the flag TC (RFC 2181 section 9).
+
+    dnslib's own `truncate` leaves out the question as well, and no client takes such a reply for its own.
+    """
+    options = [extra for extra in reply.ar if extra.rtype == QTYPE.OPT]
+    cut = DNSRecord(reply.header, questions=reply.questions, ar=options)
+    cut.header.tc = 1
+    return cut
 
 
 def _asked(question: Any) -> Tuple[str, str]:

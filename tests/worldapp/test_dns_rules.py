@@ -57,6 +57,8 @@ def test_an_answer_by_tcp_alone_is_cut_on_udp_whatever_the_client_takes(here: An
         cut = ask(here, domain, "MX", edns=1232)
         whole = ask(here, domain, "MX", tcp=True)
     assert (cut.header.tc, cut.rr) == (1, [])
+    assert [str(question.qname) for question in cut.questions] == [f"{domain}."]
+    assert [extra.rtype for extra in cut.ar] == [QTYPE.OPT]
     assert (whole.header.tc, values(whole)) == (0, ["10 mx.elsewhere.example."])
     assert uses == {"udp": 1, "tcp": 1}
 

@@ -196,8 +196,8 @@ def test_a_wrong_token_cannot_ask_the_control_channel_and_is_told_so_without_it(
 
 
 def test_nothing_listens_for_clients_where_the_servers_under_test_are(here: Any) -> None:
-    """All that the world has open are its mail servers, mailboxes and DNS; clients come by the ingress alone."""
-    listening = {"dns", "mx", "relayed", "relay-plain", "relay-starttls", "relay-tls", "relay-insecure"}
+    """The world has its mail servers, mailboxes, DNS and policies open, no more: clients come by the ingress alone."""
+    listening = {"dns", "https", "mx", "relayed", "relay-plain", "relay-starttls", "relay-tls", "relay-insecure"}
     listening |= {f"{protocol}-{tls}" for protocol in ("imap", "pop3") for tls in ("plain", "starttls", "tls")}
     lines = [line.split() for line in Path(f"/proc/{here.process.pid}/net/tcp").read_text().splitlines()[1:]]
     held = {str(link.readlink()) for link in Path(f"/proc/{here.process.pid}/fd").iterdir()}

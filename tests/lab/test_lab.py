@@ -97,21 +97,12 @@ def test_the_upgrade_gains_managesieve(upgrade: Report) -> None:
 
 @pytest.fixture(scope="session")
 def broken(bases: Callable[[SetUp], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fault], Report]:
-    """The report of a stack with a fault, and with those of its group.
-
-    Each group is started once, and again where something is inconclusive: that is what is told on a machine too busy
-    to tell a server that says nothing from one that has no time to.
-    """
+    """The report of a stack with a fault, and with those of its group. Each group is started once."""
 
     @cache
     def with_all(names: tuple[str, ...], asked: tuple[str, ...]) -> Report:
         faults = [FAULTS[name] for name in names]
-
-        def tried() -> Report:
-            return trial.with_faults(tmp_path_factory.mktemp("fault"), bases(setup_of(faults[0])), faults, asked)
-
-        report = tried()
-        return tried() if any(finding.verdict is Verdict.INCONCLUSIVE for finding in report.findings) else report
+        return trial.with_faults(tmp_path_factory.mktemp("fault"), bases(setup_of(faults[0])), faults, asked)
 
     def with_fault(fault: Fault) -> Report:
         group = GROUP_OF[fault.name]

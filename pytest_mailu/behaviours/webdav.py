@@ -14,6 +14,7 @@ from pytest_mailu.probe.dav import KINDS, ROOT, Dav, home, hrefs, lines, types
 from pytest_mailu.probe.markup import xml
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
+from pytest_mailu.wire.transport.errors import NotServed
 
 USER = own_mailbox("dav-user")
 OTHER = own_mailbox("dav-other")
@@ -300,7 +301,11 @@ async def others(probe: Probe, what: str) -> Observation:
     optional/radicale/radicale.conf (`owner_only`), 1.9 to master
     """
     async with Dav.open(probe, USER) as own:
-        place, content = await _filled(probe, own, "calendar")
+        try:
+            place, content = await _filled(probe, own, "calendar")
+        except NotServed as end:
+            # Where the owner may not write either, nothing is there to be kept from others: no refusal is shown.
+            raise NotServed(Outcome.NOT_OFFERED, end.stage, end.reply) from end
         item = f"{place}{ITEM}.{KINDS['calendar'].suffix}"
         async with Dav.open(probe, OTHER) as dav:
             path = place if what == "list" else item

@@ -37,6 +37,7 @@ class Fault(StrEnum):
     NO_WELL_KNOWN = "the well-known addresses are not there"
     ASTRAY = "the addresses in its answers lead past it"
     OFF = "there are no calendars"
+    READ_ONLY = "nobody may write, the owner neither"
 
 
 @dataclass
@@ -80,6 +81,8 @@ class FakeDav(FakeSite):
             case "MKCOL" | "MKCALENDAR":
                 self.places[path] = "calendar"
                 return 201, "", ""
+            case "PUT" if self.fault is Fault.READ_ONLY:
+                return 403, "", ""
             case "PUT":
                 if self.fault is not Fault.FORGETS:
                     self.places[path] = self.body.replace("Gr", "X") if self.fault is Fault.CHANGES else self.body
@@ -147,6 +150,7 @@ async def _asked(site: FakeDav, tmp_path: Path, ask: Callable[[Probe], Awaitable
         (webdav.others, ("delete",), Fault.NONE, Outcome.REFUSED),
         (webdav.others, ("delete",), Fault.SHARED, Outcome.ACCEPTED),
         (webdav.others, ("write",), Fault.WRITES_AND_SAYS_NO, Outcome.ACCEPTED),
+        (webdav.others, ("write",), Fault.READ_ONLY, Outcome.NOT_OFFERED),
     ],
 )
 def test_a_server_is_judged_by_what_it_does(

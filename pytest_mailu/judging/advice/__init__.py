@@ -40,6 +40,7 @@ class Advisor:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
+        self._about: dict[tuple[str, str], tuple[Entry, ...]] = {}
         for id_, number in Counter(entry.advice.id for entry in self.entries).items():
             if number > 1:
                 raise UsageError(f"there are {number} entries {id_!r}", REMEDY)
@@ -59,4 +60,8 @@ class Advisor:
         return next((cause for entry in fitting if (cause := entry.known_cause)), None)
 
     def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> Iterator[Entry]:
-        return (entry for entry in self.entries if entry.fits(comparison, old_release, new_release))
+        between = (old_release, new_release)
+        if between not in self._about:
+            # A run asks for one upgrade some thousand times.
+            self._about[between] = tuple(entry for entry in self.entries if entry.is_about(*between))
+        return (entry for entry in self._about[between] if entry.fits(comparison, *between))

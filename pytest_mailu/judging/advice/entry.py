@@ -115,10 +115,13 @@ class Entry:
         """Whether this explains a comparison. An uncertain one is never explained."""
         return (
             comparison.verdict not in UNCERTAIN
-            and _holds(self.from_, old_release)
-            and _holds(self.to, new_release)
+            and self.is_about(old_release, new_release)
             and any(when.fits(comparison) for when in self.when)
         )
+
+    def is_about(self, old_release: str, new_release: str) -> bool:
+        """Whether the change lies between two releases."""
+        return _holds(self.from_, old_release) and _holds(self.to, new_release)
 
 
 _KEYS = ("id", "cause", "remedy", "source", "when", "from", "to", "root", "action", "title", "paste")

@@ -67,8 +67,12 @@ class BehaviourItem(pytest.Item):
         )
 
     def runtest(self) -> None:
-        """Raise BehaviourFailed where the finding fails the run."""
-        result = self._result(self.behaviour.id)
+        """Raise BehaviourFailed where the finding fails the run. What ended the asking ends the session, told once."""
+        try:
+            result = self._result(self.behaviour.id)
+        except MailuError as error:
+            self.session.shouldfail = error.cause
+            raise
         self.user_properties.append((VERDICT_PROPERTY, str(result.comparison.verdict)))
         if result.finding is not None:
             self.user_properties.append((SEVERITY_PROPERTY, str(result.finding.severity)))

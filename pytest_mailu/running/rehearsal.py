@@ -32,6 +32,8 @@ Publish: TypeAlias = Callable[[Comparison], None]
 LOOKS = 2
 """How often each survival behaviour looks before the upgrade: what is not steady then is not lost later."""
 _AT_A_TIME = 6
+ROOM_SECONDS = 3.0
+"""How often the room on the engine's disk is looked at."""
 
 
 @dataclass(slots=True)
@@ -82,8 +84,35 @@ class Rehearsal:
         """Ask everything, and hand over each comparison of old with new on old's data.
 
         Survival behaviours are looked at before and after. Raises StackError where a stack cannot be started for a
-        reason that is not its own.
+        reason that is not its own, and where the disk gets full.
         """
+        full: list[StackError] = []
+
+        async def watch_room() -> None:
+            full.append(await self._until_full())
+            limit.reschedule(0)
+
+        try:
+            async with asyncio.timeout(None) as limit:
+                watching = asyncio.ensure_future(watch_room())
+                try:
+                    await self._run(behaviours, publish)
+                finally:
+                    watching.cancel()
+        except TimeoutError:
+            if full:
+                raise full[0] from None
+            raise
+
+    async def _until_full(self) -> StackError:
+        """Waits until the engine's disk is full, as a stack that runs sees it."""
+        while True:
+            for side in (self._old, *self._upgraded):
+                if side.running and (error := await side.stack.no_room()):
+                    return error
+            await asyncio.sleep(ROOM_SECONDS)
+
+    async def _run(self, behaviours: Iterable[Behaviour], publish: Publish) -> None:
         chosen = list(behaviours)
         survival = [behaviour for behaviour in chosen if behaviour.in_place]
         ordinary = [behaviour for behaviour in chosen if not behaviour.in_place]
@@ -131,6 +160,7 @@ class Rehearsal:
         await scheduler.run(ordinary, told)
         self.result = InPlace(tuple(self._progress.hops), tuple(self._progress.fresh_only))
         self.result = await self._surveyed(replace(self.result, way_back=await self._way_back(digests)))
+        await self._old.stack.check_room()  # where the disk got full, nothing that was seen at the end counts
         for comparison in held:
             publish(comparison)
 

@@ -197,6 +197,8 @@ class ReportedRun:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:
             notes.append(f"The run ended early: {answered} of {len(self._selected)} behaviours were compared.")
+            if (problem := self.run.problem) is not None:
+                notes += [problem.cause, f"→ {problem.remedy}"]
         if newer := self.default.newer:
             ids = ", ".join(behaviour.id for behaviour in newer[:NAMED])
             if len(newer) > NAMED:

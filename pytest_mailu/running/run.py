@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mailu.behaviours import Behaviour
-from pytest_mailu.core.errors import StackError
+from pytest_mailu.core.errors import MailuError, StackError
 from pytest_mailu.core.in_place import InPlace
 from pytest_mailu.core.model import Comparison, Observation, Stage
 from pytest_mailu.core.plan import Plan
@@ -119,6 +119,15 @@ class Run:
         """Ask no more. Every wait for a result that is still missing ends with a CancelledError."""
         if self._asking is not None:
             self._asking.cancel()
+
+    @property
+    def problem(self) -> MailuError | None:
+        """What ended the asking early; None while it goes on, and where it came to its end."""
+        asking = self._asking
+        if asking is None or not asking.done() or asking.cancelled():
+            return None
+        error = asking.exception()
+        return error if isinstance(error, MailuError) else None
 
     def result(self, id: str) -> Comparison:
         """Wait for the comparison of a behaviour that `ask` was given."""

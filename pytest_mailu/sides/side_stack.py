@@ -107,7 +107,8 @@ class SideStack:
         return await self._running.services.exit_of(service)
 
     async def disturbance(self) -> StackError | None:
-        """What happened to the stack that no behaviour causes: containers changed from outside, or a service ended.
+        """What happened to the stack that no behaviour causes: containers changed from outside, the disk got full, or a
+        service ended.
 
         The details of the error are the last log lines of a service that ended.
         """
@@ -117,6 +118,8 @@ class SideStack:
             return StackError(
                 f"the stack was disturbed: {interference}", "leave its containers alone, and run it again"
             )
+        if full := await self.stack.no_room():
+            return full
         try:
             await self.stack.check_alive()
         except StackError as error:

@@ -23,7 +23,7 @@ from pytest_mailu.stack.docker.isolation import INGRESS, SURROUNDINGS, WORLD, ch
 from pytest_mailu.stack.docker.labels import RUN, SIDE, RunIdentity
 from pytest_mailu.stack.docker.sweep import Removed, remove
 from pytest_mailu.stack.evidence.container_io import archive, log_lines
-from pytest_mailu.stack.evidence.hints import hint
+from pytest_mailu.stack.evidence.hints import disk_is_full, hint
 from pytest_mailu.stack.preflight import STARVED, cpu_pressure
 from pytest_mailu.stack.readiness.conditions import Condition, NotReady, wait_for
 from pytest_mailu.stack.world import acme
@@ -90,7 +90,22 @@ class StackContainers:
         # The world's own file system is read-only: its folder is a volume.
         folder = WORLD_FOLDER if service == WORLD else ""
         relative = {path.removeprefix(folder): content for path, content in files.items()}
-        self.containers[service].put_archive(folder or "/", archive(relative))
+        self.put(service, folder or "/", archive(relative))
+
+    def put(self, service: str, folder: str, files: bytes) -> None:
+        """Unpacks an archive in the container of a service. Blocking. Raises StackError where the engine cannot."""
+        try:
+            self.containers[service].put_archive(folder, files)
+        except (DockerException, OSError) as error:
+            full = disk_is_full([str(error)])
+            raise StackError(
+                "the disk of the Docker engine is full"
+                if full
+                else f"no files can be copied into the service {service} of Mailu {self._release}",
+                "free some space (docker system df), and run again" if full else "see the engine's message below",
+                (str(error)[:500],),
+                service=service,
+            ) from error
 
     async def start(self, services: Iterable[str]) -> None:
         """Starts several containers at the same time. Raises StackError for one that the engine cannot start."""
@@ -153,7 +168,8 @@ class StackContainers:
         lines = await asyncio.to_thread(log_lines, container, tail=15) if container else []
         # CPU starvation comes from the machine, not from the service.
         starved = cpu_pressure() if error.late else 0.0
-        own = error.own_doing and error.service not in {*SURROUNDINGS, *acme.SERVICES} and starved < STARVED
+        ours = error.service in {*SURROUNDINGS, *acme.SERVICES}
+        own = error.own_doing and not ours and starved < STARVED and not disk_is_full(lines)
         return StackError(
             f"the service {error.service} of Mailu {self._release} {error.reason}",
             f"processes waited for a CPU {starved:.0f} % of the last minute: stop other programs, or raise "

@@ -24,7 +24,7 @@ from pytest_mailu.stack.accounts import import_accounts, import_export
 from pytest_mailu.stack.compose.antivirus import signature_files
 from pytest_mailu.stack.compose.command import Compose
 from pytest_mailu.stack.container_files import files_for
-from pytest_mailu.stack.data import copier, overlay
+from pytest_mailu.stack.data import copier, overlay, room
 from pytest_mailu.stack.data.copier import Sources
 from pytest_mailu.stack.data.helper import Helper
 from pytest_mailu.stack.data.own import Survey, survey
@@ -102,6 +102,14 @@ class Stack:
     async def up(self) -> None:
         """From nothing to ready. Where that fails, everything is removed. Raises StackError."""
         try:
+            await self._come_up()
+        except BaseException:
+            await self.down()
+            raise
+
+    async def _come_up(self) -> None:
+        """What fails because the disk is full is no fault of a service. Raises StackError."""
+        try:
             await self._fetch_images()
             await self._containers.announce()
             await self._lay_over()
@@ -111,9 +119,28 @@ class Stack:
             await self._start()
             await self._make_ready()
             await self._containers.snapshot_baseline()
-        except BaseException:
-            await self.down()
-            raise
+        except (StackError, DockerException) as error:
+            if self.plan.inherited is not None and (full := await self._no_room_at_rest()):
+                raise full from error
+            if isinstance(error, StackError):
+                raise
+            raise StackError("the Docker engine failed", "see its message below", (str(error)[:500],)) from error
+
+    async def no_room(self) -> StackError | None:
+        """The error that the engine's disk is full; None while it is not, or while `admin` does not run."""
+        try:
+            return room.told(await asyncio.to_thread(execute, self._containers["admin"], room.LOOK))
+        except (StackError, OSError):
+            return None
+
+    async def check_room(self) -> None:
+        """Raises StackError where the engine's disk is full, whether the stack runs or is at rest."""
+        if full := await self._no_room_at_rest():
+            raise full
+
+    async def _no_room_at_rest(self) -> StackError | None:
+        volume = f"{self.project.name}_{overlay.ABOVE}"
+        return await asyncio.to_thread(room.look, self._helper, volume, self.plan.seconds)
 
     async def rest(self) -> float:
         """Stops Mailu's services as `docker compose stop` does: first those that depend on others. Takes how many
@@ -319,7 +346,7 @@ class Stack:
         if "antispam" in files:
             tables = await asyncio.to_thread(rspamd_state.cached_tables, self._image("antispam"))
             if tables:
-                await asyncio.to_thread(self._containers["antispam"].put_archive, "/", tables)
+                await asyncio.to_thread(self._containers.put, "antispam", "/", tables)
         if not self._version:
             self._version = await asyncio.to_thread(read_file, self._containers["admin"], "/version")
         self._record_timing("files copied")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
+import docker
 import pytest
 
 from pytest_mailu.core.errors import StackError
@@ -39,12 +41,12 @@ RUN = (
 
 
 @contextmanager
-def started(folder: Path, data: Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(folder: Path, data: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "output").open("wb") as output:
         run = subprocess.Popen(
-            [*RUN, "--mailu-data", str(data), "--mailu-report", str(folder / "report")],
+            [*RUN, *options, "--mailu-data", str(data), "--mailu-report", str(folder / "report")],
             cwd=folder,
-            env={**os.environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "DOCKER_ORG": ORG, "PYTHONUNBUFFERED": "1", **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -126,6 +128,65 @@ def test_own_data_is_as_it_was_where_the_disk_gets_full(tmp_path: Path) -> None:
         engine.client.api.remove_volume(name, force=True)
         engine.close()
     assert own_folder.fingerprint(data) == before
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[str]:
+    """The name of a volume that is a tmpfs of this size, and of a container that keeps it mounted at /small."""
+    client = docker.from_env()
+    name = f"mailu-small-{os.getpid()}"
+    options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={megabytes}m"}
+    client.volumes.create(name, driver="local", driver_opts=options)
+    try:
+        keeper = client.containers.create(
+            f"{ORG}/admin:2024.06",
+            entrypoint=["sleep", "infinity"],
+            command=[],
+            name=name,
+            network_mode="none",
+            volumes={name: {"bind": "/small", "mode": "rw"}},
+        )
+        try:
+            keeper.start()
+            yield name
+        finally:
+            keeper.remove(force=True, v=True)
+    finally:
+        client.volumes.get(name).remove(force=True)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("side", "megabytes", "fills"), [("old", 1, False), ("upgraded", 1, False), ("old", 160, True)]
+)
+def test_own_data_is_as_it_was_where_the_disk_that_it_is_laid_over_gets_full(
+    side: str, megabytes: int, fills: bool, tmp_path: Path
+) -> None:
+    """At the start of old, at the migration by new, and while old is lived in."""
+    build()
+    data = own_folder.make(tmp_path / "mailu", messages=30)
+    before = own_folder.fingerprint(data)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with small_disk(megabytes) as name:
+        more = {"SMALL_DISK_VOLUME": name, "SMALL_DISK_SIDE": side, "PYTHONPATH": str(Path(__file__).parents[2])}
+        if fills:
+            more["SMALL_DISK_FILLER"] = name
+        with started(folder, data, "-p", "tests.lab.small_disk", **more) as run:
+            status = run.wait(timeout=600)
+    said = (folder / "output").read_text("utf-8", "replace")
+    assert status != 0, said
+    lines = said.splitlines()
+    told = [number for number, line in enumerate(lines) if "the disk of the Docker engine is full" in line]
+    assert told, said
+    assert "free some space" in " ".join(lines[told[0] + 1 : told[0] + 3]), said
+    assert " GO" not in said.replace("NO-GO", ""), said
+    assert "NO-GO" not in said, said
+    report = folder / "report" / "report.json"
+    assert not report.exists() or json.loads(report.read_text())["decision"] == "cannot-tell", said
+    assert not left_by(run.pid)
+    assert own_folder.fingerprint(data) == before
+    nobody_is_named(folder)
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:

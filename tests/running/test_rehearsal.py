@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,7 @@ class FakeSide:
         self.behaviours = None
         self.survey = Survey({"users": 3}, ("one row is odd",))
         self.failing: StackError | None = None
+        self.full: StackError | None = None
         self.running = True
         self._answers = answers
         self._done = done
@@ -41,6 +43,8 @@ class FakeSide:
             rest=self._rest,
             wake=self._wake,
             data_digests=self._digests,
+            no_room=self._no_room,
+            check_room=self._check_room,
             own_data_untouched=self._own_data_untouched,
             taken_over=CopiedData(files=3, bytes=1000, digests={"mail": "a1"}),
             timings={"ready": 2.0, "started": 1.0},
@@ -55,6 +59,13 @@ class FakeSide:
 
     async def _digests(self) -> dict[str, str]:
         return {"mail": "a1"}
+
+    async def _no_room(self) -> StackError | None:
+        return self.full
+
+    async def _check_room(self) -> None:
+        if self.full is not None:
+            raise self.full
 
     async def _own_data_untouched(self) -> bool:
         return True
@@ -255,6 +266,36 @@ def test_trouble_of_the_engine_ends_the_rehearsal() -> None:
     trial.failing["upgraded"] = StackError("the engine is gone", "start it")
     with pytest.raises(StackError, match="the engine is gone"):
         trial.run(ordinary("access/a/x"))
+
+
+FULL = StackError("the disk of the Docker engine is full", "free some space")
+
+
+def test_a_disk_that_gets_full_ends_the_rehearsal_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mailu.running.rehearsal.ROOM_SECONDS", 0.01)
+    trial = Trial()
+
+    async def never_done(_: Any) -> None:
+        trial.old.full = FULL
+        await asyncio.sleep(60)
+
+    with pytest.raises(StackError, match="disk of the Docker engine is full"):
+        trial.run(replace(survival("upgrade/a/x"), live=never_done), ordinary("access/a/x"))
+    assert trial.told == {}
+
+
+def test_where_the_disk_is_full_at_the_end_the_rehearsal_has_no_result() -> None:
+    """What the last looks saw then says nothing: no GO comes of it."""
+    trial = Trial()
+
+    async def fills() -> float:
+        trial.old.full = FULL
+        return 1.0
+
+    trial.old.stack.rest = fills
+    with pytest.raises(StackError, match="disk of the Docker engine is full"):
+        trial.run(survival("upgrade/a/x"))
+    assert trial.told == {}
 
 
 def test_after_it_old_runs_again_on_data_that_is_as_it_was() -> None:

@@ -24,13 +24,24 @@ REFUSED = Observation(Outcome.REFUSED, Stage.RCPT, Reply("554", "5.7.1", "no"))
 class FakeStack:
     """As much of a stack as is looked at afterwards."""
 
-    def __init__(self, *, interference: str = "", death: StackError | None = None, events_lost: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        interference: str = "",
+        full: StackError | None = None,
+        death: StackError | None = None,
+        events_lost: bool = False,
+    ) -> None:
         self._interference = interference
+        self._full = full
         self._death = death
         self.events_lost = events_lost
 
     async def external_interference(self) -> str:
         return self._interference
+
+    async def no_room(self) -> StackError | None:
+        return self._full
 
     async def check_alive(self) -> None:
         if self._death is not None:
@@ -98,6 +109,7 @@ def test_a_behaviour_that_takes_too_long_was_not_asked() -> None:
     ("stack", "trouble"),
     [
         ({"interference": "imap was restarted"}, "the stack was disturbed: imap was restarted"),
+        ({"full": StackError("the disk is full", "free some space")}, "the disk is full"),
         ({"death": StackError("smtp exited with status 1", "see its log")}, "smtp exited with status 1"),
     ],
 )

@@ -157,6 +157,9 @@ class Gossip:
     async def external_interference(self) -> str:
         return ""
 
+    async def no_room(self) -> None:
+        return None
+
     async def check_alive(self) -> None:
         return None
 

@@ -88,6 +88,11 @@ class Helper:
                 # `v`: what the image declares as a volume; those that are mounted have names, and stay.
                 api.remove_container(made["Id"], v=True, force=True)
         except (DockerException, OSError) as error:
+            if "no space left on device" in str(error).lower():
+                raise StackError(
+                    "the disk of the Docker engine is full: it can make no container",
+                    "free some space (docker system df); the data itself is as it was",
+                ) from error
             raise StackError(
                 "the data of the old release cannot be copied: the engine ran no container for it, or it took too long",
                 "see the engine's message below; --mailu-timeout gives it more time",

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 
 LINES, LINE_LIMIT = 50, 2_000
 """What is looked at: the last lines, and so many characters of each."""
+_FULL = r"no space left on device|disk full|database or disk is full"
 _KNOWN: tuple[tuple[str, str], ...] = (
-    (
-        r"no space left on device|disk full|database or disk is full",
-        "the disk of the engine is full: see docker system df",
-    ),
+    (_FULL, "the disk of the engine is full: see docker system df"),
     (
         r"cannot allocate memory|out of memory|MemoryError|Killed process",
         "the machine is short of memory: stop other programs",
@@ -34,6 +32,11 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"exec format error", "the image is for another architecture"),
 )
+
+
+def disk_is_full(lines: Iterable[str]) -> bool:
+    """Whether the last log lines say that the disk is full, which is no fault of the service."""
+    return re.search(_FULL, "\n".join(line[:LINE_LIMIT] for line in list(lines)[-LINES:]), re.IGNORECASE) is not None
 
 
 def hint(service: str, lines: Iterable[str], *, own_doing: bool) -> str:

@@ -72,13 +72,20 @@ def listed(value: Any) -> Any:
 
 
 def accounts(text: str, domains: list[str]) -> dict[str, Any]:
-    """For each kind its fields, and by the fingerprint of each name those of its fields in this order."""
-    found: dict[str, Any] = {kind: {"fields": [], "entries": {}} for kind in KEYS}
+    """For each kind its fields, and a line for each name, sorted: its fingerprint, those of its fields in this order.
+
+    One text for all of them: the plugin keeps it, and a dictionary of many users would need ten times the memory.
+    """
+    fields_of: dict[str, list[str]] = {kind: [] for kind in KEYS}
+    lines: dict[str, dict[str, str]] = {kind: {} for kind in KEYS}
     for kind, name, entry in entries(text, domains):
-        fields = found[kind]["fields"]
+        fields = fields_of[kind]
         fields += sorted(field for field in entry if field not in PASSING and field not in fields)
-        found[kind]["entries"][short(name)] = "".join(short(steady(field, entry.get(field)), 4) for field in fields)
-    return found
+        lines[kind][short(name)] = "".join(short(steady(field, entry.get(field)), 4) for field in fields)
+    return {
+        kind: {"fields": fields, "entries": "\n".join(f"{key} {said}" for key, said in sorted(lines[kind].items()))}
+        for kind, fields in fields_of.items()
+    }
 
 
 def names(text: str, wanted: list[str]) -> list[str]:

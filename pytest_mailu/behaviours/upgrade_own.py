@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -26,6 +26,7 @@ AT_A_TIME = 100
 ASKED_OF_DOVECOT = 200
 """Mailboxes about which Dovecot is asked as well, spread over all of them."""
 SHOWN = 20
+_NOT_KNOWN = "nothing is known of your data from before the upgrade"
 SECONDS = 1800.0
 
 
@@ -67,7 +68,7 @@ async def accounts(probe: Probe) -> Observation:
     if not probe.stack.upgraded:
         probe.memory["own accounts"] = json.dumps(now)
     before = _remembered(probe, "own accounts")
-    lost = {kind: sorted(set(before[kind]["entries"]) - set(now[kind]["entries"])) for kind in before}
+    lost = {kind: sorted(_lost(before[kind]["entries"], now[kind]["entries"])) for kind in before}
     changed = {kind: _changed(before[kind], now[kind]) for kind in before}
     fields = Counter(f"{kind}.{field}" for kind, all_ in changed.items() for each in all_.values() for field in each)
     wrong = [*(key for keys in lost.values() for key in keys), *(key for all_ in changed.values() for key in all_)]
@@ -75,7 +76,7 @@ async def accounts(probe: Probe) -> Observation:
     return probe.seen(
         Outcome.LOST if gone else Outcome.ALTERED if fields else Outcome.ACCEPTED,
         Stage.SETTINGS,
-        kept={kind: len(before[kind]["entries"]) - len(lost[kind]) for kind in before},
+        kept={kind: sum(1 for _ in _lines(before[kind]["entries"])) - len(lost[kind]) for kind in before},
         lost={kind: len(keys) for kind, keys in lost.items() if keys},
         changed=dict(sorted(fields.items())),
         **await _named(probe, "admin", "names", wrong, before_lost=gone, export=True),
@@ -87,12 +88,37 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, lis
     places = {field: place for place, field in enumerate(now["fields"])}
     pairs = [(field, place, places[field]) for place, field in enumerate(before["fields"]) if field in places]
     found = {}
-    for key, was in before["entries"].items():
-        if (became := now["entries"].get(key)) is not None and became != was:
+    for key, was, became in _merged(before["entries"], now["entries"]):
+        if became is not None and became != was:
             fields = [field for field, old, new in pairs if _part(was, old) != _part(became, new)]
             if fields:
                 found[key] = fields
     return found
+
+
+def _lost(before: str, now: str) -> Iterator[str]:
+    return (key for key, _, became in _merged(before, now) if became is None)
+
+
+def _merged(before: str, now: str) -> Iterator[tuple[str, str, str | None]]:
+    """Of two texts of sorted lines, each key of the first, what it had, and what it has now; None where it is gone."""
+    rest = _lines(now)
+    key_now, is_ = next(rest, ("", ""))
+    for key, was in _lines(before):
+        while key_now and key_now < key:
+            key_now, is_ = next(rest, ("", ""))
+        yield key, was, is_ if key_now == key else None
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Key and value of each line, one after the other: a list of many would take its time in memory."""
+    place = 0
+    while place < len(text):
+        end = text.find("\n", place)
+        end = len(text) if end < 0 else end
+        key, _, value = text[place:end].partition(" ")
+        yield key, value
+        place = end + 1
 
 
 def _part(text: str, place: int) -> str:
@@ -117,22 +143,33 @@ async def mail(probe: Probe) -> Observation:
     """
     now = await _mailboxes(probe)
     if not probe.stack.upgraded:
-        probe.memory["own mail"] = json.dumps(now)
-    before = _remembered(probe, "own mail")
-    lost = [key for key in before if key not in now]
-    both = [(key, was, now[key]) for key, was in before.items() if key in now]
-    fewer = [key for key, was, is_ in both if is_[1] < was[1]]
-    other = [key for key, was, is_ in both if is_[:3] != was[:3] and key not in fewer]
-    served = [(key, was[3], is_[3]) for key, was, is_ in both if len(was) > 3 and len(is_) > 3]
-    renumbered = [key for key, was, is_ in served if was and was != is_]
+        probe.memory["own mail"] = now
+    if (before := probe.memory.get("own mail")) is None:
+        raise CannotAsk(_NOT_KNOWN)
+    lost, fewer, other, renumbered = list[str](), list[str](), list[str](), list[str]()
+    mailboxes = folders = messages = asked = 0
+    for key, text, text_now in _merged(before, now):
+        if text_now is None:
+            lost.append(key)
+            continue
+        was, is_ = json.loads(text), json.loads(text_now)
+        mailboxes, folders, messages = mailboxes + 1, folders + is_[0], messages + is_[1]
+        if is_[1] < was[1]:
+            fewer.append(key)
+        elif is_[:3] != was[:3]:
+            other.append(key)
+        if len(was) > 3 and len(is_) > 3:
+            asked += bool(is_[3])
+            if was[3] and was[3] != is_[3]:
+                renumbered.append(key)
     outcome = Outcome.LOST if lost or fewer else Outcome.ALTERED if other or renumbered else Outcome.ACCEPTED
     return probe.seen(
         outcome,
         Stage.COMMAND,
-        mailboxes=len(both),
-        folders=sum(is_[0] for _, _, is_ in both),
-        messages=sum(is_[1] for _, _, is_ in both),
-        asked_of_dovecot=sum(1 for _, _, is_ in served if is_),
+        mailboxes=mailboxes,
+        folders=folders,
+        messages=messages,
+        asked_of_dovecot=asked,
         lost=len(lost),
         fewer=len(fewer),
         other_files=len(other),
@@ -203,23 +240,24 @@ async def _kept(probe: Probe, service: str, what: str) -> Observation:
     )
 
 
-async def _mailboxes(probe: Probe) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+async def _mailboxes(probe: Probe) -> str:
+    """A line for each mailbox, sorted: the fingerprint of its name, and what it is as JSON."""
+    found: list[str] = []
     first, everything = 0, 1
     if "own every" not in probe.memory:
         everything = (await _run(probe, "imap", "mail", "0", "0", "1", *OURS))["all"]
         probe.memory["own every"] = str(-(-everything // ASKED_OF_DOVECOT) or 1)
     while first < everything:
         part = await _run(probe, "imap", "mail", str(first), str(AT_A_TIME), probe.memory["own every"], *OURS)
-        found |= part["found"]
+        found += (f"{key} {json.dumps(seen)}" for key, seen in part["found"].items())
         everything = part["all"]
         first += AT_A_TIME
-    return found
+    return "\n".join(sorted(found))
 
 
 def _remembered(probe: Probe, what: str) -> Any:
     if (text := probe.memory.get(what)) is None:
-        raise CannotAsk("nothing is known of your data from before the upgrade")
+        raise CannotAsk(_NOT_KNOWN)
     return json.loads(text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -93,6 +94,18 @@ def test_where_nothing_is_known_or_can_be_looked_at_nothing_is_told(probe: Any, 
     probe._folder = tmp_path / "none"
     with pytest.raises(CannotAsk, match=r"status 1\) FileNotFoundError$"):
         looked(probe)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_two_texts_of_sorted_lines_say_what_two_dictionaries_say(seed: int) -> None:
+    drawn = random.Random(seed)
+    before, now = (
+        {f"{drawn.randrange(20):02}": drawn.choice(("", "a b", "[1, 2]")) for _ in range(drawn.randrange(20))}
+        for _ in range(2)
+    )
+    was, is_ = ("\n".join(f"{key} {value}" for key, value in sorted(each.items())) for each in (before, now))
+    merged = {key: (value, value_now) for key, value, value_now in upgrade_own._merged(was, is_)}
+    assert merged == {key: (value, now.get(key)) for key, value in before.items()}
 
 
 CONTACTS = """

@@ -65,6 +65,8 @@ MARIADB = DatabaseServer(
     ("mysql", "mariadb", "mysqli"),
     ("mariadb", "mysql", "percona"),
 )
+KNOWN_IMAGES = ("postgres", "mariadb", "mysql")
+"""Images of Docker's own library, whose way to keep data and to let people in is known."""
 SERVERS: Mapping[str, DatabaseServer] = {server.flavour: server for server in (POSTGRESQL, MARIADB)}
 """By DB_FLAVOR."""
 
@@ -86,7 +88,8 @@ class Database:
     """The database of `admin` (`whose` is ADMIN) or of Roundcube: of which kind, and at which service.
 
     `host` is how the settings name the service, with a port where the user's has one. It is `brought` where the run
-    adds the service, of `image`; else it is one of the user's compose file.
+    adds the service, of `image`; else it is one of the user's compose file. Where the user's own data is in it, `kept`
+    has the names of the user who logs in and of the database, as they are in that data.
     """
 
     whose: str
@@ -95,11 +98,17 @@ class Database:
     host: str
     brought: bool = True
     image: str = ""
+    kept: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
-        """The name of the database and of its user."""
-        return NAMES[self.whose]
+        """The name of the database."""
+        return self.kept[1] if self.kept else NAMES[self.whose]
+
+    @property
+    def user(self) -> str:
+        """The name of the user who logs in."""
+        return self.kept[0] if self.kept else NAMES[self.whose]
 
 
 def server_in(settings: Mapping[str, str], whose: str = ADMIN) -> DatabaseServer | None:

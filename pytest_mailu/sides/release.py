@@ -162,6 +162,7 @@ class ReleaseSide:
             user=user,
             files=theirs.files,
             aliases=theirs.aliases,
+            sources=theirs.sources,
         )
 
     @property

@@ -19,7 +19,8 @@ class Inherited:
     """What a stack takes over from the one before it: its data, and the key that its sessions and hashes rest on.
 
     `add_accounts` imports the accounts of the test beside what is there. With `own`, it is the user's own data that is
-    taken over, for an upgrade through `releases`, and `data` is empty.
+    taken over, for an upgrade through `releases`, and `data` is empty. `keeps_database` tells whether the user's own
+    database is among the data.
     """
 
     data: Sources
@@ -27,6 +28,7 @@ class Inherited:
     add_accounts: bool = False
     own: OwnData | None = None
     releases: tuple[Release, ...] = ()
+    keeps_database: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class StackPlan:
 
     `core`, `configured` and `files` come from `read_user_compose`: the model, the services that read mailu.env, and
     what is copied into each container. `added` are optional services that come beside those of `core`, `removed` those
-    of it that are left out. `aliases` are other names of its services. With `brings_database`, the database is the
+    of it that are left out. `aliases` are other names of its services, `sources` the user's folders by
+    the name of the volume in their place. With `brings_database`, the database is the
     run's own whatever `user` says of one. With `brings_authorities`, certificate authorities with ACME are beside it.
     """
 
@@ -57,5 +60,6 @@ class StackPlan:
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     brings_database: bool = False
     brings_authorities: bool = False

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from string import Template
 
-from pytest_mailu.core.databases import Database
+from pytest_mailu.core.databases import KNOWN_IMAGES, Database, server_in
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.stack.compose.acme import with_authorities
 from pytest_mailu.stack.compose.command import (
@@ -66,12 +67,36 @@ class ComposeProject:
         self.secret_key = secrets.token_hex(8) if plan.inherited is None else plan.inherited.secret_key
         if plan.brings_database and (theirs := service_of_theirs(plan.user, core["services"], plan.aliases)):
             core = without_database(core, theirs)
+        self.own_database = self._own_database(core)
+        """The folder of the user's own database by the name of its volume; empty where none is taken over."""
+        kept = bool(self.own_database) or (plan.inherited is not None and plan.inherited.keeps_database)
         self.databases: tuple[Database, ...] = databases_of(
-            plan.user, core["services"], plan.aliases, brought=plan.brings_database
+            plan.user, core["services"], plan.aliases, brought=plan.brings_database, kept=kept
         )
         """Those that `admin` and web mail use; none with SQLite."""
         core = with_databases(core, self.databases, self.database_password)
         self._core: Model = with_authorities(core) if plan.brings_authorities else core
+
+    def _own_database(self, core: Model) -> dict[str, str]:
+        """Where the user's own database is in the user's own data: of an image that is known, in a folder beside."""
+        plan = self._plan
+        own = plan.inherited.own if plan.inherited is not None else None
+        service = service_of_theirs(plan.user, core["services"], plan.aliases)
+        server = server_in(plan.user)
+        if own is None or plan.brings_database or not service or server is None:
+            return {}
+        image = str(core["services"][service].get("image", ""))
+        if image.partition("@")[0].rpartition("/")[2].partition(":")[0] not in KNOWN_IMAGES:
+            return {}
+        named = _mounted(core)
+        data = plan.sources.get(named.get(("admin", "/data"), ""), "")
+        wanted = PurePosixPath(server.data)
+        for (mounted_by, target), volume in named.items():
+            place = PurePosixPath(target)
+            if mounted_by == service and (place == wanted or place in wanted.parents) and data:
+                folder = own.below(plan.sources.get(volume, ""), data)
+                return {volume: folder} if folder else {}
+        return {}
 
     @property
     def database_password(self) -> str:
@@ -109,13 +134,7 @@ class ComposeProject:
     @property
     def volume_names(self) -> dict[tuple[str, str], str]:
         """Service and place in its container → the name in the compose file of the volume that is mounted there."""
-        named = set(self._core.get("volumes") or {})
-        return {
-            (service, target): source
-            for service, settings in self._core["services"].items()
-            for source, target in (str(mount).split(":")[:2] for mount in settings.get("volumes") or ())
-            if source in named
-        }
+        return _mounted(self._core)
 
     async def create(self) -> None:
         """Chooses subnets, creates networks and containers, and checks that they are sealed. Raises StackError."""
@@ -218,3 +237,13 @@ class ComposeProject:
         for name, driver_opts in self.overlay.options.items():
             model["volumes"][name] |= {"driver": "local", "driver_opts": dict(driver_opts)}
         return model
+
+
+def _mounted(core: Model) -> dict[tuple[str, str], str]:
+    named = set(core.get("volumes") or {})
+    return {
+        (service, target): source
+        for service, settings in core["services"].items()
+        for source, target in (str(mount).split(":")[:2] for mount in settings.get("volumes") or ())
+        if source in named
+    }

@@ -13,7 +13,7 @@ from docker.errors import DockerException
 
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.database_schema import CURRENT_SCHEMA, is_newest_schema
-from pytest_mailu.core.databases import ADMIN
+from pytest_mailu.core.databases import ADMIN, POSTGRESQL
 from pytest_mailu.core.errors import StackError, unwrap_single
 from pytest_mailu.core.in_place import CopiedData
 from pytest_mailu.core.model import SideInfo
@@ -23,11 +23,12 @@ from pytest_mailu.stack import rspamd_state
 from pytest_mailu.stack.accounts import import_accounts, import_export
 from pytest_mailu.stack.compose.antivirus import signature_files
 from pytest_mailu.stack.compose.command import Compose
+from pytest_mailu.stack.compose.databases import new_password
 from pytest_mailu.stack.container_files import files_for
-from pytest_mailu.stack.data import copier, overlay, room
+from pytest_mailu.stack.data import copier, overlay, room, server_survey
 from pytest_mailu.stack.data.copier import Sources
 from pytest_mailu.stack.data.helper import Helper
-from pytest_mailu.stack.data.own import Survey, survey
+from pytest_mailu.stack.data.own import Survey, of_server, survey
 from pytest_mailu.stack.docker import images
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.images import Image, Progress
@@ -85,6 +86,7 @@ class Stack:
         self._run = run
         self._images: dict[str, Image] = {}
         self._version = ""
+        self._looked_at_database = False
         self._changing = asyncio.Lock()
         self._token = secrets.token_urlsafe(24)
         self._last = time.monotonic()
@@ -170,7 +172,8 @@ class Stack:
         layers = {
             name: self.project.overlay.layers.get(name) or self._folder(volume) for name, volume in volumes.items()
         }
-        return Inherited(Sources(volumes, layers), self.project.secret_key)
+        keeps = any(database.kept for database in self.project.databases)
+        return Inherited(Sources(volumes, layers), self.project.secret_key, keeps_database=keeps)
 
     def _folder(self, volume: str) -> tuple[str, ...]:
         """The folder of a volume on the engine's machine. Blocking, for a moment."""
@@ -298,6 +301,7 @@ class Stack:
                 seconds,
                 self.project.services,
                 server=next(servers, ""),
+                carried=bool(self.project.own_database),
             )
         self._progress(f"{self.release}: taking over the data")
         source = self._source(inherited)
@@ -310,7 +314,9 @@ class Stack:
 
     def _source(self, inherited: Inherited) -> Sources:
         """Where the data comes from that this stack takes over. Raises UsageError where the user's is not there."""
-        return inherited.data if inherited.own is None else inherited.own.sources(self.project.volume_names)
+        if inherited.own is None:
+            return inherited.data
+        return inherited.own.sources(self.project.volume_names, self.project.own_database)
 
     async def _take_over(self) -> None:
         """Copies the data of the stack before this one into our volumes, where they do not show it already."""
@@ -380,6 +386,7 @@ class Stack:
         await self._containers.start((*(name for name in _STARTED_FIRST if name != WORLD), *self.databases))
         if self.databases:
             await self._containers.wait(self._readiness.database_conditions(), self.plan.seconds)
+            await self._enter_kept_database()
         await self._containers.start(["admin"])
         last = {"front"} if self.release.addresses_are_resolved_at_start else {"front", WEBMAIL}
         # As `depends_on` has it: Rspamd looks its scanners up when it starts.
@@ -391,6 +398,33 @@ class Stack:
         await self._containers.start(["front"])
         # And so does that of web mail, which asks for `front` (2.0: webmails/nginx-webmail.conf).
         await self._containers.start(last & {WEBMAIL} & set(self.project.services))
+
+    async def _enter_kept_database(self) -> None:
+        """Gives a copy of the user's own database the run's password, and looks at it once, before `admin` starts."""
+        password, inherited = self.project.database_password, self.plan.inherited
+        for database in self.project.databases:
+            if database.kept is None:
+                continue
+            container = self._containers[database.service]
+            if database.server is POSTGRESQL:
+                ran = await asyncio.to_thread(execute, container, new_password(database, password))
+                if ran.code:
+                    raise StackError(
+                        f"--mailu-data: the copy of your {database.server.words} lets nobody in",
+                        "see its message below: DB_USER and DB_NAME have to be those of the folder, and the image that "
+                        "of your server",
+                        tuple(ran.errors.splitlines()[-5:]),
+                    )
+            if inherited is not None and inherited.own is not None and not self._looked_at_database:
+                self._looked_at_database = True
+                ran = await asyncio.to_thread(
+                    execute,
+                    container,
+                    server_survey.command(database),
+                    environment=server_survey.environment(password),
+                )
+                found = server_survey.answered(ran.output)
+                self.survey = of_server(self.survey, inherited.own, inherited.releases, database.server.words, found)
 
     async def _make_ready(self) -> None:
         """Imports the accounts as soon as `admin` answers, and waits until all services are ready."""

@@ -15,6 +15,7 @@ from pytest_mailu.core.optional_services import STARTED
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.compose.command import template
 from pytest_mailu.stack.data.copier import Sources
+from pytest_mailu.stack.data.own import OwnData
 from pytest_mailu.stack.docker.engine import Engine
 from pytest_mailu.stack.docker.labels import RunIdentity
 from pytest_mailu.stack.docker.networks import Layout, choose_layout
@@ -93,3 +94,49 @@ def test_the_password_of_the_database_is_kept_with_the_data() -> None:
     first = _project(plan)
     second = _project(replace(plan, side="new", inherited=Inherited(Sources({}), first.secret_key)))
     assert second.database_password == first.database_password != _project(plan).database_password
+
+
+def _with_own_data(folder: Path, image: str = "postgres:15", source: str = "/mailu/pg") -> ComposeProject:
+    core = template("mailu")
+    core["services"]["db"] = {"image": image, "environment": {}, "volumes": ["pg-1:/var/lib/postgresql/data"]}
+    core["volumes"]["pg-1"] = {}
+    user = {"DB_FLAVOR": "postgresql", "DB_HOST": "db", "DB_USER": "theirs"}
+    release = Release.parse("2024.06.24")
+    inherited = Inherited(Sources({}), "k" * 16, own=OwnData(folder), releases=(release,))
+    sources = {"data": "/mailu/data", "pg-1": source}
+    return _project(StackPlan("old", release, user=user, core=core, inherited=inherited, sources=sources))
+
+
+def test_the_user_s_own_database_is_taken_over_where_its_folder_is_in_their_data(tmp_path: Path) -> None:
+    for name in ("data", "mail", "pg"):
+        (tmp_path / name).mkdir()
+    project = _with_own_data(tmp_path)
+    assert project.own_database == {"pg-1": str(tmp_path / "pg")}
+    assert project.databases[0].kept == ("theirs", "mailu")
+    sources = OwnData(tmp_path).sources(project.volume_names, project.own_database)
+    assert sources.volumes["pg-1"] == str(tmp_path / "pg")
+    assert sources.layers["pg-1"] == (str(tmp_path / "pg"),)
+
+
+@pytest.mark.parametrize(
+    ("image", "source"), [("mailu/postgresql:1.9", "/mailu/pg"), ("postgres:15", "/srv/pg"), ("postgres:15", "")]
+)
+def test_another_image_or_a_folder_elsewhere_is_not_taken_over(image: str, source: str, tmp_path: Path) -> None:
+    for name in ("data", "mail", "pg"):
+        (tmp_path / name).mkdir()
+    project = _with_own_data(tmp_path, image, source)
+    assert project.own_database == {}
+    assert project.databases[0].kept is None
+
+
+def test_the_next_release_keeps_the_user_s_database() -> None:
+    core = template("mailu")
+    core["services"]["db"] = {"image": "postgres:15", "environment": {}}
+    plan = StackPlan(
+        "upgraded",
+        Release.parse("2024.06.24"),
+        user={"DB_FLAVOR": "postgresql", "DB_HOST": "db", "DB_NAME": "theirs"},
+        core=core,
+        inherited=Inherited(Sources({}), "k" * 16, keeps_database=True),
+    )
+    assert _project(plan).databases[0].kept == ("mailu", "theirs")

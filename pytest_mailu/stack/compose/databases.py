@@ -8,7 +8,7 @@ from copy import deepcopy
 from pathlib import PurePosixPath
 from typing import Any
 
-from pytest_mailu.core.databases import ADMIN, Database, DatabaseServer
+from pytest_mailu.core.databases import ADMIN, MARIADB, Database, DatabaseServer
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.optional_services import WEBMAIL
 from pytest_mailu.stack.compose.command import Model
@@ -16,6 +16,8 @@ from pytest_mailu.stack.compose.seal import sealed_defaults
 
 _FIRST = "/docker-entrypoint-initdb.d/pytest-mailu.sql"
 """What the images of both kinds run, where there is no data yet."""
+_AT_START = "/pytest-mailu/start.sql"
+"""What a server of MySQL's kind runs at each start on a copy of the user's data."""
 
 
 def with_databases(core: Model, databases: Collection[Database], password: str) -> Model:
@@ -38,9 +40,17 @@ def with_databases(core: Model, databases: Collection[Database], password: str) 
         entry = model["services"][service]
         entry["environment"] = _environment(entry.get("environment") or {}, first, password)
         _keep_data(model, service, entry, first.server)
+        if first.kept and first.server is MARIADB:
+            entry["command"] = _with_first_statements(entry.get("command"))
         if any(each.whose != ADMIN for each in several) and first.brought:
             _join_web_mail(model, entry)
     return model
+
+
+def _with_first_statements(command: Any) -> Any:
+    """The command of a server of MySQL's kind with statements that it runs when it starts (`init_file`)."""
+    option = f"--init-file={_AT_START}"
+    return f"{command} {option}" if isinstance(command, str) else [*(command or ()), option]
 
 
 def without_database(core: Model, service: str) -> Model:
@@ -58,7 +68,27 @@ def first_statements(databases: Collection[Database], password: str) -> dict[str
         if others:
             text = "".join(_statements(each, password) for each in others)
             files[service] = {_FIRST: text.encode()}
+    for each in databases:
+        if each.kept and each.server is MARIADB:
+            files[each.service] = {_AT_START: _access(each, password).encode()}
     return files
+
+
+def _access(database: Database, password: str) -> str:
+    """What lets the run's user in to a copy of the user's data, in MySQL's kind: nobody's password is known there."""
+    user, name = f"'{database.user}'@'%'", database.name.replace("`", "``")
+    return (
+        f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';\n"
+        f"ALTER USER {user} IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL PRIVILEGES ON `{name}`.* TO {user};\n"
+    )
+
+
+def new_password(database: Database, password: str) -> tuple[str, ...]:
+    """The command in PostgreSQL's container that gives the user of kept data this password: images trust its socket."""
+    role = database.user.replace('"', '""')
+    words = ("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", database.user, "-d", database.name)
+    return (*words, "-c", f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
 
 
 def _statements(database: Database, password: str) -> str:
@@ -76,7 +106,7 @@ def _environment(given: Mapping[str, str], database: Database, password: str) ->
     family = "|".join(database.server.family)
     made = re.compile(rf"({family}).*(USER|PASSWORD|PASSWORD_HASH|DB|DATABASE)(_FILE)?")
     kept = {name: value for name, value in given.items() if not made.fullmatch(name)}
-    return kept | database.server.environment(database.name, password, database.name)
+    return kept | database.server.environment(database.user, password, database.name)
 
 
 def _keep_data(model: Model, service: str, entry: dict[str, Any], server: DatabaseServer) -> None:

@@ -50,7 +50,7 @@ class UserCompose:
     """A user's compose file, ready for `StackPlan`. `environment` is what the user's mailu.env says in it.
 
     `secrets` are the values in it that must not be shown. `aliases` are other names under which services find each
-    other, and the service of each.
+    other, and the service of each; `sources` the folders of the user that became volumes, by the name of the volume.
     """
 
     core: Model
@@ -59,6 +59,7 @@ class UserCompose:
     files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_user_compose(
@@ -95,7 +96,19 @@ async def _taken_over(model: Model, release: Release, path: Path, meant_for: Pat
     }
     secrets = _secrets(model["services"], files)
     present = tuple(name for name in configured if name in core["services"])
-    return UserCompose(core, shared, present, files, secrets, _aliases(model["services"]))
+    aliases, sources = _aliases(model["services"]), folders_of(model, path, meant_for)
+    return UserCompose(core, shared, present, files, secrets, aliases, sources)
+
+
+def folders_of(model: Model, path: Path, meant_for: Path | None = None) -> dict[str, str]:
+    """The folders of the user that become volumes: name of the volume → folder. Pure."""
+    moved = _folder(path), _folder(meant_for or path)
+    mounts = [mount for service in model["services"].values() for mount in service.get("volumes") or []]
+    return {
+        _new_volume(mount, {}, *moved): str(mount["source"])
+        for mount in mounts
+        if mount.get("type") == "bind" and _gets_new_volume(mount)
+    }
 
 
 def _aliases(services: Mapping[str, Any]) -> dict[str, str]:

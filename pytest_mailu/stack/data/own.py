@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.data.copier import Sources
 from pytest_mailu.stack.data.helper import Helper, Mounted
-from pytest_mailu.stack.data.survey_words import sentences
+from pytest_mailu.stack.data.survey_words import sentences, server_sentences
 
 TAKEN: Mapping[str, tuple[str, str]] = {
     "data": ("admin", "/data"),
@@ -52,10 +53,23 @@ class OwnData:
             )
         return found
 
-    def sources(self, volumes: Mapping[tuple[str, str], str]) -> Sources:
-        """Where the volumes of a stack come from. `volumes` has their names by service and place."""
+    def below(self, source: str, data: str) -> str:
+        """The folder that is here what `source` is below the folder of Mailu in use; empty where it is elsewhere.
+
+        `data` is where that folder has `data`.
+        """
+        try:
+            place = self.folder / PurePosixPath(source).relative_to(PurePosixPath(data).parent)
+        except ValueError:
+            return ""
+        return os.path.realpath(place) if ".." not in place.parts and place.is_dir() else ""
+
+    def sources(self, volumes: Mapping[tuple[str, str], str], more: Mapping[str, str] | None = None) -> Sources:
+        """Where the volumes of a stack come from. `volumes` has their names by service and place; `more` are folders
+        by the name of a volume."""
         there = self.folders()
         found = {volumes[place]: there[name] for name, place in TAKEN.items() if name in there and place in volumes}
+        found |= more or {}
         return Sources(found, {name: (folder,) for name, folder in found.items()})
 
 
@@ -77,10 +91,12 @@ def survey(
     started: Collection[str] = (),
     *,
     server: str = "",
+    carried: bool = False,
 ) -> Survey:
     """Look at the user's data for an upgrade through `releases`, old first; `started` are its services. Blocking.
 
     `server` is the database server that has the accounts: a main.db that is left of an earlier time says nothing then.
+    It is `carried` where its data is taken over, and `of_server` looks at that once it runs.
 
     Raises StackError where the look itself fails, UsageError where there is no data.
     """
@@ -91,7 +107,17 @@ def survey(
     answer = helper.run(script, order | {"database": f"/from/data/{DATABASE}"}, mounts, seconds)
     counts = {**({} if server else answer["database"].get("counts", {})), **answer["counts"]}
     domains = tuple(answer["database"].get("domains", ()))
-    return Survey(counts, tuple(sentences(answer, releases, names=own.names, started=started, server=server)), domains)
+    said = sentences(answer, releases, names=own.names, started=started, server=server, carried=carried)
+    return Survey(counts, tuple(said), domains)
+
+
+def of_server(
+    before: Survey, own: OwnData, releases: Sequence[Release], server: str, found: Mapping[str, Any]
+) -> Survey:
+    """The survey with what `server_survey.answered` found in the copy of the user's database."""
+    said = server_sentences(found, releases, names=own.names, server=server)
+    counts = {**found["counts"], **before.people}
+    return Survey(counts, (*said, *before.checks), (*before.domains, *found["domains"]))
 
 
 _ORDER = {"mail": "mail", "queue": "mailqueue", "webmail": "webmail", "dav": "dav"}

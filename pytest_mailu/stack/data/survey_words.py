@@ -19,20 +19,34 @@ def sentences(
     names: bool,
     started: Collection[str] = (),
     server: str = "",
+    carried: bool = False,
 ) -> Iterator[str]:
     """What `survey_script` answered, for an upgrade through `releases`, old first. Rows are named with `names` only.
 
     `started` are the optional services that the rehearsal starts on the data; `server` is the database server that has
-    the accounts, where that is not SQLite.
+    the accounts, where that is not SQLite, `carried` with its data.
     """
-    if server:
+    if server and not carried:
         yield (
-            f"Your accounts are in {server}, not in the folder: they are not carried over, and rows that a migration "
-            "cannot take were not looked at. The rehearsal has your mail, and the accounts of the test alone."
+            f"--mailu-data: the accounts are in {server}, and are not carried over: rows that a migration cannot take "
+            "were not looked at. The rehearsal has your mail, and the accounts of the test alone. To carry them over, "
+            "name your compose file (--mailu-compose, --mailu-deployment), with the database as a service of the image "
+            "postgres, mariadb or mysql, and its folder in the folder of Mailu."
         )
-    else:
+    elif not server:
         yield from _database(answer["database"], releases, names=names)
     yield from _around(answer, releases, started)
+
+
+def server_sentences(
+    found: Mapping[str, Any], releases: Sequence[Release], *, names: bool, server: str
+) -> Iterator[str]:
+    """What a look at the copy of the user's own database server found."""
+    yield f"Your accounts are in {server}: its data was taken over with the rest, and the rows were read on the copy."
+    if not found["mailu"]:
+        yield "That database has no tables of Mailu: is it the one that your settings name?"
+        return
+    yield from _rows(found, releases, names=names)
 
 
 def _database(database: Mapping[str, Any], releases: Sequence[Release], *, names: bool) -> Iterator[str]:
@@ -50,6 +64,11 @@ def _database(database: Mapping[str, Any], releases: Sequence[Release], *, names
             f"A migration that was broken off has left the table {', '.join(database['left'])} behind. The next one "
             "fails with `table already exists`: drop it before the upgrade, after a look at what is in it."
         )
+    yield from _rows(database, releases, names=names)
+
+
+def _rows(database: Mapping[str, Any], releases: Sequence[Release], *, names: bool) -> Iterator[str]:
+    """What the version of the schema means, and rows that a migration cannot take."""
     yield from _schema(database["schema"], releases)
     for problem in database["problems"]:
         if meaning := _meaning(problem["what"], releases):

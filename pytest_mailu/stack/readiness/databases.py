@@ -27,7 +27,7 @@ def takes_logins(connector: Connector, database: Database) -> Condition:
     """
     host, _, port = database.host.partition(":")
     number = int(port) if port else database.server.port
-    say = _postgresql(database.name) if database.server is POSTGRESQL else _mysql
+    say = _postgresql(database.user, database.name) if database.server is POSTGRESQL else _mysql
 
     async def condition() -> str:
         stream = LineStream.open(connector, host, number, vantage=Vantage.INSIDE, timeout=_SECONDS)
@@ -41,9 +41,9 @@ def takes_logins(connector: Connector, database: Database) -> Condition:
     return condition
 
 
-def _postgresql(name: str) -> Callable[[LineStream], Awaitable[str]]:
+def _postgresql(user: str, name: str) -> Callable[[LineStream], Awaitable[str]]:
     async def say(stream: LineStream) -> str:
-        words = b"".join(word.encode() + b"\0" for word in ("user", name, "database", name)) + b"\0"
+        words = b"".join(word.encode() + b"\0" for word in ("user", user, "database", name)) + b"\0"
         await stream.send(struct.pack(">ii", 8 + len(words), 3 << 16) + words, "StartupMessage")
         kind, length = struct.unpack(">ci", await stream.exactly(5))
         said = await stream.exactly(max(0, min(length - 4, _LONGEST)))

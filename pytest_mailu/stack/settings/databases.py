@@ -1,7 +1,8 @@
 """The databases of a stack: which service runs each, and the settings that name it in the place of the user's own.
 
 The user's database is never connected to. Where the service that their settings name is in their compose file, a new
-one of the same image is used, with data, user and password of the run's own; otherwise the run brings a server.
+one of the same image is used, with data, user and password of the run's own; otherwise the run brings a server. In an
+upgrade in place, it may run on a copy of the user's data: then that has a password of the run's own.
 
 Sources: core/admin/mailu/configuration.py (`DB_TEMPLATES`) and webmails/start.py of 1.9.50 to master.
 """
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from dataclasses import replace
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pytest_mailu.core.databases import ADMIN, ROUNDCUBE, URI, Database, DatabaseServer, server_in
+from pytest_mailu.core.databases import ADMIN, NAMES, POSTGRESQL, ROUNDCUBE, URI, Database, DatabaseServer, server_in
 from pytest_mailu.core.optional_services import WEBMAIL
 from pytest_mailu.core.secrets import shown
 
@@ -30,16 +32,18 @@ def databases_of(
     aliases: Mapping[str, str] | None = None,
     *,
     brought: bool = False,
+    kept: bool = False,
 ) -> tuple[Database, ...]:
     """The databases that settings ask for, in a stack of `services`; `aliases` are other names that these have.
 
-    With `brought`, admin's is the run's own whatever the settings say.
+    With `brought`, admin's is the run's own whatever the settings say; with `kept`, a copy of the user's data is in it.
     """
     found: list[Database] = []
     server = server_in(settings)
     if server is not None:
         theirs = None if brought else _theirs(settings, ADMIN, services, aliases or {})
-        found.append(_database(ADMIN, server, theirs, SERVICE))
+        one = _database(ADMIN, server, theirs, SERVICE)
+        found.append(replace(one, kept=_names(settings, server)) if kept and not one.brought else one)
     roundcube = server_in(settings, ROUNDCUBE)
     if roundcube is not None and WEBMAIL in services and settings.get("WEBMAIL") == "roundcube":
         theirs = _theirs(settings, ROUNDCUBE, services, aliases or {})
@@ -53,6 +57,21 @@ def _database(whose: str, server: DatabaseServer, theirs: tuple[str, str] | None
         return Database(whose, server, own, own, image=server.image)
     service, port = theirs
     return Database(whose, server, service, f"{service}:{port}" if port else service, brought=False)
+
+
+def _names(settings: Mapping[str, str], server: DatabaseServer) -> tuple[str, str]:
+    """Who logs in to the user's data, and the name of the database in it."""
+    if settings.get("DB_FLAVOR"):
+        user, name = settings.get("DB_USER") or NAMES[ADMIN], settings.get("DB_NAME") or NAMES[ADMIN]
+    else:
+        place = settings[URI[ADMIN]].strip().partition("://")[2].partition("?")[0]
+        name = unquote(place.partition("/")[2])
+        user = unquote(place.partition("/")[0].rpartition("@")[0].partition(":")[0])
+    return (user if server is POSTGRESQL else OWN_USER), name
+
+
+OWN_USER = "pytest_mailu"
+"""A user of MySQL that is made beside those of the user's data; in PostgreSQL, tables belong to who made them."""
 
 
 def _theirs(
@@ -93,7 +112,7 @@ def database_settings(databases: Collection[Database], password: str, user: Mapp
             found |= {
                 f"{prefix}DB_FLAVOR": each.server.flavour,
                 f"{prefix}DB_HOST": each.host,
-                f"{prefix}DB_USER": each.name,
+                f"{prefix}DB_USER": each.user,
                 f"{prefix}DB_PW": password,
                 f"{prefix}DB_NAME": each.name,
             }
@@ -102,7 +121,10 @@ def database_settings(databases: Collection[Database], password: str, user: Mapp
         else:
             given = user[uri].strip()
             scheme = given.partition("://")[0]
-            found[uri] = f"{scheme}://{each.name}:{password}@{each.host}/{each.name}{_query(given)}"
+            found[uri] = (
+                f"{scheme}://{quote(each.user, safe='')}:{password}@{each.host}/{quote(each.name, safe='')}"
+                f"{_query(given)}"
+            )
     return found
 
 
@@ -121,6 +143,8 @@ def why(databases: Collection[Database], name: str) -> str:
     whose = ROUNDCUBE if name.startswith(ROUNDCUBE) or name == URI[ROUNDCUBE] else ADMIN
     for each in databases:
         if each.whose == whose:
+            if each.kept:
+                return f"a copy of your data in the service {each.service}, with a password of the run's own"
             if each.brought:
                 return f"the run brings a database of its own, {each.image}, in the place of yours"
             return f"a new database of the service {each.service} of your compose file, with a user of the run's own"

@@ -10,7 +10,7 @@ from pytest_mailu.core.databases import ADMIN, MARIADB, POSTGRESQL, ROUNDCUBE, D
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.stack.compose.command import CONFIGURED, sealed, template
-from pytest_mailu.stack.compose.databases import first_statements, with_databases, without_database
+from pytest_mailu.stack.compose.databases import first_statements, new_password, with_databases, without_database
 from pytest_mailu.stack.compose.optional import with_services
 
 BROUGHT = Database(ADMIN, POSTGRESQL, "database", "database", image="postgres:13")
@@ -104,3 +104,30 @@ def test_roundcube_reaches_its_database_in_its_own_network() -> None:
         core = with_services(template("mailu"), release, ["webmail"])
         service = with_databases(core, [BROUGHT, OF_ROUNDCUBE], "x")["services"]["database"]
         assert set(service["networks"]) == networks
+
+
+KEPT = Database(ADMIN, MARIADB, "db", "db", brought=False, kept=("pytest_mailu", "o`dd"))
+
+
+@pytest.mark.parametrize(
+    ("command", "runs"),
+    [
+        (None, ["--init-file=/pytest-mailu/start.sql"]),
+        (["mysqld", "--x"], ["mysqld", "--x", "--init-file=/pytest-mailu/start.sql"]),
+        ("mysqld --x", "mysqld --x --init-file=/pytest-mailu/start.sql"),
+    ],
+)
+def test_a_copy_of_the_user_s_mariadb_lets_the_run_s_user_in_when_it_starts(command: Any, runs: Any) -> None:
+    core = with_databases(with_theirs(command=command), [KEPT], "made-up")
+    assert core["services"]["db"]["command"] == runs
+    (text,) = first_statements([KEPT], "made-up")["db"].values()
+    assert b"IDENTIFIED BY 'made-up'" in text
+    assert b"ON `o``dd`.* TO 'pytest_mailu'@'%'" in text
+
+
+def test_a_copy_of_the_user_s_postgresql_starts_as_theirs_and_its_user_gets_a_password() -> None:
+    kept = Database(ADMIN, POSTGRESQL, "db", "db", brought=False, kept=('a"b', "mail"))
+    core = with_databases(with_theirs(image="postgres:13"), [kept], "made-up")
+    assert "command" not in core["services"]["db"]
+    assert first_statements([kept], "made-up") == {}
+    assert new_password(kept, "made-up")[-1] == """ALTER ROLE "a""b" PASSWORD 'made-up'"""

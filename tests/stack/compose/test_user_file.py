@@ -13,7 +13,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import CORE_SERVICES, Release
 from pytest_mailu.stack.compose.command import CONFIGURED, Compose, sealed
 from pytest_mailu.stack.compose.optional import with_services
-from pytest_mailu.stack.compose.user_file import _aliases, _read, image_for, read_user_compose, transform
+from pytest_mailu.stack.compose.user_file import _aliases, _read, folders_of, image_for, read_user_compose, transform
 from pytest_mailu.stack.compose.user_folder import SIZE_LIMIT
 
 NEW, OLD = Release.parse("2024.06.24"), Release.parse("2.0.43")
@@ -370,3 +370,12 @@ def test_other_names_of_services_are_known_to_find_the_database_by() -> None:
         "admin": {"hostname": "admin", "networks": None},
     }
     assert _aliases(services) == {"mailu-db": "db", "pg": "db", "database": "db"}
+
+
+def test_the_folder_behind_each_volume_is_known_by_its_name() -> None:
+    core, _ = transform(users_model(), NEW, Path("compose.yml"))
+    found = folders_of(users_model(), Path("compose.yml"))
+    (volume,) = (mount.split(":")[0] for mount in core["services"]["antispam"]["volumes"])
+    assert found[volume] == "/srv/theirs/filter"
+    assert set(found) <= set(core["volumes"])
+    assert not [name for name in found if name.startswith("shared-")]

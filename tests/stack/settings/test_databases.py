@@ -151,3 +151,33 @@ def test_what_is_added_to_the_url_stays_as_far_as_it_is_harmless() -> None:
 def test_the_password_is_that_of_the_data_for_as_long_as_the_key_of_the_stack_is_kept() -> None:
     assert password_of("a") == password_of("a") != password_of("b")
     assert password_of("a").isalnum()
+
+
+@pytest.mark.parametrize(
+    ("user", "kept"),
+    [
+        ({"DB_FLAVOR": "postgresql", "DB_HOST": "db", "DB_USER": "a", "DB_PW": "theirs", "DB_NAME": "b"}, ("a", "b")),
+        ({"DB_FLAVOR": "postgresql", "DB_HOST": "db", "DB_PW": "theirs"}, ("mailu", "mailu")),
+        ({URI: "postgresql://a%40x:theirs@db:5432/b?sslmode=require"}, ("a@x", "b")),
+        ({URI: "mysql+mysqlconnector://a:theirs@db/b"}, ("pytest_mailu", "b")),
+    ],
+)
+def test_a_copy_of_the_user_s_data_keeps_its_names_and_gets_a_password_of_the_run_s(
+    user: dict[str, str], kept: tuple[str, str]
+) -> None:
+    (found,) = databases_of(user, (*CORE, "db"), kept=True)
+    assert (found.kept, found.user, found.name) == (kept, *kept)
+    settings = made(user, "db", kept=True)
+    text = str({name: value for name, value in settings.values.items() if "DB_" in name or name == URI})
+    assert "theirs" not in text
+    assert PASSWORD in text
+    assert "theirs" not in str(settings.shown())
+    if URI in user:
+        scheme, place = user[URI].split("://")[0], user[URI].rpartition("@")[2].partition("?")[0]
+        assert settings.values[URI] == f"{scheme}://{kept[0].replace('@', '%40')}:{PASSWORD}@{place}"
+    assert all("copy of your data" in words for name, words in settings.replaced.items() if "DB_" in name)
+
+
+def test_only_the_user_s_own_service_has_the_user_s_data() -> None:
+    (found,) = databases_of({"DB_FLAVOR": "postgresql", "DB_HOST": "elsewhere"}, CORE, kept=True)
+    assert (found.brought, found.kept) == (True, None)

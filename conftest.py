@@ -16,6 +16,7 @@ pytest_plugins = ["pytester"]
 MARKERS = (
     "engine(apart): needs a Docker engine, and starts real containers with it; `apart`: shares nothing with others",
     "browser: needs a browser",
+    "long: takes minutes with an engine; `scripts/test --all` has it, and so has CI",
 )
 LANES = 2
 """How many workers have tests with an engine. Their stacks mostly wait."""

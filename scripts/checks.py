@@ -1,6 +1,7 @@
-"""Runs all checks of this repository, one after the other: style, types, tests. Called by scripts/test.
+"""Runs the checks of this repository, one after the other: style, types, tests. Called by scripts/test.
 
-It stops at the first check that fails. The last line is pytest's own summary, or "N passed, N failed".
+`--all` adds the tests that take long, and other Pythons; other arguments are for pytest. It stops at the first check
+that fails. The last line is pytest's own summary, or "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +31,10 @@ PROGRAMS = (
 )
 PYTEST = ("pytest", "-n", str((os.cpu_count() or 1) + 2), "--durations=30")
 """Two workers more than processors: two have the tests of the engine (conftest.py), and wait for containers."""
+ALL = "--all"
+"""The argument for every test, on every Python; what CI gives."""
+USUAL = ("-m", "not long")
+"""What pytest is given where nothing is said."""
 NO_TESTS = 5
 """pytest's exit status when it has collected nothing."""
 
@@ -38,14 +43,14 @@ class Failed(Exception):
     """A check that did not pass, by its name."""
 
 
-def main(pytest_arguments: list[str]) -> int:
-    """Run all checks. The exit status is that of pytest, or 1 where an earlier check fails."""
+def main(arguments: list[str]) -> int:
+    """Run the checks that the arguments ask for. The exit status is pytest's, or 1 where an earlier check fails."""
     try:
         with first_signal_ends_the_run():
             provide(*PROGRAMS)
             provide_compose()
             with docker_engine() as address:
-                return check_all(environment(address), pytest_arguments)
+                return check_all(environment(address), arguments)
     except Missing as missing:
         print(missing, "0 passed, 1 failed (the tests could not be run)", sep="\n")
     except Failed as failed:
@@ -61,12 +66,12 @@ def environment(address: str) -> dict[str, str]:
     return environ
 
 
-def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
-    """Run every check with a reachable engine; the status of pytest. Raises Failed where an earlier check fails."""
+def check_all(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
+    """Run the checks with a reachable engine; the status of pytest. Raises Failed where an earlier check fails."""
     check("ruff check", ["ruff", "check", "."], environ)
     check("ruff format", ["ruff", "format", "--check", "."], environ)
     check("mypy", ["mypy"], environ)
-    if others := other_pythons():
+    if others := other_pythons() if ALL in arguments else {}:
         # Their tests need no engine.
         path = ":".join([*map(str, others.values()), environ.get("PATH", os.defpath)])
         environments = ",".join(f"py{version.replace('.', '')}" for version in others)
@@ -75,10 +80,16 @@ def check_all(environ: Mapping[str, str], pytest_arguments: list[str]) -> int:
             ["tox", "run-parallel", "--quiet", "--parallel-no-spinner", "-e", environments],
             {**environ, "PATH": path},
         )
-    status = tool("pytest", [*PYTEST, *pytest_arguments], environ)
+    status = tool("pytest", [*PYTEST, *for_pytest(arguments)], environ)
     if status == NO_TESTS:
         raise Failed("pytest has collected nothing")
     return status
+
+
+def for_pytest(arguments: Sequence[str]) -> list[str]:
+    """What pytest is given: the arguments that are its own; without any, what a usual run leaves out is named."""
+    own = [argument for argument in arguments if argument != ALL]
+    return own or ([] if ALL in arguments else [*USUAL])
 
 
 def check(name: str, command: list[str], environ: Mapping[str, str]) -> None:

@@ -72,6 +72,7 @@ def test_the_same_release_in_place_on_itself_loses_nothing_and_the_way_back_is_o
     assert back.works, back.detail
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "losses", [(name,) for names in TOGETHER for name in names] if WHOLE else TOGETHER, ids="+".join
 )
@@ -99,6 +100,7 @@ def _radius(losses: tuple[str, ...]) -> set[str]:
 HASHES = ("bcrypt", "bcrypt-sha256", "md5-crypt", "pbkdf2-sha256", "sha256-crypt", "sha512-crypt")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ENDS)
 def test_a_migration_that_does_not_come_to_its_end_names_the_service_and_what_it_logged(
     name: str, tmp_path: Path

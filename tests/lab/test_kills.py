@@ -25,7 +25,7 @@ from tests.lab.left import left_by
 from tests.lab.neighbours import neighbours
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 STRIKES = 20
 """So many moments from the start of a run to its end, at equal distances."""

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,10 @@ WHOLE = bool(os.environ.get("LAB_WHOLE"))
 
 CI has time for what matters most, and tries those faults together that do not hide each other (groups.py).
 """
-GROUP_OF = {fault.name: group for group in grouped(in_the_matrix(FAULTS.values())) for fault in group}
+GROUPS = grouped(in_the_matrix(FAULTS.values()))
+GROUP_OF = {fault.name: group for group in GROUPS for fault in group}
+LARGEST = {fault.name for group in sorted(GROUPS, key=len)[-2:] for fault in group}
+"""The groups that `scripts/test` takes without `--all`: two stacks with a third of all faults."""
 NARROW = ("surface/*/served", "surface/client-setup/fallback-to-25", "access/*/login", "submission/*/external")
 
 GONE = ("*/587-*", "*/587/*", "*/587", "*/143-*", "*/143/*", "*/143", "*/110-*", "*/110/*", "*/110")
@@ -44,18 +48,19 @@ def images() -> None:
 
 
 @pytest.fixture(scope="session")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[SetUp], Path]:
+def bases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[SetUp], Path]:
     """The faultless new personality with all ports, in a set-up; recorded once for all workers of pytest-xdist.
 
-    That also shows: the same against the same is no finding.
+    It is asked what the chosen tests ask. That also shows: the same against the same is no finding.
     """
+    chosen = {fault.name for item in request.session.items for fault in faults_of(item)}
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
 
     @cache
     def base(setup: SetUp) -> Path:
-        faults = [fault for fault in FAULTS.values() if setup_of(fault) == setup]
+        faults = [fault for fault in FAULTS.values() if setup_of(fault) == setup and fault.name in chosen]
         asked = [glob for fault in faults for glob in (*fault.caught_by, *fault.beside)]
         made = shared / f"base-{name_of(setup)}.json"
         with made.with_suffix(".lock").open("w") as lock:
@@ -65,6 +70,14 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[SetUp], Path]:
         return made
 
     return base
+
+
+def faults_of(item: pytest.Item) -> tuple[Fault, ...]:
+    """The faults that are in the stack of a test."""
+    fault = (
+        item.callspec.params.get("fault") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+    return GROUP_OF[fault.name] if isinstance(fault, Fault) else ()
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +135,12 @@ def named(fault: Fault) -> str:
     return f"{tried_with(fault)[0].name}:{fault.name}"
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=named)
+def tried(fault: Fault) -> Any:
+    """The parameter of a fault. All but those of the largest groups are left to `scripts/test --all`."""
+    return pytest.param(fault, id=named(fault), marks=() if fault.name in LARGEST else pytest.mark.long)
+
+
+@pytest.mark.parametrize("fault", [tried(fault) for fault in FAULTS.values()])
 def test_a_fault_is_caught_by_what_should_catch_it(fault: Fault, broken: Callable[[Fault], Report]) -> None:
     """Recall, by id, verdict, outcome and stage; and that nothing else is hit of what catches the faults of its group.
 

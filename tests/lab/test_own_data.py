@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Decision, Outcome, Report, Verdict
 from tests.lab import own_folder, trial
 from tests.lab.build import build
 
-pytestmark = pytest.mark.engine(apart=True)
+pytestmark = [pytest.mark.engine(apart=True), pytest.mark.long]
 
 ASKED = ("upgrade/own/*", "upgrade/mail/uids", "access/993-tls/login")
 TWINS = (

@@ -30,7 +30,7 @@ from tests.lab.build import ORG, build
 from tests.lab.left import left_by
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 STRIKES = 20 if os.environ.get("LAB_WHOLE") else 2
 SEED = int(os.environ.get("LAB_SEED", time.time_ns() % 10**6))

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Decision, Verdict
 from tests.lab import trial
 from tests.lab.build import build
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 
 def exported(path: Path) -> Path:

@@ -22,7 +22,7 @@ from pytest_mailu.stack.docker.labels import OWNER, RUN, Owner
 from tests.lab import trial
 from tests.lab.build import build
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 IPV4 = 0x0800
 ALL = 0x0003

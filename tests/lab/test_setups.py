@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.build import ORG, build
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 ASKED = ("web/page/login", "admin/form/alias-create", "access/143-plain/login", "access/993-tls/login")
 

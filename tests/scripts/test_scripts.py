@@ -73,6 +73,40 @@ def test_the_tests_keep_their_bytecode(load: object, monkeypatch: pytest.MonkeyP
     assert checks.environment("unix:///two")["DOCKER_HOST"] == "unix:///two"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ((), ["-m", "not long"]),
+        (("--all",), []),
+        (("-k", "sealed"), ["-k", "sealed"]),
+        (("--all", "tests/lab"), ["tests/lab"]),
+    ],
+)
+def test_only_a_run_that_nothing_is_said_to_leaves_out_what_takes_long(
+    load: object, arguments: tuple[str, ...], given: list[str]
+) -> None:
+    checks: ModuleType = load("checks")  # type: ignore[operator]
+    assert checks.for_pytest(arguments) == given
+
+
+@pytest.mark.parametrize(("arguments", "looked"), [((), False), (("-k", "sealed"), False), (("--all",), True)])
+def test_other_pythons_are_tried_where_all_is_asked_for(
+    load: object, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], looked: bool
+) -> None:
+    checks: ModuleType = load("checks")  # type: ignore[operator]
+    ran: list[str] = []
+    monkeypatch.setattr(checks, "other_pythons", lambda: {"3.12": Path("/usr/bin")})
+    monkeypatch.setattr(checks, "tool", lambda name, command, environ: ran.append(command[0]) or 0)
+    assert checks.check_all({}, list(arguments)) == 0
+    assert ("tox" in ran) is looked
+    assert ran[-1] == "pytest"
+
+
+def test_ci_runs_all() -> None:
+    last = (SCRIPTS.parent / ".ci" / "run").read_text("utf-8").splitlines()[-1]
+    assert last == 'exec "$(dirname "$0")/../scripts/test" --all'
+
+
 @pytest.mark.parametrize("command", [("scripts/upgrades.py",), ("-m", "tests.judging.advice.gather")])
 def test_a_script_that_writes_a_page_explains_itself(command: tuple[str, ...]) -> None:
     done = subprocess.run(

@@ -10,11 +10,12 @@ from types import MappingProxyType
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import AWAY, AWAY_ONCE, ELSEWHERE, User
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import ARRIVAL_SECONDS
+from pytest_mailu.wire.transport.errors import NotServed
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,12 @@ async def _write(probe: Probe, machine: Machine, to: User = AWAY) -> tuple[Messa
 
 
 async def _control(probe: Probe, message: Message, user: User = AWAY) -> None:
-    """Wait for the reply to a later message of a person: a reply to the first message would have arrived by then."""
+    """Wait for the reply to a later message of a person: a reply to the first message would have arrived by then.
+
+    Raises NotServed (lost) where none comes: that nobody gets a reply says nothing of machines.
+    """
     async with probe.mailbox(user) as mailbox:
         await mailbox.wait_for_message(message.message_id, ARRIVAL_SECONDS)
     _, author = await _write(probe, Machine(), user)
-    await probe.world.arrivals(recipient=author, wait=ARRIVAL_SECONDS)
+    if not await probe.world.arrivals(recipient=author, wait=ARRIVAL_SECONDS):
+        raise NotServed(Outcome.LOST, Stage.DELIVERY, Reply(text="a person got no automatic reply either"))

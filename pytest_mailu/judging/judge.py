@@ -35,6 +35,8 @@ SLOWDOWN_FACTOR = 5.0
 """How many times as long a delivery has to take to be told of."""
 MIN_SLOWDOWN_SECONDS = 3.0
 """And how many seconds longer: below that a busy machine makes the difference."""
+ONE_RUN_SECONDS = 2400.0
+"""How far apart attempts of one run lie at most. Beyond that they are of another machine, or of another load."""
 
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
 SEVERITIES = tuple(Severity)
@@ -160,6 +162,8 @@ def _with_last(attempts: Sequence[Observation], last: Observation) -> tuple[Obse
 
 def _slower(old: Sequence[Observation], new: Sequence[Observation]) -> Difference | None:
     """Delivery that takes many times as long, in every attempt: worth telling, and never a failure by itself."""
+    if abs(old[-1].started - new[-1].started) > ONE_RUN_SECONDS:
+        return None
     before, after = max(attempt.seconds for attempt in old), min(attempt.seconds for attempt in new)
     if after < SLOWDOWN_FACTOR * before or after - before < MIN_SLOWDOWN_SECONDS:
         return None

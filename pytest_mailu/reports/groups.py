@@ -70,6 +70,9 @@ class Group:
             case _ if known and (self.lead.family == "settings" or words.works_less_well(self.lead)):
                 # What files mean, or what is only worse, has ended nowhere.
                 text = safe(self._title or self.root)
+            case Verdict.REGRESSED if known and self._title and not _closed(self.lead.new):
+                # How a known change ended says less than what to do about it.
+                text = safe(self._title)
             case Verdict.GAINED:
                 text = self._gained()
             case Verdict.CHANGED | Verdict.REGRESSED if not ended and not known:

@@ -92,11 +92,13 @@ def test_attachments_are_well_formed_and_signed(kind: str) -> None:
 
 @pytest.mark.parametrize("machine", inbound_away.MACHINES)
 def test_a_machine_that_gets_a_reply_is_told_from_one_that_gets_none(machine: str) -> None:
-    silent = asyncio.run(inbound_away.none_to(Recorder(), machine))  # type: ignore[arg-type]
-    assert silent.outcome is Outcome.NOT_OFFERED
+    name, person = inbound_away.MACHINES[machine].name.format(word="a"), "stranger-b@elsewhere.example"
+    silent = Recorder()
+    silent.answers = {person: 1}
+    seen = asyncio.run(inbound_away.none_to(silent, machine))  # type: ignore[arg-type]
+    assert seen.outcome is Outcome.NOT_OFFERED
     answered = Recorder()
-    name = inbound_away.MACHINES[machine].name.format(word="a")
-    answered.answers = {f"{name}@elsewhere.example": 1}
+    answered.answers = {f"{name}@elsewhere.example": 1, person: 1}
     assert asyncio.run(inbound_away.none_to(answered, machine)).outcome is Outcome.DELIVERED  # type: ignore[arg-type]
 
 

@@ -82,7 +82,7 @@ def _remedy(view: ReportView, page: Page, group: Group) -> list[str]:
         # Half a block is worse than none: it would be pasted.
         if 0 < len(paste) <= 2 and all(columns(visible(line)) <= page.width - 5 for line in paste):
             return paste
-        return [advice.title] if advice.title else []
+        return [advice.title] if advice.title and advice.title != group.headline else []
     return []
 
 

@@ -1,0 +1,64 @@
+"""Puts recordings into recordings/, without the transcripts that no report can show.
+
+A transcript is shown with a finding. Where no two of the recordings, nor one with itself, have a finding for a
+behaviour, its transcripts are left out: four fifths of a recording, and as much of the time that reading it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+from pytest_mailu.behaviours import Behaviour, built_in
+from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.model import Recording
+from pytest_mailu.core.releases import Release
+from pytest_mailu.core.serialization import dumps, read_recording
+from pytest_mailu.judging.judge import QUIET, judge
+
+FOLDER = Path(__file__).parents[1] / "recordings"
+
+
+def shown(recordings: Sequence[Recording], behaviour: Behaviour) -> bool:
+    """Whether a comparison of two of them, the older one first, has a finding for a behaviour."""
+    attempts = [recording.observations.get(behaviour.id, ()) for recording in recordings]
+    return any(
+        judge(behaviour.question, old, new, behaviour.volatile).verdict not in QUIET
+        for old, new in combinations_with_replacement(attempts, 2)
+    )
+
+
+def trimmed(recordings: Sequence[Recording], matrix: Mapping[str, Behaviour]) -> Iterator[Recording]:
+    """Each of them without the transcripts that no report over two of them shows. The oldest comes first."""
+    silent = {id_ for id_, behaviour in matrix.items() if not shown(recordings, behaviour)}
+    for recording in recordings:
+        observations = {
+            id_: tuple(replace(one, transcript=()) for one in attempts) if id_ in silent else attempts
+            for id_, attempts in recording.observations.items()
+        }
+        yield replace(recording, observations=observations)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write each recording under the name of its release; exit status 2 where one cannot be read."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("recording", nargs="+", type=Path, help="all that are to be shipped, one a release")
+    try:
+        given = [read_recording(path) for path in parser.parse_args(arguments).recording]
+        in_order = sorted(given, key=lambda recording: Release.parse(recording.side.release))
+    except MailuError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for recording in trimmed(in_order, {behaviour.id: behaviour for behaviour in built_in()}):
+        written = FOLDER / f"{recording.side.release}.json"
+        written.write_text(dumps(recording), "utf-8")
+        print(f"recordings/{written.name}: {written.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,6 +31,10 @@ class Setting:
     replaced: bool
 
 
+MOST_TODOS = 12
+"""How many to-dos are open to the eye: nobody reads a longer list. The others are folded, and the style counts on."""
+
+
 def render(view: ReportView) -> str:
     """The page. The map shows everything compared where the view has it, and the findings alone where not."""
     report = view.report
@@ -40,6 +44,7 @@ def render(view: ReportView) -> str:
         .get_template("report.html.j2")
         .render(
             view=view,
+            MOST_TODOS=MOST_TODOS,
             report=report,
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file

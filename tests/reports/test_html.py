@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pytest_mailu.core.model import Comparison, Difference, Reply, Report
+from pytest_mailu.core.model import Action, Advice, Comparison, Difference, Reply, Report, Verdict
 from pytest_mailu.core.serialization import dumps, plain, structured
 from pytest_mailu.core.transcript import Event, Kind, Speaker
 from pytest_mailu.reports import html, markdown, terminal
@@ -177,3 +177,22 @@ def test_a_reply_of_a_megabyte_is_cut_with_a_mark(report: Report, comparisons: l
     assert len(markdown.render(ReportView(bloated))) <= markdown.COMMENT_LIMIT
     text = ["".join(span.text for span in line) for line in terminal.lines(bloated, 80, "", 1)]
     assert max(map(len, text)) <= 80
+
+
+@pytest.mark.parametrize(("number", "folded"), [(12, ""), (13, "1 more that is less urgent"), (15, "3 more that are")])
+def test_more_than_a_dozen_to_dos_are_folded(report: Report, number: int, folded: str) -> None:
+    changed = next(finding for finding in report.findings if finding.verdict is Verdict.CHANGED)
+    to_do = tuple(
+        replace(
+            changed,
+            behaviour=f"web/page/number-{each}",
+            root=f"root {each}",
+            action=Action.DO,
+            advice=(Advice(f"advice-{each}", "Cause.", "Remedy.", "docs", Action.DO, f"Do the thing {each}"),),
+        )
+        for each in range(number)
+    )
+    page = render(replace(report, findings=to_do))
+    assert all(f"Do the thing {each}" in page for each in range(number))
+    assert ('<details class="rest">' in page) is bool(folded)
+    assert folded in page

@@ -169,7 +169,7 @@ class StackContainers:
         # CPU starvation comes from the machine, not from the service.
         starved = cpu_pressure() if error.late else 0.0
         ours = error.service in {*SURROUNDINGS, *acme.SERVICES}
-        own = error.own_doing and not ours and starved < STARVED and not disk_is_full(lines)
+        own = error.own_doing and not ours and starved < STARVED
         return StackError(
             f"the service {error.service} of Mailu {self._release} {error.reason}",
             f"processes waited for a CPU {starved:.0f} % of the last minute: stop other programs, or raise "

@@ -32,7 +32,7 @@ class Setting:
 
 
 MOST_TODOS = 12
-"""How many to-dos are open to the eye: nobody reads a longer list. The others are folded, and the style counts on."""
+"""How many to-dos are open to the eye: nobody reads a longer list. The others are folded."""
 
 
 def render(view: ReportView) -> str:

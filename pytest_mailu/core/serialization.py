@@ -40,6 +40,16 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(Waiver, make_dict_structure_fn(Waiver, converter, from_=rename))
     converter.register_unstructure_hook(Event, lambda event: _event_plain(event, converter))
     converter.register_structure_hook(Event, lambda value, _: _event(value, converter))
+    one_by_one = converter.get_structure_hook(tuple[Event, ...])
+
+    def events(value: Any, kind: type[tuple[Event, ...]]) -> tuple[Event, ...]:
+        try:
+            return tuple([_event(each, converter) for each in value])
+        except Exception:
+            # Again, and slower: this names the place.
+            return one_by_one(value, kind)  # type: ignore[no-any-return]
+
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Event, ...], events)
     return converter
 
 

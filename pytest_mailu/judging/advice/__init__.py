@@ -41,6 +41,7 @@ class Advisor:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
         self._about: dict[tuple[str, str], tuple[Entry, ...]] = {}
+        self._latest: tuple[Comparison, tuple[str, str], tuple[Entry, ...]] | None = None
         for id_, number in Counter(entry.advice.id for entry in self.entries).items():
             if number > 1:
                 raise UsageError(f"there are {number} entries {id_!r}", REMEDY)
@@ -59,9 +60,13 @@ class Advisor:
         fitting = self._fitting(comparison, old_release, new_release)
         return next((cause for entry in fitting if (cause := entry.known_cause)), None)
 
-    def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> Iterator[Entry]:
+    def _fitting(self, comparison: Comparison, old_release: str, new_release: str) -> tuple[Entry, ...]:
         between = (old_release, new_release)
         if between not in self._about:
             # A run asks for one upgrade some thousand times.
             self._about[between] = tuple(entry for entry in self.entries if entry.is_about(*between))
-        return (entry for entry in self._about[between] if entry.fits(comparison, *between))
+        if self._latest is None or self._latest[0] is not comparison or self._latest[1] != between:
+            # For what to do and for its cause, a finding is asked about twice in a row.
+            fitting = tuple(entry for entry in self._about[between] if entry.shows_in(comparison))
+            self._latest = comparison, between, fitting
+        return self._latest[2]

@@ -50,7 +50,7 @@ class When:
         """Whether this was observed."""
         return (
             (not self.verdicts or comparison.verdict in self.verdicts)
-            and _names(self.behaviours, comparison.question.id)
+            and any_of(self.behaviours, comparison.question.id)
             and (not self.endpoints or any_of(self.endpoints, str(comparison.question.endpoint or "")))
             and (not self.paths or any(any_of(self.paths, each.path) for each in comparison.differences))
             and _shows(self.old, comparison.old)
@@ -113,11 +113,11 @@ class Entry:
 
     def fits(self, comparison: Comparison, old_release: str, new_release: str) -> bool:
         """Whether this explains a comparison. An uncertain one is never explained."""
-        return (
-            comparison.verdict not in UNCERTAIN
-            and self.is_about(old_release, new_release)
-            and any(when.fits(comparison) for when in self.when)
-        )
+        return self.is_about(old_release, new_release) and self.shows_in(comparison)
+
+    def shows_in(self, comparison: Comparison) -> bool:
+        """Whether the change shows in a comparison of two releases that it is about."""
+        return comparison.verdict not in UNCERTAIN and any(when.fits(comparison) for when in self.when)
 
     def is_about(self, old_release: str, new_release: str) -> bool:
         """Whether the change lies between two releases."""
@@ -139,12 +139,6 @@ def _holds(range_: ReleaseRange, release: str) -> bool:
     except UsageError:
         # A live server has no release that a range could hold.
         return False
-
-
-@lru_cache(maxsize=1 << 16)
-def _names(globs: tuple[str, ...], id_: str) -> bool:
-    # Every finding is held against every entry twice: for what to do, and for its cause.
-    return any_of(globs, id_)
 
 
 def _shows(wanted: Mapping[str, str], attempts: tuple[Observation, ...]) -> bool:

@@ -141,7 +141,9 @@ async def arrived(probe: Probe, reader: User, accepted: set[str]) -> Counter[str
             for folder in ("INBOX", "Junk"):
                 try:
                     await mailbox.select(folder, read_only=True)
-                except NotServed:
+                except NotServed as end:
+                    if end.outcome is Outcome.UNANSWERED:
+                        raise
                     continue
                 for head in (await mailbox.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")).values():
                     texts = (part.decode("ascii", "replace") for part in head.values() if isinstance(part, bytes))

@@ -12,6 +12,7 @@ from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.core.text import TEXT_LIMIT, show_line
 from pytest_mailu.probe.probe import Probe
+from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.transport.errors import NotServed
 
 USERS = {kind: own_mailbox(f"folder-names-{kind}") for kind in FOLDER_NAMES}
@@ -40,6 +41,7 @@ async def folder_name(probe: Probe, kind: str) -> Observation:
     failed = ""
     async with probe.imap(IMAPS_993) as imap:
         await imap.login(user.address, user.password)
+        await _clear(imap, name)
         try:
             await imap.create(name)
             failed = (
@@ -48,9 +50,20 @@ async def folder_name(probe: Probe, kind: str) -> Observation:
             await imap.append(name, stored_message())
             if (await imap.status(name, "MESSAGES"))["MESSAGES"] != 1:
                 failed = "append"
-            await imap.rename(name, f"{name} 2")
-            await imap.delete(f"{name} 2")
+            await imap.rename(name, _renamed(name))
+            await imap.delete(_renamed(name))
         except NotServed as end:
-            return probe.seen(Outcome.REFUSED, Stage.COMMAND, end.reply, name=name)
+            return probe.with_facts(probe.not_served(end), name=name)
     facts: dict[str, Any] = {"name": name} | ({"failed": failed} if failed else {})
     return probe.seen(Outcome.LOST if failed else Outcome.ACCEPTED, Stage.COMMAND, **facts)
+
+
+def _renamed(name: str) -> str:
+    return f"{name} 2"
+
+
+async def _clear(imap: ImapSession, name: str) -> None:
+    """Delete what an attempt left whose DELETE got no answer: it would be in the way of every later one."""
+    for folder in await imap.folders():
+        if folder.name in (name, _renamed(name)):
+            await imap.delete(folder.name)

@@ -382,7 +382,7 @@ async def limiter(probe: Probe, endpoint: Endpoint) -> Observation:
 
 
 async def _tried(probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage) -> bool:
-    """Whether a login works. Raises NotServed where nobody listens."""
+    """Whether a login works. Raises NotServed where nobody listens or answers."""
     try:
         if endpoint.protocol is Protocol.HTTP:
             async with Site.open(probe, vantage) as site:
@@ -390,7 +390,7 @@ async def _tried(probe: Probe, endpoint: Endpoint, user: str, password: str, van
         else:
             await log_in(probe, endpoint, user, password, vantage)
     except NotServed as end:
-        if end.outcome is Outcome.UNREACHABLE:
+        if end.outcome in (Outcome.UNREACHABLE, Outcome.UNANSWERED):
             raise
         return False
     return True

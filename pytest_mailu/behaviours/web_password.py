@@ -65,6 +65,8 @@ async def forced(probe: Probe) -> Observation:
 async def _refused(probe: Probe, user: User) -> bool:
     try:
         await log_in(probe, IMAPS_993, user.address, user.password)
-    except NotServed:
+    except NotServed as end:
+        if end.outcome is not Outcome.AUTH_FAILED:
+            raise
         return True
     return False

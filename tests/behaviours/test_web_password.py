@@ -9,6 +9,7 @@ import pytest
 
 from pytest_mailu.behaviours import web_password
 from pytest_mailu.core.model import Outcome, Reply, Stage
+from pytest_mailu.core.population import ALICE
 from pytest_mailu.wire.http.client import HttpReply
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.local_stack import local_probe
@@ -78,3 +79,13 @@ def test_without_it_there_is_nothing_to_change(site: Site, outcome: Outcome, mon
     with pytest.raises(NotServed) as stopped:
         asked(site, monkeypatch)
     assert stopped.value.outcome is outcome
+
+
+def test_a_server_that_does_not_answer_has_refused_no_old_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(probe: Any, endpoint: Any, user: str, password: str) -> Reply:
+        raise NotServed(Outcome.UNANSWERED, Stage.GREETING)
+
+    monkeypatch.setattr(web_password, "log_in", silent)
+    with pytest.raises(NotServed) as stopped:
+        asyncio.run(web_password._refused(local_probe({}), ALICE))
+    assert stopped.value.outcome is Outcome.UNANSWERED

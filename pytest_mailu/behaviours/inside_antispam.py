@@ -54,12 +54,18 @@ async def configuration(probe: Probe, part: str) -> Observation:
     async def ask(own: Probe) -> Any:
         ran = await own.services.exec("antispam", "rspamadm", "configdump", "--json")
         try:
-            return own.with_common_names(json.loads(settled(ran.output)))
+            return own.with_common_names(json.loads(settled(_document(ran.output))))
         except ValueError:
             raise CannotAsk(f"rspamadm configdump gives no JSON: {show_line(ran.errors or ran.output, 200)}") from None
 
     dumped = await probe.shared("inside: the configuration of Rspamd", ask)
     return probe.seen(Outcome.ACCEPTED, Stage.SETTINGS, **part_of(dumped, part))
+
+
+def _document(output: str) -> str:
+    """The JSON in what rspamadm wrote: scripts of Rspamd may complain before it (1.9.50 with the antivirus does)."""
+    at = re.search(r"(?m)^\{", output)
+    return output[at.start() :] if at else output
 
 
 def part_of(dumped: Any, part: str) -> dict[str, Any]:

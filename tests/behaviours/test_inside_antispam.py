@@ -47,6 +47,13 @@ def test_each_part_has_its_settings_by_path_under_common_names() -> None:
     assert facts["modules"] == {"greylist.timeout": 300, "greylist.servers": "<redis>:6379"}
 
 
+def test_a_complaint_before_the_configuration_is_no_part_of_it() -> None:
+    """Rspamd of 1.9.50 writes one where the antivirus is on."""
+    complaint = "CLAM_VIRUS [clamav]: Using attachments_only is deprecated. Please use scan_mime_parts = true instead\n"
+    seen = dumped(complaint + json.dumps(DUMP, indent=4), "actions")
+    assert seen.facts["settings"]["actions.reject"] == 15
+
+
 def test_a_long_configuration_is_cut_and_says_so() -> None:
     many = {"greylist": {f"key{number}": number for number in range(inside_antispam.MOST + 10)}}
     facts = inside_antispam.part_of(many, "modules")

@@ -39,7 +39,13 @@ SERVICES = {
     "redis": "redis",
 }
 """Service → image, as in Mailu's compose file."""
-OPTIONAL = {"webdav": "radicale", "antivirus": "clamav/clamav-debian", "oletools": "oletools", "fetchmail": "fetchmail"}
+OPTIONAL = {
+    "webdav": "radicale",
+    "webmail": "webmail",
+    "antivirus": "clamav/clamav-debian",
+    "oletools": "oletools",
+    "fetchmail": "fetchmail",
+}
 """The same of optional services. They are there in the new personality alone, which is what faults are tried in."""
 MORE = {
     "front": 'HEALTHCHECK CMD ["bash", "/lab/front/healthy"]',
@@ -48,6 +54,7 @@ MORE = {
     "smtp": 'VOLUME ["/queue"]',
     "antispam": 'VOLUME ["/var/lib/rspamd"]',
     "webdav": 'VOLUME ["/data"]',
+    "webmail": 'VOLUME ["/data"]',
     "fetchmail": 'VOLUME ["/data"]',
     # It is given a command of ClamAV's own image, which ours has no use for.
     "antivirus": 'ENTRYPOINT ["tini", "-g", "--", "python3", "/lab/start.py"]',
@@ -61,13 +68,15 @@ PACKAGES = (
     *("dovecot-sieve", "dovecot-auth-lua", "dovecot-fts-xapian"),
     *("nginx-light", "libnginx-mod-mail", "rspamd", "redis-server"),
     *("radicale", "clamav-daemon", "fetchmail"),
+    # FPM comes first: whatever needs PHP would bring Apache otherwise.
+    *("php-fpm", "php-cli", "php-sqlite3", "roundcube-core", "roundcube-sqlite3", "roundcube-plugins"),
     *("python3-minimal", "python3-yaml", "tini", "openssl", "ca-certificates", "curl", "procps"),
 )
 NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 HERE = Path(__file__).parent
 CONTEXT = (
     *("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam"),
-    *("webdav", "antivirus", "oletools", "fetchmail"),
+    *("webdav", "webmail", "antivirus", "oletools", "fetchmail"),
 )
 """What goes into the images, as /lab."""
 DOCKERFILE = """\

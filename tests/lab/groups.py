@@ -19,7 +19,7 @@ from tests.lab.setups import setup_of
 
 MAIL = ("smtp/", "imap/")
 """The lab's files of configuration that decide what a message goes through."""
-_SETTING = re.compile(r"([\w-]+)\s*=")
+_SETTING = re.compile(r"(?:\$config\[')?([\w-]+)(?:'\])?\s*=")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Placed:
 
 
 def names_in(lines: str) -> list[str]:
-    """The names that lines of Postfix's or Dovecot's configuration set, with the blocks that they stand in."""
+    """The names that lines of configuration set (Postfix, Dovecot, Roundcube), with the blocks that they stand in."""
     blocks: list[str] = []
     found = []
     for line in map(str.strip, lines.splitlines()):

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import os
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
-from faults import FAULTS, Changes, changes
+from faults import FAULTS, IN_BROWSER, Changes, changes
 from losses import inflict
 
 LAB = Path("/lab")
@@ -46,6 +48,7 @@ DEFAULTS = {
     "REAL_IP_HEADER": "",
     "REAL_IP_FROM": "",
     "WEBDAV": "none",
+    "WEBMAIL": "none",
     "ANTIVIRUS": "none",
     "SCAN_MACROS": "false",
     # What only faults set:
@@ -62,6 +65,8 @@ DEFAULTS = {
     "LAB_MACRO": "OLETOOLS_AUTOMATIC",
     "LAB_SCANNED": "",
     "LAB_FETCH": "",
+    "LAB_SCRIPT": "",
+    "LAB_UPLOADS": "50M",
     "LAB_WEBDAV": "",
     "LAB_WEBDAV_ROOT": "/webdav",
     "TLS_MINIMUM": "TLSv1.2",
@@ -71,6 +76,8 @@ MAIL_PORTS = {
     **{143: ("imap", "starttls"), 993: ("imap", "tls"), 110: ("pop3", "starttls"), 995: ("pop3", "tls")},
 }
 """Port → protocol, and how it comes by TLS (RFC 8314)."""
+WEBMAIL_PORTS = (10143, 10025, 14190)
+"""Where web mail comes to the Dovecot in `front`."""
 Settings = dict[str, str]
 Daemon = list[str]
 
@@ -125,11 +132,15 @@ def front(settings: Settings, wrong: Changes) -> list[Daemon]:
     settings["MAIL_SERVERS"] = "".join(nginx_server(port, tls, settings) for port in sorted(by_nginx))
     if settings["WEBDAV"] != "none":
         filled(LAB / "front/webdav.conf", settings, wrong, RUN / "site/webdav.conf")
+    if settings["WEBMAIL"] != "none":
+        filled(LAB / "front/webmail.conf", settings, wrong, RUN / "site/webmail.conf")
     daemons = [["nginx", "-c", filled(LAB / "front/nginx.conf", settings, wrong, RUN / "nginx.conf")]]
     if modern:
         for port in (*MAIL_PORTS, 4190):
             settings[f"PROXY_{port}"] = "    haproxy = yes\n" if port in by_proxy else ""
             settings[f"PORT_{port}"] = str(port if port in ports - by_nginx else 0)
+        for port in WEBMAIL_PORTS:
+            settings[f"PORT_{port}"] = "0" if settings["WEBMAIL"] == "none" else str(port)
         settings["DOVECOT_SSL"] = ("required" if settings["LAB_TLS_FIRST"] == "yes" else "yes") if tls else "no"
         settings["DOVECOT_TLS_FIRST"] = settings["LAB_TLS_FIRST"] if tls else "no"
         filled(LAB / "front/login.lua", settings, wrong, RUN / "login.lua")
@@ -248,6 +259,28 @@ def webdav(settings: Settings, wrong: Changes) -> list[Daemon]:
     return [["radicale", "--config", configuration]]
 
 
+def webmail(settings: Settings, wrong: Changes) -> list[Daemon]:
+    """Roundcube in PHP, and nginx before it. What it keeps is in an SQLite database."""
+    settings["WEBMAIL_TLS"] = "" if settings["TLS_FLAVOR"] == "notls" else "tls://"
+    settings["WEBMAIL_KEY"] = hashlib.sha256(settings.get("SECRET_KEY", "").encode()).hexdigest()[:24]
+    filled(LAB / "webmail/config.inc.php", settings, wrong, Path("/etc/roundcube/config.inc.php"))
+    plugin, database = Path("/var/lib/roundcube/plugins/lab_login"), Path("/data/roundcube.db")
+    if not plugin.exists():
+        plugin.symlink_to(LAB / "webmail/lab_login")
+    if not database.exists():
+        with closing(sqlite3.connect(database)) as new:
+            new.execute("PRAGMA journal_mode = WAL")
+            new.executescript(Path("/usr/share/roundcube/SQL/sqlite.initial.sql").read_text("utf-8"))
+    for path in (database.parent, *database.parent.glob("roundcube.db*")):
+        shutil.chown(path, "www-data", "www-data")
+    php = next(Path("/usr/sbin").glob("php-fpm?*"))
+    fpm = filled(LAB / "webmail/php-fpm.conf", settings, wrong, RUN / "php-fpm.conf")
+    return [
+        [str(php), "--fpm-config", fpm],
+        ["nginx", "-c", filled(LAB / "webmail/nginx.conf", settings, wrong, RUN / "nginx.conf")],
+    ]
+
+
 def antivirus(settings: Settings, wrong: Changes) -> list[Daemon]:
     """clamd; the plugin leaves it without settings, as ClamAV's own image is, so no fault can be switched on here."""
     return [["clamd", "--foreground", "--config-file", "/lab/antivirus/clamd.conf"]]
@@ -280,7 +313,7 @@ def no_inotify() -> None:
 
 SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
     function.__name__: function
-    for function in (front, admin, imap, smtp, antispam, redis, webdav, antivirus, oletools, fetchmail)
+    for function in (front, admin, imap, smtp, antispam, redis, webdav, webmail, antivirus, oletools, fetchmail)
 }
 
 
@@ -320,10 +353,11 @@ def written(path: str) -> float:
 def main() -> int:
     service = os.environ["LAB_SERVICE"]
     names = [name for name in os.environ.get("LAB_FAULT", "").split(",") if name]
-    if unknown := [name for name in names if name not in FAULTS]:
+    known = {**FAULTS, **IN_BROWSER}
+    if unknown := [name for name in names if name not in known]:
         print(f"lab: no fault is called {unknown[0]!r}", file=sys.stderr)
         return 2
-    wrong = changes(FAULTS[name] for name in names)
+    wrong = changes(known[name] for name in names)
     settings = settings_for(os.environ, wrong)
     if settings.get("LAB_DIES") == service:
         print(f"{service}: fatal: this service was told to end as soon as it starts", file=sys.stderr)

@@ -166,3 +166,4 @@ def test_two_values_of_one_setting_are_an_error() -> None:
 def test_a_name_is_another_one_in_another_block() -> None:
     lines = "plugin {\n  sieve = a\n}\nprotocol lmtp {\n  plugin {\n    sieve = b = {c}\n  }\n}\nssl =\n"
     assert names_in(lines) == ["plugin/sieve", "protocol lmtp/plugin/sieve", "ssl"]
+    assert names_in("$config['smtp_host'] = 'tls://front:1';\n") == ["smtp_host"]

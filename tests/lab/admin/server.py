@@ -38,6 +38,8 @@ BACKENDS = {
     **{"smtp": ("smtp", 10025), "submission": ("smtp", 10025)},
 }
 """Protocol, as nginx or Dovecot names it → where such a session is taken on to once somebody has logged in."""
+OF_WEBMAIL = ("10143", "10025", "14190")
+"""The ports of `front` that web mail comes to, with the token of a session."""
 WRONG = {"smtp": "535 5.7.8"}
 
 
@@ -54,6 +56,9 @@ class Web(BaseHTTPRequestHandler):
             self.login()
         elif path == "/lab/basic":
             self.basic()
+        elif path == "/lab/user":
+            who = SITE.introduction(self.headers.get("Cookie", ""), self.headers.get("X-Remote-User", ""))
+            self.answer(403 if who is None else 200, "", {**(who or {})})
         elif path == "/lab/mailbox":
             self.mailbox(asked.get("name", ""), asked.get("service", ""))
         elif path == "/lab/fetch":
@@ -130,7 +135,8 @@ class Web(BaseHTTPRequestHandler):
         if method != "none" and "Auth-Never" in self.headers:
             self.answer(403, "", {"Auth-Status": "AUTH not supported", "Auth-Error-Code": "502 5.5.1"})
             return
-        if method != "none" and not PEOPLE.login(name, password, protocol):
+        known = self.headers.get("Auth-Port", "") in OF_WEBMAIL and SITE.knows(name, password)
+        if method != "none" and not known and not PEOPLE.login(name, password, protocol):
             if "temporary" in FAULTS:
                 self.answer(
                     503, "", {"Auth-Status": "Temporary authentication failure", "Auth-Error-Code": "454 4.7.0"}

@@ -3,7 +3,9 @@
 `faults` are the names of what is to go wrong here: `document-closed` and `page-closed` (the configuration document and
 the page for programs name a port that nobody serves), `form-forgets` (a form says that it saved, and did not),
 `form-500` (a part that is left empty ends in an error of the server), `records-lost` (no DMARC record is shown),
-`header-login-for-all` (whoever sends the header of a reverse proxy is logged in).
+`header-login-for-all` (whoever sends the header of a reverse proxy is logged in), `session-kept` (a log-out ends no
+session), `user-believed` (who names a user in a header has logged in as that user), `disabled-goes-on` (a session does
+not end when its user is disabled), `web-mail-needs-imap` (who may not use IMAP may not use web mail).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +24,7 @@ from people import People
 
 CLOSED = 1143
 LOGIN = "/sso/login"
+FIELDS = '<input name="email"><input name="pw" type="password"><input name="submitAdmin" type="submit">'
 HTML = "text/html; charset=utf-8"
 
 
@@ -32,6 +36,15 @@ class Page:
     text: str = ""
     type: str = HTML
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Session:
+    """A browser that has logged in. `token` is what web mail logs in with to read and send mail."""
+
+    user: str
+    token: str
+    used: float
 
 
 class Site:
@@ -48,7 +61,8 @@ class Site:
     ) -> None:
         self.people, self.fetches, self.host, self.domain = people, fetches, host, domain
         self.faults, self.flavour = faults, flavour
-        self.sessions: dict[str, str] = {}
+        self.sessions: dict[str, Session] = {}
+        self.timeout = float(os.environ.get("SESSION_TIMEOUT", "") or 3600)
         self.trusted = {each.strip() for each in os.environ.get("PROXY_AUTH_WHITELIST", "").split(",")}
         self.creates = os.environ.get("PROXY_AUTH_CREATE", "") == "True"
 
@@ -66,11 +80,14 @@ class Site:
             return Page(200, self.apple(), "text/xml")
         sent = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         if path == LOGIN:
-            return self.login(sent) if method == "POST" else Page(200, "<form method=post></form>")
+            return self.login(sent) if method == "POST" else Page(200, f"<form method=post>{FIELDS}</form>")
+        if path == "/sso/logout":
+            return self.logout(cookie)
         if path.startswith("/admin/"):
-            user = self.sessions.get(cookie.partition("session=")[2].partition(";")[0], "")
-            if not user:
+            session = self.session(cookie)
+            if session is None:
                 return Page(302, headers={"Location": LOGIN})
+            user = session.user
             if path == "/admin/user/settings":
                 return Page(200, f"<p>{escape(user)}</p>")
             return self.inside(method, path.removeprefix("/admin"), sent, user)
@@ -94,10 +111,41 @@ class Site:
     def begin(self, name: str) -> Page:
         """A session."""
         key = secrets.token_hex(16)
-        self.sessions[key] = name
+        self.sessions[key] = Session(self.people.address(name), f"token-{secrets.token_hex(16)}", time.monotonic())
         # As Mailu does it (core/admin/mailu/configuration.py, SESSION_COOKIE_SECURE, since 2.0).
         secure = "" if self.flavour == "notls" and "secure-cookie" not in self.faults else " Secure;"
         return Page(302, headers={"Location": "/admin/", "Set-Cookie": f"session={key};{secure} HttpOnly; Path=/"})
+
+    def logout(self, cookie: str) -> Page:
+        """The end of a session."""
+        if "session-kept" not in self.faults:
+            self.sessions.pop(_key(cookie), None)
+        return Page(302, headers={"Location": LOGIN})
+
+    def session(self, cookie: str) -> Session | None:
+        """The session of a browser, which is used by that; None where there is none, or its user may not log in."""
+        session = self.sessions.get(_key(cookie))
+        now = time.monotonic()
+        if session is None or now - session.used > self.timeout:
+            return None
+        session.used = now
+        enabled = (self.people.user(session.user) or {}).get("enabled", True) or "disabled-goes-on" in self.faults
+        return session if enabled else None
+
+    def introduction(self, cookie: str, named: str) -> Mapping[str, str] | None:
+        """What web mail is told of who is logged in; `named` is whom the request itself names."""
+        if named and "user-believed" in self.faults:
+            self.begin(named)
+            session: Session | None = [*self.sessions.values()][-1]
+        else:
+            session = self.session(cookie)
+        return None if session is None else {"X-User": session.user, "X-User-Token": session.token}
+
+    def knows(self, name: str, token: str) -> bool:
+        """Whether a token is that of a session of this user, which web mail comes with."""
+        if "web-mail-needs-imap" in self.faults and not (self.people.user(name) or {}).get("enable_imap", True):
+            return False
+        return any((each.user, each.token) == (name.lower(), token) for each in [*self.sessions.values()])
 
     def inside(self, method: str, path: str, sent: Mapping[str, str], user: str) -> Page:
         """Pages for those who are logged in; the lab does not tell administrators from users."""
@@ -115,9 +163,26 @@ class Site:
             return Page(200, f"<table><tr><th>Actions</th><th>Email</th><th>Destination</th></tr>{rows}</table>")
         if kind == "alias" and what in ("create", "edit", "delete"):
             return self.alias(method, what, name, sent)
+        if kind == "user" and what in ("edit", "password"):
+            may = (self.people.user(user) or {}).get("global_admin")
+            return self.user(method, what, name, sent) if may and self.people.user(name) else Page(403)
         if kind == "fetch":
             return self.fetch(method, what, name, sent, user)
         return Page(404)
+
+    def user(self, method: str, what: str, name: str, sent: Mapping[str, str]) -> Page:
+        """The forms by which a user is locked out and let in, and gets another password."""
+        if method == "GET" and what == "password":
+            return Page(200, '<form method=post><input name="csrf_token"><input name="pw"><input name="pw2"></form>')
+        if method == "GET":
+            checked = "checked" if (self.people.user(name) or {}).get("enabled", True) else ""
+            box = f'<input type="checkbox" name="enabled" value="y" {checked}>'
+            return Page(200, f'<form method=post><input name="csrf_token">{box}</form>')
+        changed = {"password": sent.get("pw", "")} if what == "password" else {"enabled": "enabled" in sent}
+        self.people.update({"user": [{"email": name, **changed}]}, keep=True)
+        if what == "password":
+            self.sessions = {key: each for key, each in self.sessions.items() if each.user != name.lower()}
+        return Page(302, headers={"Location": f"/admin/user/list/{self.domain}"})
 
     def fetch(self, method: str, what: str, number: str, sent: Mapping[str, str], user: str) -> Page:
         """The pages about a user's accounts elsewhere."""
@@ -214,3 +279,8 @@ class Site:
         return (
             f'<plist version="1.0"><dict><key>PayloadContent</key><array><dict>{entries}</dict></array></dict></plist>'
         )
+
+
+def _key(cookie: str) -> str:
+    """The session that the cookies of a request name."""
+    return cookie.partition("session=")[2].partition(";")[0]

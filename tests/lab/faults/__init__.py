@@ -7,14 +7,16 @@ Faults are switched on by LAB_FAULT=<name>,<name>. Each changes settings, adds l
 
 from __future__ import annotations
 
-from . import accounts, administration, mailboxes, optional, ports, receiving, sending, services, ways_in
+from . import accounts, administration, mailboxes, optional, ports, receiving, sending, services, ways_in, web_mail
 from .fault import LISTS, Changes, Fault, changes
 
-__all__ = ("FAULTS", "LISTS", "NOT_IN_THE_LAB", "Changes", "Fault", "changes")
+__all__ = ("FAULTS", "IN_BROWSER", "LISTS", "NOT_IN_THE_LAB", "Changes", "Fault", "changes")
 
-_THEMES = (ports, accounts, sending, receiving, mailboxes, services, administration, ways_in, optional)
+_THEMES = (ports, accounts, sending, receiving, mailboxes, services, administration, ways_in, optional, web_mail)
 FAULTS = {fault.name: fault for theme in _THEMES for fault in theme.FAULTS}
 """By name."""
+IN_BROWSER = {fault.name: fault for fault in web_mail.IN_BROWSER}
+"""The same of those that the matrix cannot see, and a browser does."""
 
 NOT_IN_THE_LAB = (
     *("admin/api/pages", "admin/api/effect/manager-manages", "admin/form/*", "admin/role/*", "admin/site/*"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fault import Fault
 
-SERVICES = frozenset({"webdav", "antivirus", "oletools", "fetchmail"})
+SERVICES = frozenset({"webdav", "webmail", "antivirus", "oletools", "fetchmail"})
 """The optional services that the lab has."""
 
 FAULTS = (

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from pytest_mailu.behaviours import Behaviour, Matrix, built_in
@@ -76,10 +77,12 @@ def compare(
     data_names: bool = False,
     setup: SetUp = DEFAULT,
     export: Path | None = None,
+    more: Iterable[Callable[..., Any]] = (),
 ) -> Report:
     """The report of one comparison; recordings of both sides are left in `folder`. `only` are globs over ids.
 
-    `disturb` is called once, in mid-run: after the first answer and before the last.
+    `disturb` is called once, in mid-run: after the first answer and before the last. `more` are behaviours that the
+    matrix does not have.
     """
     plan = Plan(
         side_spec(old),
@@ -95,6 +98,7 @@ def compare(
         export=export,
     )
     matrix = built_in()
+    matrix.add(*more)
     here = Matrix(in_setup(matrix, setup).answered)
     disturbances = iter([disturb] if disturb is not None else [])
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -26,20 +25,9 @@ from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.reports import html
 from pytest_mailu.reports.view import ReportView
 from pytest_mailu.running.whole_run import compare_sides
+from tests.chromium import chromium
 
 pytestmark = pytest.mark.browser
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,1000",
-)
 
 
 def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
@@ -49,18 +37,8 @@ def render(report: Report, comparisons: Sequence[Comparison] = ()) -> str:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A headless Chromium with an empty profile that writes down every request it makes."""
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.fail('no browser: install chromium and chromium-driver, or deselect with -m "not browser"')
-    options = ChromeOptions()
-    options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    chrome = Chrome(options=options, service=ChromeService(driver))
-    yield chrome
-    chrome.quit()
+    with chromium(tmp_path_factory.mktemp("profile"), logs=("performance", "browser")) as chrome:
+        yield chrome
 
 
 def show(browser: Chrome, page: str, folder: Path) -> Path:

@@ -2,6 +2,9 @@
 
 A transcript is shown with a finding. Where no two of the recordings, nor one with itself, have a finding for a
 behaviour, its transcripts are left out: four fifths of a recording, and as much of the time that reading it takes.
+
+Several recordings of one release, made with the same images, become one: what the first of them does not have is taken
+from the next one, such as what needs services that did not run.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from itertools import combinations_with_replacement
 from pathlib import Path
 
 from pytest_mailu.behaviours import Behaviour, built_in
-from pytest_mailu.core.errors import MailuError
+from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Recording
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.serialization import dumps, read_recording
@@ -43,13 +46,45 @@ def trimmed(recordings: Sequence[Recording], matrix: Mapping[str, Behaviour]) ->
         yield replace(recording, observations=observations)
 
 
+def together(recordings: Sequence[Recording]) -> Recording:
+    """Recordings of one release as one. Raises UsageError where a service of two of them is another image."""
+    first, *others = recordings
+    for other in others:
+        images = {**other.side.images, **first.side.images}
+        if changed := sorted(name for name in other.side.images if other.side.images[name] != images[name]):
+            raise UsageError(
+                f"two recordings of {first.side.release} have different images of {', '.join(changed)}",
+                "Make them with the same images.",
+            )
+        first = replace(
+            first,
+            side=replace(
+                first.side,
+                images=images,
+                settings={**first.side.settings, **other.side.settings},
+                provenance=_both(first.side.provenance, other.side.provenance),
+            ),
+            behaviours=tuple(sorted({*first.behaviours, *other.behaviours})),
+            observations={**other.observations, **first.observations},
+        )
+    return first
+
+
+def _both(one: str, other: str) -> str:
+    """Two provenances as one, each of their parts once."""
+    return "; ".join(dict.fromkeys(part for text in (one, other) for part in text.split("; ") if part))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write each recording under the name of its release; exit status 2 where one cannot be read."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("recording", nargs="+", type=Path, help="all that are to be shipped, one a release")
+    parser.add_argument(
+        "recording", nargs="+", type=Path, help="all that are to be shipped, the first of each release first"
+    )
     try:
         given = [read_recording(path) for path in parser.parse_args(arguments).recording]
-        in_order = sorted(given, key=lambda recording: Release.parse(recording.side.release))
+        releases = sorted({one.side.release for one in given}, key=Release.parse)
+        in_order = [together([one for one in given if one.side.release == release]) for release in releases]
     except MailuError as error:
         print(error, file=sys.stderr)
         return 2

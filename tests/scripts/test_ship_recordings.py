@@ -51,6 +51,37 @@ def test_what_no_report_shows_is_left_out_and_the_rest_is_kept(tmp_path: Path, m
         assert after == replace(before, observations={**before.observations, **without})
 
 
+def test_several_of_one_release_become_one_and_the_first_goes_first() -> None:
+    program = loaded("scripts/ship_recordings")
+    services = "webdav/calendar/entry"
+    core, more = recording("2.0.43", "Ok"), recording("2.0.43", "Other")
+    core = replace(core, side=replace(core.side, images={"smtp": "a"}, settings={"WEBDAV": "none"}, provenance="A; B"))
+    more = replace(
+        more,
+        side=replace(
+            more.side, images={"smtp": "a", "webdav": "w"}, settings={"WEBDAV": "radicale"}, provenance="A; W"
+        ),
+        behaviours=(*more.behaviours, services),
+        observations={**more.observations, services: seen(Outcome.ACCEPTED)},
+    )
+    both = program.together([core, more])
+    assert both.observations == {**core.observations, services: seen(Outcome.ACCEPTED)}
+    assert both.behaviours == tuple(sorted((*core.behaviours, services)))
+    assert both.side.images == {"smtp": "a", "webdav": "w"}
+    assert both.side.settings == {"WEBDAV": "radicale"}
+    assert both.side.provenance == "A; B; W"
+
+
+def test_recordings_of_other_images_do_not_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for image in ("a", "b"):
+        made = recording("2.0.43", "Ok")
+        paths.append(tmp_path / f"{image}.json")
+        paths[-1].write_text(dumps(replace(made, side=replace(made.side, images={"smtp": image}))), "utf-8")
+    assert loaded("scripts/ship_recordings").main([str(path) for path in paths]) == 2
+    assert "different images of smtp" in capsys.readouterr().err
+
+
 def test_a_file_that_is_no_recording_is_named_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,9 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pytest_mailu import ALICE, Observation, Outcome, Probe, Stage, Vantage
+from pytest_mailu import Observation, Outcome, Probe, Stage, Vantage
+from pytest_mailu.behaviours.webmail_mailbox import note, put
+from pytest_mailu.behaviours.webmail_reading import READER
 from pytest_mailu.core.endpoints import HTTPS_443
 from pytest_mailu.core.population import HOSTNAME
 from pytest_mailu.core.web_mails import WebMailKind
@@ -34,21 +36,26 @@ LISTS: Mapping[WebMailKind, str] = {
     WebMailKind.RAINLOOP: "return !!(document.querySelector('.b-message-list-wrapper')?.offsetParent)",
 }
 """What is true once the scripts have drawn the list of messages."""
+MANIFEST = " Manifest: "
+"""What is told of SnappyMail's manifest: browsers ask for it without cookies, and get the login page."""
+SHOWN = "document.body.innerText.includes('%s')"
+"""Whether a word is on the page, as far as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Whether the list of messages was drawn, and the errors of scripts and of what they load."""
+    """Whether the message was seen in the list, and the errors of scripts and of what they load."""
 
     drawn: bool
     errors: tuple[str, ...]
 
 
 async def in_browser(probe: Probe) -> Observation:
-    """Open the web mail of this set-up."""
-    kind = WebMailKind(probe.stack.setup.web_mails[0])
+    """Open the web mail of this set-up, and look for a message that is in the INBOX."""
+    kind, token = WebMailKind(probe.stack.setup.web_mails[0]), probe.unique_word()
+    await put(probe, READER, note(f"Seen in a browser {token}"))
     async with relay(probe) as port:
-        seen = await asyncio.to_thread(look, port, web_mail_path(probe), kind)
+        seen = await asyncio.to_thread(look, port, web_mail_path(probe), f"{LISTS[kind]} && {SHOWN % token}")
     outcome = Outcome.ACCEPTED if seen.drawn else Outcome.LOST
     return probe.seen(outcome, Stage.COMMAND, errors=list(seen.errors))
 
@@ -73,8 +80,8 @@ async def relay(probe: Probe) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def look(port: int, path: str, kind: WebMailKind) -> Seen:
-    """Log in to the web site, go to web mail, and wait for its list of messages."""
+def look(port: int, path: str, condition: str) -> Seen:
+    """Log in to the web site, go to web mail, and wait for what a script of ours finds there."""
     rules = f"--host-resolver-rules=MAP {HOSTNAME}:443 127.0.0.1:{port}"
     with (
         tempfile.TemporaryDirectory() as profile,
@@ -82,14 +89,14 @@ def look(port: int, path: str, kind: WebMailKind) -> Seen:
     ):
         chrome.set_page_load_timeout(SECONDS)
         chrome.get(f"https://{HOSTNAME}{LOGIN}")
-        chrome.find_element(By.NAME, "email").send_keys(ALICE.address)
-        chrome.find_element(By.NAME, "pw").send_keys(ALICE.password)
+        chrome.find_element(By.NAME, "email").send_keys(READER.address)
+        chrome.find_element(By.NAME, "pw").send_keys(READER.password)
         chrome.find_element(By.NAME, "submitAdmin").click()
         waited(lambda: LOGIN not in chrome.current_url, chrome)
         chrome.get(f"https://{HOSTNAME}{path}/")
         chrome.get_log("browser")
         chrome.refresh()
-        return drawing(chrome, LISTS[kind])
+        return drawing(chrome, condition)
 
 
 def drawing(chrome: Chrome, condition: str) -> Seen:
@@ -98,7 +105,8 @@ def drawing(chrome: Chrome, condition: str) -> Seen:
     broken_since: list[float] = []
 
     def drawn() -> bool:
-        errors.extend(str(entry["message"])[:300] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE")
+        severe = (str(entry["message"])[:300] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE")
+        errors.extend(message for message in severe if MANIFEST not in message)
         return bool(chrome.execute_script(condition))
 
     def ended() -> bool:

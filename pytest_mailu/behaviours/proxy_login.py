@@ -6,7 +6,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.behaviours.proxy import past_the_proxy
 from pytest_mailu.core.endpoints import HTTPS_443
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
+from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, own_mailbox
 from pytest_mailu.core.setups import Feature
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, browser, forwarding, setting
@@ -40,6 +40,14 @@ async def _logged_in(probe: Probe, how: Forwarding | None, user: str, **forged: 
     return probe.seen(Outcome.ACCEPTED if inside else Outcome.REFUSED, Stage.AUTH, _status(reply), page=page.status)
 
 
+async def _led_on(probe: Probe, user: str) -> Observation:
+    """The same through the proxy, and whether who gets in is led on: a session may come with an error page."""
+    seen = await _logged_in(probe, None, user)
+    if seen.outcome is not Outcome.ACCEPTED or seen.reply is None:
+        return seen
+    return probe.with_facts(seen, led_on=seen.reply.code < "400")
+
+
 def _status(reply: HttpReply) -> Reply:
     return Reply(str(reply.status))
 
@@ -55,6 +63,7 @@ def _past_the_proxy(probe: Probe) -> Forwarding:
     needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
+    better={"led_on": Direction.TRUE},
     severity=Severity.CRITICAL,
     variant=VARIANT,
     of_setup=(Feature.PROXY_HEADER,),
@@ -63,11 +72,11 @@ def _past_the_proxy(probe: Probe) -> Forwarding:
 async def user(probe: Probe) -> Observation:
     """Login by a header of the proxy that PROXY_AUTH_WHITELIST names
 
-    Nobody gets in by single sign-on.
+    Nobody gets in by single sign-on, or everybody is shown an error first.
 
-    Mailu docs, "Configuration reference" (PROXY_AUTH_WHITELIST, PROXY_AUTH_HEADER)
+    Mailu docs, "Configuration reference" (PROXY_AUTH_WHITELIST, PROXY_AUTH_HEADER); towncrier/newsfragments/3314.bugfix
     """
-    return await _logged_in(probe, None, USER.address)
+    return await _led_on(probe, USER.address)
 
 
 @behaviour(
@@ -157,6 +166,7 @@ async def unknown_user(probe: Probe) -> Observation:
     needs=SITE,
     endpoint=HTTPS_443,
     wanted=Outcome.ACCEPTED,
+    better={"led_on": Direction.TRUE},
     severity=Severity.MAJOR,
     variant=CREATES,
     of_setup=(Feature.PROXY_HEADER,),
@@ -169,7 +179,7 @@ async def created(probe: Probe) -> Observation:
 
     Mailu docs, "Configuration reference" (PROXY_AUTH_CREATE)
     """
-    return await _logged_in(probe, None, f"{probe.unique_word()}@{DOMAIN}")
+    return await _led_on(probe, f"{probe.unique_word()}@{DOMAIN}")
 
 
 @behaviour(

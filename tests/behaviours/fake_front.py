@@ -37,6 +37,7 @@ class Front:
 
     `believes` are the peers whose word counts, `expects` says whether the PROXY protocol is expected on 25, `recursive`
     whether believed addresses in X-Forwarded-For are passed over; `trusts` are the proxies whose X-Auth-Email logs in.
+    With `stumbles`, who has logged in is shown an error.
     """
 
     believes: frozenset[str] = BOTH
@@ -44,6 +45,7 @@ class Front:
     recursive: bool = True
     trusts: frozenset[str] = frozenset()
     tells_proxy: bool = True
+    stumbles: bool = False
     limit: int = 60_000_000
     loops: bool = False
     log: list[str] = field(default_factory=list)
@@ -101,7 +103,8 @@ class Front:
         if path == "/sso/login" and user:
             if by not in self.trusts or user not in self.users:
                 return answer("500 No")
-            return answer("302 Found", f"Location: /admin\r\nSet-Cookie: session={user}; Path=/\r\n")
+            status = "500 No" if self.stumbles else "302 Found"
+            return answer(status, f"Location: /admin\r\nSet-Cookie: session={user}; Path=/\r\n")
         if path.startswith("/admin/user/settings"):
             found = re.search(r"session=([^;]+)", headers.get("cookie", ""))
             return (

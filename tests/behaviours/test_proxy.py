@@ -121,6 +121,14 @@ def test_the_proxy_logs_in_and_nobody_else() -> None:
     assert ask(proxy_login.unknown_user, front, BY_HEADER).outcome is Outcome.REFUSED
 
 
+def test_an_error_beside_a_login_is_told() -> None:
+    """2024.06.3 logs in who the proxy names, and then shows an error (Mailu issue 3314)."""
+    front = Front(trusts=frozenset({PROXY}), users={proxy_login.USER.address})
+    right, wrong = (ask(proxy_login.user, each, BY_HEADER) for each in (front, replace(front, stumbles=True)))
+    assert right.outcome is wrong.outcome is Outcome.ACCEPTED
+    assert (right.facts["led_on"], wrong.facts["led_on"]) == (True, False)
+
+
 def test_a_stranger_who_names_the_proxy_is_told() -> None:
     """2.0.43 and 2024.06.24 pass X-Forwarded-By on where REAL_IP_FROM is not set; 2024.06.55 does not."""
     front = Front(trusts=frozenset({PROXY}), users={proxy_login.USER.address})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
+from enum import StrEnum
 from typing import Any
 
 from pytest_mailu.behaviours.better import ARRIVES
@@ -113,27 +114,46 @@ async def send_to_several(probe: Probe, mail: WebMailKind) -> Observation:
     return probe.with_facts(seen, blind_copy_is_blind=OTHER_RECIPIENT.address.encode() not in head)
 
 
+class Files(StrEnum):
+    """How many files a message has."""
+
+    ONE = "attachment"
+    SEVERAL = "attachments"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return "a file" if self is Files.ONE else "several files"
+
+    @property
+    def content(self) -> Mapping[str, bytes]:
+        """The files by name."""
+        names = ("lines.txt",) if self is Files.ONE else ("lines.txt", "more.txt", "most.txt")
+        return {name: LINES * number for number, name in enumerate(names, 1)}
+
+
 @behaviour(
-    "webmail/{mail}/send/attachment",
+    "webmail/{mail}/send/{files}",
     needs=WEB_MAIL_SENDING,
     of_setup=of_web_mail,
     endpoint=HTTPS_443,
     wanted=Outcome.DELIVERED,
     better={**SENT, "files.*": Direction.FIXED},
     severity=Severity.MAJOR,
-    each={"mail": WEB_MAILS},
+    each={"mail": WEB_MAILS, "files": Files},
     timeout=SECONDS,
 )
-async def send_attachment(probe: Probe, mail: WebMailKind) -> Observation:
-    """{mail.words} sends a message with a file
+async def send_files(probe: Probe, mail: WebMailKind, files: Files) -> Observation:
+    """{mail.words} sends a message with {files.words}
 
     Users cannot send files from the browser.
 
-    Roundcube, program/actions/mail/attachment_upload.php; SnappyMail, Actions.php (Upload)
+    Roundcube, program/actions/mail/attachment_upload.php; SnappyMail, Actions.php (Upload); Mailu #3913: in 2024.06.41
+    the second file of a message was met with an error
     """
     token = probe.unique_word()
     async with open_web_mail(mail, probe, SENDER) as box:
-        draft = Draft(RECIPIENT.address, f"With a file {token}", "See the file.", files={"lines.txt": LINES})
+        draft = Draft(RECIPIENT.address, f"With {files.words} {token}", "See the file.", files=files.content)
         await box.send(draft)
     return await _sent(probe, token)
 

@@ -266,6 +266,15 @@ class Snappymail:
         """The recipients that are suggested to who types this word."""
         return recipients_of(await self.run("Suggestions", Query=word))
 
+    async def follow(self, url: str, user: str, password: str) -> None:
+        """Name another server that has contacts (CardDAV), and the password there."""
+        await self.run("SaveContactsSyncData", Mode=1, Url=url, User=user, Password=password)
+
+    async def followed(self) -> bool:
+        """Whether such a server is known, with a password, as Mailu tells the page's scripts."""
+        known = object_of((await self._app_data(self.http, self.root)).get("ContactsSync") or {})
+        return bool(known.get("Url") and known.get("Password"))
+
     async def page_size(self) -> int:
         """How many messages a page of the list has, as the server tells the page's scripts."""
         value = (await self._app_data(self.http, self.root)).get("MessagesPerPage")

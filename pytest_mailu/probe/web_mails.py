@@ -48,6 +48,14 @@ async def open_roundcube(probe: Probe, user: User) -> AsyncIterator[Roundcube]:
         yield await Roundcube.enter(site.http, web_mail_path(probe))
 
 
+@asynccontextmanager
+async def open_snappymail(probe: Probe, user: User) -> AsyncIterator[Snappymail]:
+    """The same for what only SnappyMail has."""
+    async with Site.open(probe) as site:
+        await site.login(user.address, user.password)
+        yield await Snappymail.enter(site.http, web_mail_path(probe))
+
+
 async def enter_web_mail(kind: WebMailKind, probe: Probe, http: HttpSession) -> WebMail:
     """Web mail in a browser that has logged in to the web site.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_mailu.behaviours.webmail_mailbox import LINES
@@ -19,6 +19,11 @@ REFUSAL = {"Result": False, "ErrorCode": 999, "ErrorMessage": "No."}
 @dataclass
 class FakeSnappymail(FakeWebMail):
     """As far as behaviours use it: the names of fields are those of 2.36."""
+
+    followed: dict[str, str] = field(default_factory=dict)
+    """The other server that has contacts."""
+    sealed: bool = False
+    """Whether its password cannot be read, so that there are no contacts at all."""
 
     def inside(self, query: str, asked: dict[str, str]) -> tuple[int, str, str]:
         if query.startswith("/AppData"):
@@ -38,6 +43,8 @@ class FakeSnappymail(FakeWebMail):
     def _app_data(self) -> dict[str, Any]:
         system = {"token": TOKEN, "customLogoutLink": "/sso/logout"}
         user = {"Auth": True, "Email": self.opened, "accountHash": "hash", "MessagesPerPage": self.page_size}
+        if not self.sealed:
+            user["ContactsSync"] = {"Mode": 0, "Url": "", "User": "", "Password": "", **self.followed}
         return {**user, "System": system} if self.opened else {"Auth": False, "System": system}
 
     def _upload(self) -> dict[str, Any]:
@@ -49,6 +56,8 @@ class FakeSnappymail(FakeWebMail):
         self.done.append(action)
         if action == "Logout":
             self.opened = self.opened if fault is Fault.STAYS else ""
+            self.sealed = fault is Fault.SEALED and bool(self.followed)
+            self.followed = {**self.followed, "Password": ""} if fault is Fault.FORGETS else self.followed
             return {"Result": True}
         if fault is Fault.SAYS_NO or (fault is Fault.NO_SIEVE and action == "Filters"):
             return REFUSAL
@@ -81,6 +90,8 @@ class FakeSnappymail(FakeWebMail):
             case "Suggestions":
                 (name,), (address,) = ([p[3] for p in json.loads(self.contact)[1] if p[0] == key] for key in _PARTS)
                 return [] if fault is Fault.NO_SUGGESTION else [[address, name]]
+            case "SaveContactsSyncData":
+                self.followed = {name: asked[name] for name in ("Url", "User", "Password")}
             case "SettingsUpdate":
                 self.page_size = self.page_size if fault is Fault.FORGETS else asked["MessagesPerPage"]
         return True

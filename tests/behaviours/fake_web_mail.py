@@ -29,6 +29,8 @@ class Fault(StrEnum):
     NO_SIEVE = "ManageSieve does not answer"
     NO_SET = "filters are not saved"
     FORGETS = "contacts and settings are not kept"
+    SEALED = "what a session has encrypted, the next one cannot read"
+    ONE_FILE = "a message takes one file only"
     NO_SUGGESTION = "contacts are not suggested"
     ENDS = "the session ends after some requests"
 
@@ -47,6 +49,8 @@ class FakeWebMail(FakeSite):
     sets: str = ""
     contact: str = ""
     page_size: int = 25
+    files: int = 0
+    """Files that were uploaded."""
 
     def answer(self, method: str, path: str, data: dict[str, str]) -> tuple[int, str, str]:
         parts = urlsplit(path)
@@ -65,6 +69,9 @@ class FakeWebMail(FakeSite):
         if self.fault is Fault.ENDS and len(self.done) >= LOOKS:
             self.user = self.opened = ""
             return 302, "/sso/login", ""
+        self.files += "upload" in parts.query.lower()
+        if self.fault is Fault.ONE_FILE and self.files > 1:
+            return 502, "", "Bad Gateway"
         believed = self.headers.get("x-remote-user", "") if self.fault is Fault.TRUSTS_HEADERS else ""
         self.opened = believed or self.opened or self.user
         return self.inside(parts.query, query | data)

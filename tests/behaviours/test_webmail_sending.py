@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mailu.behaviours import webmail_sending
 from pytest_mailu.behaviours.webmail_mailbox import Found
+from pytest_mailu.behaviours.webmail_sending import Files
 from pytest_mailu.core.model import Observation, Outcome
 from pytest_mailu.core.population import ALICE
 from pytest_mailu.core.setups import WEB_MAILS
@@ -31,6 +32,9 @@ from tests.behaviours.web_mail import WebMail, asked, found_in
         (webmail_sending.send, ("plain",), Fault.NONE, [found_in()], Outcome.DELIVERED),
         (webmail_sending.send, ("plain",), Fault.NONE, [], Outcome.LOST),
         (webmail_sending.send, ("plain",), Fault.SAYS_NO, [found_in()], Outcome.REFUSED),
+        (webmail_sending.send_files, (Files.SEVERAL,), Fault.NONE, [found_in()], Outcome.DELIVERED),
+        (webmail_sending.send_files, (Files.SEVERAL,), Fault.ONE_FILE, [found_in()], Outcome.REFUSED),
+        (webmail_sending.send_files, (Files.ONE,), Fault.ONE_FILE, [found_in()], Outcome.DELIVERED),
         (webmail_sending.reply, (), Fault.NONE, [], Outcome.LOST),
         (webmail_sending.reply, (), Fault.NONE, [found_in()], Outcome.DELIVERED),
     ],

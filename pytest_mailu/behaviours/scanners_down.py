@@ -29,6 +29,8 @@ SLOW_SECONDS = 6.0
 """How long a slow scanner takes."""
 AGAIN_SECONDS = 60.0
 """For how long a sender tries again once the scanner is back."""
+START_SECONDS = 90.0
+"""How long Rspamd may take to be back."""
 TIMEOUT = 300.0
 HARM = ("virus", "afterwards")
 """What is to be kept out: sent while the scanner cannot look, and once it is back."""
@@ -142,7 +144,11 @@ async def _without(probe: Probe, scanner: str) -> Mapping[str, Passed]:
         messages = _messages(own, scanner)
         async with own.services.stopped(scanner, restarting="antispam"):
             tried = await asyncio.gather(*(_tried(own, message) for message in messages.values()))
-        return await _in_the_end(own, scanner, messages, tried)
+        ends = await _in_the_end(own, scanner, messages, tried)
+        # Rspamd that started without a scanner goes on without it: nothing that is asked later would be scanned.
+        if failure := await own.services.start_again("antispam", kill=False, seconds=START_SECONDS):
+            raise failure
+        return ends
 
     return await probe.shared(("scanner down", scanner), ask, seconds=TIMEOUT)
 

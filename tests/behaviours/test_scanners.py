@@ -133,6 +133,10 @@ class Mailu:
         yield
         self.up = True
 
+    async def start_again(self, service: str, *, kill: bool, seconds: float) -> None:
+        self.log.append(f"{service} restarted")
+        self.was_down = False
+
     @asynccontextmanager
     async def paused(self, service: str) -> AsyncIterator[None]:
         self.log.append(f"{service} paused")
@@ -255,7 +259,16 @@ def test_rspamd_is_started_anew_while_the_scanner_is_down() -> None:
     """What it finds then decides whether it asks the scanner later (Mailu #2321, #2917)."""
     mailu = Mailu(Fault.NONE)
     asyncio.run(down.arrives_without(mailu, OLETOOLS, "text"))  # type: ignore[arg-type]
-    assert mailu.log == ["oletools stopped, antispam restarted"]
+    assert mailu.log == ["oletools stopped, antispam restarted", "antispam restarted"]
+
+
+def test_an_rspamd_that_gave_up_its_scanner_spoils_nothing_that_is_asked_later() -> None:
+    """From 1.9.50 to 2.0.43, viruses that a slow antivirus let pass were told: Rspamd asked none any more."""
+    mailu = Mailu(Fault.GIVES_UP)
+    assert asyncio.run(down.kept_out_without(mailu, ANTIVIRUS, "afterwards")).outcome is D  # type: ignore[arg-type]
+    later = down.from_outside(mailu, down.BAD[ANTIVIRUS], down.WAITING)  # type: ignore[arg-type]
+    with pytest.raises(NotServed):
+        mailu._take(later, of_user=False)
 
 
 def test_each_needs_its_scanner_and_what_disturbs_is_asked_alone() -> None:

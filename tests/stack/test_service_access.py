@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mailu.core.errors import StackError
 from pytest_mailu.stack.service_access import ServiceAccess
 
 
@@ -54,7 +55,7 @@ class Readiness:
             [
                 *("ours antivirus, antispam", "expected antivirus, antispam"),
                 *("stop antivirus", "stop antispam", "start antispam", "ready antispam", "asked"),
-                *("start antivirus", "ready antivirus", "all as before"),
+                *("start antivirus", "ready antivirus", "ready antispam", "all as before"),
             ],
         ),
         (
@@ -81,3 +82,44 @@ def test_another_service_starts_anew_while_one_is_down(given: dict[str, str], lo
 
     asyncio.run(ask())
     assert containers.log == log
+
+
+class Waiting(Containers):
+    """`antispam` is not ready as long as `antivirus` is down, as in 1.9; with `ended`, it ends instead."""
+
+    def __init__(self, *, ended: bool) -> None:
+        super().__init__()
+        self.ended = ended
+
+    async def wait(self, conditions: dict[str, Any], seconds: float) -> None:
+        (service,) = conditions
+        if service == "antispam" and "start antivirus" not in self.log:
+            self.log.append(f"{service} is not ready after {seconds:g} s")
+            raise StackError("antispam is not ready", "wait")
+        await super().wait(conditions, seconds)
+
+    async def exit_explained(self, service: str) -> StackError | None:
+        return StackError(f"{service} ended", "look at its log") if self.ended else None
+
+
+async def without_antivirus(containers: Any) -> None:
+    access = ServiceAccess(containers, (), Readiness(), asyncio.Lock(), 120.0, make_anew=None)  # type: ignore[arg-type]
+    async with access.stopped("antivirus", restarting="antispam"):
+        containers.log.append("asked")
+
+
+def test_a_service_that_waits_for_the_stopped_one_is_asked_as_it_is_and_is_ready_in_the_end() -> None:
+    """Rspamd of 1.9.50 does not start without the antivirus; that was "the stack is not ready", after two minutes."""
+    containers = Waiting(ended=False)
+    asyncio.run(without_antivirus(containers))
+    assert containers.log[4:] == [
+        *("start antispam", "antispam is not ready after 30 s", "asked"),
+        *("start antivirus", "ready antivirus", "ready antispam", "all as before"),
+    ]
+
+
+def test_a_service_that_ends_without_the_stopped_one_cannot_be_asked() -> None:
+    containers = Waiting(ended=True)
+    with pytest.raises(StackError, match="not ready"):
+        asyncio.run(without_antivirus(containers))
+    assert "asked" not in containers.log

@@ -49,6 +49,7 @@ FAULTS = (
         ("webmail/roundcube/send/attachment",),
         outcome="refused",
         stage="command",
+        radius=("webmail/roundcube/send/attachments",),
         settings={"LAB_UPLOADS": "1K"},
         services=SERVICES,
     ),

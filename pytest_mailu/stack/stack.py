@@ -161,9 +161,17 @@ class Stack:
         return tuple(dict.fromkeys(database.service for database in self.project.databases))
 
     async def wake(self) -> None:
-        """Starts the services again after `rest`, on the same data. Raises StackError where one does not come back."""
-        await self._start_services()
-        await self._containers.wait(self._readiness.conditions(), self.plan.seconds)
+        """Starts the services again after `rest`, on the same data, in containers made anew, as of a changed compose
+        file: in the old one, a Dovecot that was killed takes its pid file for another Dovecot (1.9.50).
+
+        Raises StackError where one does not come back.
+        """
+        services = self.project.services
+        async with self._changing, self._containers.changing(services):
+            await self.project.recreate(services, self.variant.changes)
+            await self._copy_files_in(services)
+            await self._start_services()
+            await self._containers.wait(self._readiness.conditions(), self.plan.seconds)
         await self._containers.snapshot_baseline()
 
     def bequest(self) -> Inherited:

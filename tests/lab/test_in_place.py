@@ -73,6 +73,25 @@ def test_the_same_release_in_place_on_itself_loses_nothing_and_the_way_back_is_o
 
 
 @pytest.mark.long
+def test_the_way_back_is_open_where_a_service_starts_once_in_a_container(tmp_path: Path) -> None:
+    """Dovecot of 1.9.50 does not come back in its old container after it was killed: that was "the way back fails"."""
+    report = trial.unhurried(
+        lambda: trial.compare(
+            tmp_path,
+            "2024.06",
+            "2024.06",
+            env={"LAB_FAULT": "stale-pid"},
+            only=["access/993-tls/login", "upgrade/login/*"],
+            in_place=True,
+        )
+    )
+    assert report.in_place is not None
+    back = report.in_place.way_back
+    assert back is not None
+    assert back.works, back.detail
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     "losses", [(name,) for names in TOGETHER for name in names] if WHOLE else TOGETHER, ids="+".join
 )

@@ -38,7 +38,9 @@ PROCESSES = {"processes-1": STATS, "processes-2": f"sleep 1; {STATS}", "processe
 CONFIGS = {"imap": "/etc/dovecot/dovecot.conf", "front": "/etc/dovecot/proxy.conf"}
 """Dovecot's configuration; `front` has none before 2024.06."""
 
-_NETWORK = re.compile(r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}")
+_IPV4 = r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}"
+_IPV6 = r"(?<![\w:])\[?(?!fe80:)[\da-f]{1,4}:[\da-f]{0,4}:[\da-f:]*\]?/\d{1,3}\b"
+_NETWORK = re.compile(f"{_IPV4}|{_IPV6}")
 _STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
 
 

@@ -55,6 +55,8 @@ def test_settings_of_dovecot_are_told_by_their_place() -> None:
 
 def test_networks_of_a_stack_have_no_name_but_the_host_itself_has() -> None:
     assert inside.settled("127.0.0.0/8 10.1.2.0/24 198.18.4.0/28") == "127.0.0.0/8 <network> <network>"
+    six = "[::1]/128 [fe80::]/10 [fdd9:6ec1:1a1d::]/64 10.1.2.0/24,[2001:2:0:6700::]/64 fd2c:5d1b:5ffb::/64"
+    assert inside.settled(six) == "[::1]/128 [fe80::]/10 <network> <network>,<network> <network>"
 
 
 def test_a_line_of_master_cf_may_go_on() -> None:

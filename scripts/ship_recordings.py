@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from pytest_mailu.behaviours import Behaviour, built_in
 from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import Recording
+from pytest_mailu.core.optional_services import OPTIONAL_SERVICES
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.serialization import dumps, read_recording
 from pytest_mailu.judging.judge import QUIET, judge
@@ -61,13 +62,19 @@ def together(recordings: Sequence[Recording]) -> Recording:
             side=replace(
                 first.side,
                 images=images,
-                settings={**first.side.settings, **other.side.settings},
+                settings={**first.side.settings, **_of_services(other, other.side.images.keys() - first.side.images)},
                 provenance=_both(first.side.provenance, other.side.provenance),
             ),
             behaviours=tuple(sorted({*first.behaviours, *other.behaviours})),
             observations={**other.observations, **first.observations},
         )
     return first
+
+
+def _of_services(recording: Recording, services: Iterable[str]) -> dict[str, str]:
+    """The settings in a recording that bring these services into use."""
+    names = {name for service in services if service in OPTIONAL_SERVICES for name in OPTIONAL_SERVICES[service].on}
+    return {name: value for name, value in recording.side.settings.items() if name in names}
 
 
 def _both(one: str, other: str) -> str:

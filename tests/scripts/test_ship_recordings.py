@@ -55,11 +55,19 @@ def test_several_of_one_release_become_one_and_the_first_goes_first() -> None:
     program = loaded("scripts/ship_recordings")
     services = "webdav/calendar/entry"
     core, more = recording("2.0.43", "Ok"), recording("2.0.43", "Other")
-    core = replace(core, side=replace(core.side, images={"smtp": "a"}, settings={"WEBDAV": "none"}, provenance="A; B"))
+    core = replace(
+        core,
+        side=replace(
+            core.side, images={"smtp": "a"}, settings={"WEBDAV": "none", "WEBMAIL": "roundcube"}, provenance="A; B"
+        ),
+    )
     more = replace(
         more,
         side=replace(
-            more.side, images={"smtp": "a", "webdav": "w"}, settings={"WEBDAV": "radicale"}, provenance="A; W"
+            more.side,
+            images={"smtp": "a", "webdav": "w"},
+            settings={"WEBDAV": "radicale", "WEBMAIL": "none", "RELAYNETS": "10.0.0.0/8"},
+            provenance="A; W",
         ),
         behaviours=(*more.behaviours, services),
         observations={**more.observations, services: seen(Outcome.ACCEPTED)},
@@ -68,7 +76,7 @@ def test_several_of_one_release_become_one_and_the_first_goes_first() -> None:
     assert both.observations == {**core.observations, services: seen(Outcome.ACCEPTED)}
     assert both.behaviours == tuple(sorted((*core.behaviours, services)))
     assert both.side.images == {"smtp": "a", "webdav": "w"}
-    assert both.side.settings == {"WEBDAV": "radicale"}
+    assert both.side.settings == {"WEBDAV": "radicale", "WEBMAIL": "roundcube"}
     assert both.side.provenance == "A; B; W"
 
 

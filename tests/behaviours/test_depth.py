@@ -26,6 +26,7 @@ LEFT_TO_DEEP = {
     "mailbox-imap-looked-up-by-name": "the container of imap is taken away and made anew, alone: 20 seconds",
     "admin-fetch-form-without-folders": "fetched accounts need other settings, and so a restart",
     "tls-first-certificate-needs-restart": "front is started without its certificate, alone: a minute",
+    "scanners-down-at-start": "Rspamd is started without its antivirus, alone, and started over afterwards: a minute",
     "automatic-replies-with-backslash-lost": "one of 20 classes of characters; a usual run asks the five commonest",
 }
 """What stops an upgrade and a usual run does not tell of: the advice, and what it would cost."""
@@ -63,7 +64,8 @@ def test_more_than_the_half_is_asked_in_any_case() -> None:
 def _report(old: str, new: str, *, deep: bool = True) -> Report:
     matrix = Matrix(behaviour for behaviour in built_in() if deep or not behaviour.deep)
     sides = side_spec(f"recorded:{old}"), side_spec(f"recorded:{new}")
-    recorded = {id_ for side in sides for id_ in load(str(side)).observations}
+    # What one of the two does not have (the scanner of macros, in 1.9) is asked of neither.
+    recorded = set.intersection(*({*load(str(side)).observations} for side in sides))
     return compare_sides(Plan(*sides), matrix, [behaviour for behaviour in matrix if behaviour.id in recorded])[0]
 
 

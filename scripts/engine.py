@@ -71,6 +71,14 @@ def address(folder: Path) -> str:
     return f"unix://{folder}/docker.sock"
 
 
+def namespace(folder: Path) -> str:
+    """The name of the engine's own namespace: containerd takes no two separators in a row, and none at the end.
+
+    The random part of the folder's name may have underscores anywhere.
+    """
+    return PREFIX + folder.name.removeprefix(PREFIX).replace("_", "0")
+
+
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start an engine that has everything it needs in `folder`, and that ends when this process does."""
     configuration = {
@@ -80,8 +88,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         "pidfile": f"{folder}/pid",
         "bridge": "none",
         # The machine may run a containerd that another engine uses as well.
-        "containerd-namespace": folder.name,
-        "containerd-plugins-namespace": f"{folder.name}-plugins",
+        "containerd-namespace": namespace(folder),
+        "containerd-plugins-namespace": f"{namespace(folder)}-plugins",
     }
     file = folder / "daemon.json"
     file.write_text(json.dumps(configuration, indent=2), "utf-8")

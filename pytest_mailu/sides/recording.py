@@ -85,16 +85,16 @@ def _read(path: Path) -> Recording:
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """While something is made that lives as long as the run, look for no garbage, and later look for none in it.
+    """While something is read that lives as long as the run, look for no garbage.
 
-    A recording is some 100,000 values. Python would go through them several times while it reads them, and pytest makes
-    it do so again at the end (`gc.collect` in `_pytest.unraisableexception`): a fifth of a run from recordings.
+    A recording is some 100,000 values, and Python would go through them several times while it reads them. They are not
+    frozen afterwards (`gc.freeze`), though that saves more: other plugins ask `gc.get_referrers`, which does not see
+    what is frozen (Hypothesis does, and then warns).
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         if enabled:
             gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,14 @@ def test_what_cannot_be_installed_is_named_with_its_use(load: object, monkeypatc
         "no-such-program is missing: the moon is looked at with it",
         "Install it (packages of Debian: its-package), or run this as root on Debian or Ubuntu.",
     ]
+
+
+@pytest.mark.parametrize("random", ["_6k12vuy", "abc__def", "abcdefg_", "abcdefgh"])
+def test_the_namespace_of_an_engine_is_one_that_containerd_takes(random: str, load: object) -> None:
+    """containerd pkg/identifiers: with a folder named "…-_6k12vuy", every container of the run failed to start."""
+    engine: ModuleType = load("engine")  # type: ignore[operator]
+    name = engine.namespace(engine.HOME / f"{engine.PREFIX}{random}")
+    assert re.fullmatch(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*", name)
 
 
 def test_an_engine_that_does_not_start_leaves_its_last_words_and_nothing_else(

@@ -76,7 +76,7 @@ def namespace(folder: Path) -> str:
 
     The random part of the folder's name may have underscores anywhere.
     """
-    return PREFIX + folder.name.removeprefix(PREFIX).replace("_", "0")
+    return folder.name.replace("_", "0")
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:

@@ -63,6 +63,17 @@ async def log_in(
             raise ValueError(f"{endpoint} has no command to log in with")
 
 
+async def opens(probe: Probe, user: str, password: str) -> bool:
+    """Whether a password opens the mailbox by IMAP. Raises NotServed for every other end than a wrong password's."""
+    try:
+        await log_in(probe, IMAPS_993, user, password)
+    except NotServed as end:
+        if end.outcome is not Outcome.AUTH_FAILED:
+            raise
+        return False
+    return True
+
+
 def without_capabilities(reply: Reply) -> Reply:
     """The reply without the list of capabilities that IMAP servers put into it: `surface/` asks about that."""
     return replace(reply, enhanced="") if reply.enhanced.startswith("CAPABILITY") else reply

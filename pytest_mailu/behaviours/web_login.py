@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.common import site_as
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.helpers import SPECIAL_PASSWORDS
+from pytest_mailu.behaviours.helpers import SPECIAL_PASSWORDS, opens
 from pytest_mailu.behaviours.helpers import log_in as mail_login
 from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
@@ -16,7 +16,6 @@ from pytest_mailu.core.population import BOB, DISABLED, DOMAIN, User, own_mailbo
 from pytest_mailu.probe.admin_site import LOGIN, SECONDS, Site, flash, form, local
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.http.client import HttpReply
-from pytest_mailu.wire.transport.errors import NotServed
 
 USER = own_mailbox("web-user")
 CHANGES = own_mailbox("web-changes-password")
@@ -307,22 +306,12 @@ async def password_change(probe: Probe) -> Observation:
     await _change(probe, CHANGES.password, new)
     reply = await mail_login(probe, IMAPS_993, CHANGES.address, new)
     try:
-        old_works = await _works(probe, CHANGES.password)
+        old_works = await opens(probe, CHANGES.address, CHANGES.password)
     finally:
         await _change(probe, new, CHANGES.password)
     if old_works:
         return probe.seen(Outcome.REFUSED, Stage.AUTH, Reply("", "", "the old password still works"))
     return probe.seen(Outcome.ACCEPTED, Stage.AUTH, reply)
-
-
-async def _works(probe: Probe, password: str) -> bool:
-    try:
-        await mail_login(probe, IMAPS_993, CHANGES.address, password)
-    except NotServed as end:
-        if end.outcome is not Outcome.AUTH_FAILED:
-            raise
-        return False
-    return True
 
 
 async def _change(probe: Probe, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.helpers import log_in
+from pytest_mailu.behaviours.helpers import log_in, opens
 from pytest_mailu.behaviours.needs import SITE
 from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
@@ -58,15 +58,5 @@ async def forced(probe: Probe) -> Observation:
         Reply(str(reply.status), "", leads_to),
         asked_at=urlsplit(first).path,
         returns_to_page=urlsplit(leads_to).path == ASKED_FOR,
-        refused_with_old=await _refused(probe, user),
+        refused_with_old=not await opens(probe, user.address, user.password),
     )
-
-
-async def _refused(probe: Probe, user: User) -> bool:
-    try:
-        await log_in(probe, IMAPS_993, user.address, user.password)
-    except NotServed as end:
-        if end.outcome is not Outcome.AUTH_FAILED:
-            raise
-        return True
-    return False

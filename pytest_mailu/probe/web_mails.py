@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
 
 from pytest_mailu.core.model import Outcome, Vantage
 from pytest_mailu.core.population import User
@@ -18,42 +18,44 @@ from pytest_mailu.probe.web_mail import WebMail, web_mail_path
 from pytest_mailu.wire.http.client import HttpSession
 from pytest_mailu.wire.transport.errors import NotServed
 
-
-class _Program(Protocol):
-    async def enter(self, http: HttpSession, root: str) -> WebMail: ...
+Mail_co = TypeVar("Mail_co", covariant=True)
 
 
-_PROGRAMS: Mapping[WebMailKind, _Program] = {
+class _Program(Protocol[Mail_co]):
+    async def enter(self, http: HttpSession, root: str) -> Mail_co: ...
+
+
+_PROGRAMS: Mapping[WebMailKind, _Program[WebMail]] = {
     WebMailKind.ROUNDCUBE: Roundcube,
     WebMailKind.SNAPPYMAIL: Snappymail,
     WebMailKind.RAINLOOP: Rainloop,
 }
 
 
-@asynccontextmanager
-async def open_web_mail(
+def open_web_mail(
     kind: WebMailKind, probe: Probe, user: User, vantage: Vantage = Vantage.STRANGER
-) -> AsyncIterator[WebMail]:
+) -> AbstractAsyncContextManager[WebMail]:
     """Log in to the web site as `user`, and go to web mail. Raises NotServed where either fails."""
+    return _opened(_PROGRAMS[kind], probe, user, vantage)
+
+
+def open_roundcube(probe: Probe, user: User) -> AbstractAsyncContextManager[Roundcube]:
+    """The same for what only Roundcube has."""
+    return _opened(Roundcube, probe, user)
+
+
+def open_snappymail(probe: Probe, user: User) -> AbstractAsyncContextManager[Snappymail]:
+    """The same for what only SnappyMail has."""
+    return _opened(Snappymail, probe, user)
+
+
+@asynccontextmanager
+async def _opened(
+    program: _Program[Mail_co], probe: Probe, user: User, vantage: Vantage = Vantage.STRANGER
+) -> AsyncIterator[Mail_co]:
     async with Site.open(probe, vantage) as site:
         await site.login(user.address, user.password)
-        yield await enter_web_mail(kind, probe, site.http)
-
-
-@asynccontextmanager
-async def open_roundcube(probe: Probe, user: User) -> AsyncIterator[Roundcube]:
-    """The same for what only Roundcube has."""
-    async with Site.open(probe) as site:
-        await site.login(user.address, user.password)
-        yield await Roundcube.enter(site.http, web_mail_path(probe))
-
-
-@asynccontextmanager
-async def open_snappymail(probe: Probe, user: User) -> AsyncIterator[Snappymail]:
-    """The same for what only SnappyMail has."""
-    async with Site.open(probe) as site:
-        await site.login(user.address, user.password)
-        yield await Snappymail.enter(site.http, web_mail_path(probe))
+        yield await program.enter(site.http, web_mail_path(probe))
 
 
 async def enter_web_mail(kind: WebMailKind, probe: Probe, http: HttpSession) -> WebMail:

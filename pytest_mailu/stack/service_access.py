@@ -161,7 +161,7 @@ class ServiceAccess:
             await asyncio.to_thread(_end, container, kill=kill)
             await asyncio.to_thread(container.start)
             try:
-                await self._containers.wait({service: self._readiness.conditions().get(service, [])}, seconds)
+                await self._wait(service, seconds)
             except StackError as error:
                 if not error.own_doing or error.service != service:
                     raise
@@ -199,7 +199,7 @@ class ServiceAccess:
                 raise
 
     async def _wait(self, service: str, seconds: float) -> None:
-        await self._containers.wait({service: self._readiness.conditions()[service]}, seconds)
+        await self._containers.wait({service: self._readiness.conditions().get(service, [])}, seconds)
 
 
 def _statistics(container: Container) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mailu.behaviours import web_password
+from pytest_mailu.behaviours import helpers, web_password
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.core.population import ALICE
 from pytest_mailu.wire.http.client import HttpReply
@@ -60,7 +60,8 @@ def asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
         return Reply("OK")
 
     monkeypatch.setattr(web_password, "Site", site)
-    monkeypatch.setattr(web_password, "log_in", log_in)
+    for module in (web_password, helpers):
+        monkeypatch.setattr(module, "log_in", log_in)
     return asyncio.run(web_password.forced(local_probe({})))
 
 
@@ -85,7 +86,7 @@ def test_a_server_that_does_not_answer_has_refused_no_old_password(monkeypatch: 
     async def silent(probe: Any, endpoint: Any, user: str, password: str) -> Reply:
         raise NotServed(Outcome.UNANSWERED, Stage.GREETING)
 
-    monkeypatch.setattr(web_password, "log_in", silent)
+    monkeypatch.setattr(helpers, "log_in", silent)
     with pytest.raises(NotServed) as stopped:
-        asyncio.run(web_password._refused(local_probe({}), ALICE))
+        asyncio.run(helpers.opens(local_probe({}), ALICE.address, ALICE.password))
     assert stopped.value.outcome is Outcome.UNANSWERED

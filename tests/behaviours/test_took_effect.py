@@ -68,7 +68,8 @@ def password_in_force(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSite], N
                 return Reply("OK")
             raise NotServed(Outcome.AUTH_FAILED, Stage.AUTH, Reply("NO"))
 
-        monkeypatch.setattr(web_login, "mail_login", log_in)
+        for module, name in ((web_login, "mail_login"), (helpers, "log_in")):
+            monkeypatch.setattr(module, name, log_in)
 
     return use
 

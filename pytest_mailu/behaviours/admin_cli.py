@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
-from pytest_mailu.behaviours.helpers import log_in, rcpt_from_stranger
+from pytest_mailu.behaviours.helpers import log_in, opens, rcpt_from_stranger
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
@@ -38,17 +38,6 @@ async def command(probe: Probe, *words: str) -> CommandResult:
         said = (ran.errors + ran.output).strip().splitlines()[-1:]
         raise NotServed(Outcome.REFUSED, Stage.COMMAND, Reply(str(ran.code), "", f"{words[0]}: {''.join(said)}"))
     return ran
-
-
-async def _refused(probe: Probe, user: User) -> bool:
-    """Whether IMAP refuses this user's login."""
-    try:
-        await log_in(probe, IMAPS_993, user.address, user.password)
-    except NotServed as end:
-        if end.outcome in (Outcome.UNREACHABLE, Outcome.UNANSWERED):
-            raise
-        return True
-    return False
 
 
 @behaviour("admin/cli/user", wanted=Outcome.ACCEPTED, deep=True, severity=Severity.MAJOR, timeout=SECONDS)
@@ -97,7 +86,7 @@ async def password(probe: Probe) -> Observation:
     await command(probe, "user", account.name, DOMAIN, account.password)
     await command(probe, "password", account.name, DOMAIN, f"new-{PASSWORD}")
     reply = await log_in(probe, IMAPS_993, account.address, f"new-{PASSWORD}")
-    old_refused = await _refused(probe, account)
+    old_refused = not await opens(probe, account.address, PASSWORD)
     outcome = Outcome.ACCEPTED if old_refused else Outcome.REFUSED
     return probe.seen(outcome, Stage.AUTH, reply, old_refused=old_refused)
 
@@ -113,7 +102,7 @@ async def user_delete(probe: Probe) -> Observation:
     account = User(f"cli-{probe.unique_word()}", PASSWORD)
     await command(probe, "user", account.name, DOMAIN, account.password)
     await command(probe, "user-delete", account.address)
-    refused = await _refused(probe, account)
+    refused = not await opens(probe, account.address, account.password)
     mail = await _recipient_outcome(probe, account.address)
     return probe.seen(Outcome.ACCEPTED if refused else Outcome.REFUSED, Stage.AUTH, mail_to_it=mail)
 

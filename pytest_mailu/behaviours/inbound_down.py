@@ -11,17 +11,21 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_mailu.behaviours.declaration import behaviour
+from pytest_mailu.behaviours.sending_server import attempt, taken_in_the_end
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import User, own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 READER = own_mailbox("inbound-down-reader")
 PATIENCE = 6.0
 """Seconds that a sender waits for a reply; real ones wait for minutes (RFC 5321 section 4.5.3.2)."""
+PATIENCE_AFTERWARDS = 20.0
+"""The same once all services are back."""
+AGAIN_SECONDS = 40.0
+"""For how long a sender tries again then."""
 SERVICES = ("imap", "admin", "antispam")
 
 
@@ -68,13 +72,11 @@ async def without(probe: Probe, service: str, reader: User, *, gone: bool) -> Ob
     """What becomes of a message to `reader` while a service is gone, or paused."""
     message = probe.mail.compose(to=reader.address)
     async with probe.services.stopped(service) if gone else probe.services.paused(service):
-        first, reply = await _tried(probe, message)
-        if reply is not None:
-            await _settle(probe, message, reply)
-    facts: dict[str, Any] = {"first": first}
-    if reply is None:
-        reply = await _again(probe, message)
-        facts["tried_again"] = True
+        first = await attempt(probe, message, PATIENCE)
+        if first.reply is not None:
+            await _settle(probe, message, first.reply)
+    reply = await taken_in_the_end(probe, message, first, patience=PATIENCE_AFTERWARDS, seconds=AGAIN_SECONDS)
+    facts: dict[str, Any] = {"first": first.words, **({} if first.reply is not None else {"tried_again": True})}
     if entry := await probe.mail.queue_entry(message, reply):
         await probe.services.exec("smtp", "postqueue", "-i", entry["queue_id"])
     if await probe.world.arrivals(recipient=message.sender, wait=1.0):
@@ -87,19 +89,6 @@ async def without(probe: Probe, service: str, reader: User, *, gone: bool) -> Ob
     return probe.with_facts(seen, **facts)
 
 
-async def _tried(probe: Probe, message: Message) -> tuple[str, Reply | None]:
-    """The result of one attempt in short, and the reply where the message was accepted."""
-    try:
-        async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
-            return "taken", (await smtp.send(message.sender, message.recipients, message.content)).reply
-    except NotServed as end:
-        code = end.reply.code if end.reply is not None else ""
-        return f"{end.outcome} {code}".strip(), None
-    except CannotAsk:
-        # The server closed the connection in the middle: a mail server then tries again.
-        return "hung up", None
-
-
 async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
     """Wait until an accepted message is deferred or returned, before the service comes back."""
 
@@ -108,25 +97,3 @@ async def _settle(probe: Probe, message: Message, reply: Reply) -> None:
         return entry is None or entry["queue_name"] == "deferred"
 
     await eventually(settled, 5.0)
-
-
-async def _again(probe: Probe, message: Message) -> Reply:
-    """Try until the message is accepted, or refused permanently; raises NotServed as the last attempt did."""
-    last: NotServed | None = None
-    reply: Reply | None = None
-
-    async def taken() -> bool:
-        nonlocal last, reply
-        try:
-            reply = await probe.mail.deliver(message)
-        except NotServed as end:
-            last = end
-            return end.outcome not in (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
-        except CannotAsk:
-            return False
-        return True
-
-    await eventually(taken, 40.0)
-    if reply is not None:
-        return reply
-    raise last or CannotAsk("the message could not be message again")

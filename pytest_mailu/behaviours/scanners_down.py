@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pytest_mailu.behaviours.better import ARRIVES
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.scanners_messages import BAD, GOOD, from_outside, kept_out, with_scanner
+from pytest_mailu.behaviours.sending_server import Attempt, attempt, taken_in_the_end
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome, Reply, Severity
+from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
-from pytest_mailu.probe.waiting import eventually
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import NotServed
 
 WAITING = own_mailbox("scanners-down-reader")
 PATIENCE = 45.0
@@ -143,7 +143,7 @@ async def _without(probe: Probe, scanner: str) -> Mapping[str, Passed]:
     async def ask(own: Probe) -> Mapping[str, Passed]:
         messages = _messages(own, scanner)
         async with own.services.stopped(scanner, restarting="antispam"):
-            tried = await asyncio.gather(*(_tried(own, message) for message in messages.values()))
+            tried = await asyncio.gather(*(attempt(own, message, PATIENCE) for message in messages.values()))
         ends = await _in_the_end(own, scanner, messages, tried)
         # Rspamd that started without a scanner goes on without it: nothing that is asked later would be scanned.
         if failure := await own.services.start_again("antispam", kill=False, seconds=START_SECONDS):
@@ -157,7 +157,7 @@ async def _slow(probe: Probe, scanner: str) -> Mapping[str, Passed]:
     async def ask(own: Probe) -> Mapping[str, Passed]:
         messages = _messages(own, scanner)
         async with own.services.paused(scanner):
-            attempts = [asyncio.ensure_future(_tried(own, message)) for message in messages.values()]
+            attempts = [asyncio.ensure_future(attempt(own, message, PATIENCE)) for message in messages.values()]
             await asyncio.wait(attempts, timeout=SLOW_SECONDS)
         return await _in_the_end(own, scanner, messages, await asyncio.gather(*attempts))
 
@@ -173,56 +173,20 @@ def _messages(probe: Probe, scanner: str) -> dict[str, Message]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """An attempt in short; the reply of a server that took the message, or its refusal; None where it hung up."""
-
-    words: str = ""
-    result: Reply | NotServed | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether a sender tries no more: the message was taken, or refused for good."""
-        refused = isinstance(self.result, NotServed) and self.result.outcome is Outcome.REFUSED
-        return refused or isinstance(self.result, Reply)
-
-
 async def _in_the_end(
-    probe: Probe, scanner: str, messages: Mapping[str, Message], tried: list[_Attempt]
+    probe: Probe, scanner: str, messages: Mapping[str, Message], tried: list[Attempt]
 ) -> dict[str, Passed]:
     """What became of all once the scanner is back, and of what it is to keep out then."""
-    firsts = {**dict(zip(messages, tried, strict=True)), "afterwards": _Attempt()}
+    firsts = {**dict(zip(messages, tried, strict=True)), "afterwards": Attempt()}
     everything = {**messages, "afterwards": from_outside(probe, BAD[scanner], WAITING)}
     ends = await asyncio.gather(*(_end(probe, everything[kind], firsts[kind]) for kind in everything))
     return {kind: Passed(firsts[kind].words, end) for kind, end in zip(everything, ends, strict=True)}
 
 
-async def _end(probe: Probe, message: Message, last: _Attempt) -> Observation | NotServed:
+async def _end(probe: Probe, message: Message, first: Attempt) -> Observation | NotServed:
     """A message is tried again until it is taken or refused; what was taken is in the mailbox, or kept out."""
-
-    async def over() -> bool:
-        nonlocal last
-        last = await _tried(probe, message)
-        return last.is_over
-
-    if not last.is_over:
-        await eventually(over, AGAIN_SECONDS)
-    if last.result is None:
-        raise CannotAsk(f"the server hangs up, again and again for {AGAIN_SECONDS:g} s")
-    if isinstance(last.result, NotServed):
-        return last.result
-    return await probe.mail.in_mailbox(message, WAITING, last.result)
-
-
-async def _tried(probe: Probe, message: Message) -> _Attempt:
-    """One attempt of a sender who waits for a while."""
     try:
-        async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=PATIENCE) as smtp:
-            done = await smtp.send(message.sender, message.recipients, message.content)
+        reply = await taken_in_the_end(probe, message, first, patience=PATIENCE, seconds=AGAIN_SECONDS)
     except NotServed as end:
-        code = end.reply.code if end.reply is not None else ""
-        return _Attempt(f"{end.outcome} {code}".strip(), end)
-    except CannotAsk:
-        # The server closed the connection in the middle: a mail server then tries again.
-        return _Attempt("hung up")
-    return _Attempt("taken", done.reply)
+        return end
+    return await probe.mail.in_mailbox(message, WAITING, reply)

@@ -14,7 +14,7 @@ from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message, compose_message
 from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 
 class Recorder:
@@ -110,12 +110,19 @@ def test_a_sender_who_is_put_off_tries_again() -> None:
     assert seen.facts == {"first": "deferred 451", "tried_again": True}
 
 
+def test_a_sender_who_is_hung_up_on_tries_again() -> None:
+    recorder = Recorder([CannotAsk("hung up"), Reply("250")])
+    seen = asyncio.run(inbound_down.without(recorder, "admin", inbound_down.READER, gone=False))  # type: ignore[arg-type]
+    assert seen.facts == {"first": "hung up", "tried_again": True}
+
+
 def test_a_sender_who_is_refused_for_good_does_not() -> None:
-    recorder = Recorder([NotServed(Outcome.REFUSED, Stage.RCPT, Reply("550"))] * 2)
+    """The message goes back to its sender: that Mailu would take it a minute later helps nobody."""
+    recorder = Recorder([NotServed(Outcome.REFUSED, Stage.RCPT, Reply("550"))])
     with pytest.raises(NotServed) as stopped:
         asyncio.run(inbound_down.without(recorder, "admin", inbound_down.READER, gone=True))  # type: ignore[arg-type]
     assert stopped.value.outcome is Outcome.REFUSED
-    assert len(recorder.sent) == 2
+    assert len(recorder.sent) == 1
 
 
 def test_letters_of_a_size_and_with_odd_bytes_keep_their_head_and_their_token() -> None:

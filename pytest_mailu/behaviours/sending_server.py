@@ -1,0 +1,69 @@
+"""Another mail server with a message for a user: it tries again while it is put off (RFC 5321 section 4.5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.model import Outcome, Reply
+from pytest_mailu.probe.messages import Message
+from pytest_mailu.probe.probe import Probe
+from pytest_mailu.probe.waiting import eventually
+from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+
+PUT_OFF = (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
+"""Ends of an attempt after which a server tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt: its end in short, and the reply that took the message, or why not; None where Mailu hung up."""
+
+    words: str = ""
+    result: Reply | NotServed | None = None
+
+    @property
+    def reply(self) -> Reply | None:
+        """The reply of a Mailu that took the message."""
+        return self.result if isinstance(self.result, Reply) else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no other attempt follows: the message was taken, or refused for good."""
+        if isinstance(self.result, NotServed):
+            return self.result.outcome not in PUT_OFF
+        return self.result is not None
+
+
+async def attempt(probe: Probe, message: Message, patience: float) -> Attempt:
+    """Try once. `patience` is how many seconds the server waits for a reply."""
+    try:
+        async with probe.smtp(SMTP_25_OPPORTUNISTIC, timeout=patience) as smtp:
+            done = await smtp.send(message.sender, message.recipients, message.content)
+    except NotServed as end:
+        code = end.reply.code if end.reply is not None else ""
+        return Attempt(f"{end.outcome} {code}".strip(), end)
+    except CannotAsk:
+        # The connection was closed in the middle: a mail server then tries again.
+        return Attempt("hung up")
+    return Attempt("taken", done.reply)
+
+
+async def taken_in_the_end(probe: Probe, message: Message, last: Attempt, *, patience: float, seconds: float) -> Reply:
+    """The reply that took the message, after `last` or after other attempts within `seconds`.
+
+    Raises NotServed as the last attempt ended, CannotAsk where Mailu hung up in every one.
+    """
+
+    async def over() -> bool:
+        nonlocal last
+        last = await attempt(probe, message, patience)
+        return last.is_over
+
+    if not last.is_over:
+        await eventually(over, seconds)
+    if isinstance(last.result, NotServed):
+        raise last.result
+    if last.result is None:
+        raise CannotAsk(f"the server hangs up, again and again for {seconds:g} s")
+    return last.result

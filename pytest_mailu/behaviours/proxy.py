@@ -94,6 +94,12 @@ def past_the_proxy(probe: Probe, endpoint: Endpoint, client: str = "") -> Connec
     return introduced(probe, client or probe.address_of(Vantage.STRANGER), Vantage.STRANGER)
 
 
+def forwarding_past_the_proxy(probe: Probe, endpoint: Endpoint, header: str = "", claimed: str = "") -> Forwarding:
+    """How a stranger sends requests who goes round the proxy, and writes headers as the proxy would."""
+    port = probe.at(endpoint).port if probe.stack.setup.through_proxy(endpoint) else None
+    return Forwarding(Vantage.STRANGER, port, header, (claimed,) if claimed else ())
+
+
 @behaviour(
     "proxy/{endpoint}/address",
     needs=SITE | {"smtp"},
@@ -262,9 +268,7 @@ async def forged_by_stranger(probe: Probe, endpoint: Endpoint) -> Observation:
 async def _forged_on_the_web(
     probe: Probe, endpoint: Endpoint, connector: Connector, forged: str, header: str
 ) -> Observation:
-    word, there = probe.unique_word(), probe.at(endpoint)
-    ended = there.port if probe.stack.setup.through_proxy(endpoint) else None
-    how = Forwarding(Vantage.STRANGER, ended, header, (forged,))
+    word, how = probe.unique_word(), forwarding_past_the_proxy(probe, endpoint, header, forged)
     async with browser(probe, endpoint, connector=connector, how=how) as http:
         reply = await http.get(f"/static/{word}", follow=False)
     taken_for = await _logged_client(probe, word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.needs import SITE
-from pytest_mailu.behaviours.proxy import past_the_proxy
+from pytest_mailu.behaviours.proxy import forwarding_past_the_proxy, past_the_proxy
 from pytest_mailu.core.endpoints import HTTPS_443
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, own_mailbox
@@ -52,12 +52,6 @@ def _status(reply: HttpReply) -> Reply:
     return Reply(str(reply.status))
 
 
-def _past_the_proxy(probe: Probe) -> Forwarding:
-    """How a stranger sends requests who goes round the proxy, and claims to be on HTTPS as it would."""
-    port = probe.at(HTTPS_443).port if probe.stack.setup.through_proxy(HTTPS_443) else None
-    return Forwarding(Vantage.STRANGER, port)
-
-
 @behaviour(
     "proxy/header-login/user",
     needs=SITE,
@@ -96,7 +90,7 @@ async def stranger(probe: Probe) -> Observation:
 
     Mailu docs, "Configuration reference" (PROXY_AUTH_WHITELIST)
     """
-    return await _logged_in(probe, _past_the_proxy(probe), USER.address)
+    return await _logged_in(probe, forwarding_past_the_proxy(probe, HTTPS_443), USER.address)
 
 
 @behaviour(
@@ -117,7 +111,7 @@ async def forged_forwarded_by(probe: Probe) -> Observation:
     core/nginx/conf/proxy.conf (X-Forwarded-By), core/admin/mailu/sso/views/base.py (`_proxy`), since 2.0
     """
     forged = {FORWARDED_BY: probe.address_of(Vantage.PROXY)}
-    return await _logged_in(probe, _past_the_proxy(probe), USER.address, **forged)
+    return await _logged_in(probe, forwarding_past_the_proxy(probe, HTTPS_443), USER.address, **forged)
 
 
 @behaviour(
@@ -138,7 +132,7 @@ async def forged_forwarded_by_alone(probe: Probe) -> Observation:
     core/nginx/conf/proxy.conf of 2.0.43 and 2024.06.24 (X-Forwarded-By is passed on), of 2024.06.57 (it is not)
     """
     forged = {FORWARDED_BY: probe.address_of(Vantage.PROXY)}
-    return await _logged_in(probe, _past_the_proxy(probe), USER.address, **forged)
+    return await _logged_in(probe, forwarding_past_the_proxy(probe, HTTPS_443), USER.address, **forged)
 
 
 @behaviour(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
-from pytest_mailu.deployment.model import Place, Port
+from pytest_mailu.deployment.model import Place, Port, Setting
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
 
@@ -17,11 +17,9 @@ _LOCAL = ("127.", "::1")
 
 def check(subject: Subject) -> Iterator[Note]:
     """Notes on REAL_IP_*, PROXY_PROTOCOL, PROXY_AUTH_WHITELIST and SUBNET6."""
-    header, network = (subject.after.settings.get(f"REAL_IP_{name}") for name in ("HEADER", "FROM"))
-    protocol = subject.after.settings.get("PROXY_PROTOCOL")
-    trusts = network is not None and network.value.strip()
-    asked = [setting for setting in (header, protocol) if setting is not None and setting.value.strip()]
-    if asked and not trusts:
+    header, network, protocol = _way_in(subject)
+    asked = [setting for setting in (header, protocol) if setting is not None]
+    if asked and network is None:
         which = "proxy-protocol-alone" if asked[0] is protocol else "real-ip-header-alone"
         notice = subject.catalogue.notice(f"settings/{which}")
         title = f"{asked[0].name} is set, REAL_IP_FROM is not"
@@ -80,15 +78,23 @@ def _web_proxy(subject: Subject) -> Place | None:
     return None
 
 
+def _way_in(subject: Subject) -> tuple[Setting | None, ...]:
+    """REAL_IP_HEADER, REAL_IP_FROM and PROXY_PROTOCOL; None for one that is empty or not there."""
+    return tuple(_given(subject, name) for name in ("REAL_IP_HEADER", "REAL_IP_FROM", "PROXY_PROTOCOL"))
+
+
+def _given(subject: Subject, name: str) -> Setting | None:
+    """A setting, unless it is empty or not there."""
+    setting = subject.after.settings.get(name)
+    return setting if setting is not None and setting.value.strip() else None
+
+
 def _header_login(subject: Subject) -> Iterator[Note]:
     """PROXY_AUTH_WHITELIST where nginx hands on X-Forwarded-By as the client wrote it (core/nginx/conf/proxy.conf)."""
-    listed = subject.after.settings.get("PROXY_AUTH_WHITELIST")
-    if listed is None or not listed.value.strip():
+    listed = _given(subject, "PROXY_AUTH_WHITELIST")
+    if listed is None:
         return
-    header, network, protocol = (
-        given.value.strip() if (given := subject.after.settings.get(name)) is not None else ""
-        for name in ("REAL_IP_HEADER", "REAL_IP_FROM", "PROXY_PROTOCOL")
-    )
+    header, network, protocol = (setting.value.strip() if setting else "" for setting in _way_in(subject))
     if network and (header or protocol not in ("", "mail")):
         return
     notice = subject.catalogue.notice("settings/header-login-open")

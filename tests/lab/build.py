@@ -45,6 +45,7 @@ OPTIONAL = {
     "antivirus": "clamav/clamav-debian",
     "oletools": "oletools",
     "fetchmail": "fetchmail",
+    "fts_attachments": "apache/tika",
 }
 """The same of optional services. They are there in the new personality alone, which is what faults are tried in."""
 MORE = {
@@ -76,7 +77,7 @@ NOT_UNPACKED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "
 HERE = Path(__file__).parent
 CONTEXT = (
     *("start.py", "faults", "losses.py", "admin", "front", "imap", "smtp", "antispam"),
-    *("webdav", "webmail", "antivirus", "oletools", "fetchmail"),
+    *("webdav", "webmail", "antivirus", "oletools", "fetchmail", "fts_attachments"),
 )
 """What goes into the images, as /lab."""
 DOCKERFILE = """\

@@ -51,6 +51,7 @@ DEFAULTS = {
     "WEBMAIL": "none",
     "ANTIVIRUS": "none",
     "SCAN_MACROS": "false",
+    "FULL_TEXT_SEARCH_ATTACHMENTS": "false",
     # What only faults set:
     "LAB_STALE": "",
     "LAB_CLOSED": "",
@@ -65,6 +66,7 @@ DEFAULTS = {
     "LAB_MACRO": "OLETOOLS_AUTOMATIC",
     "LAB_SCANNED": "",
     "LAB_FETCH": "",
+    "LAB_TIKA": "fts_tika = http://tika:9998/tika/",
     "LAB_SCRIPT": "",
     "LAB_UPLOADS": "50M",
     "LAB_WEBDAV": "",
@@ -214,6 +216,8 @@ def imap(settings: Settings, wrong: Changes) -> list[Daemon]:
     settings["ADMIN"] = address_of("admin")
     shutil.chown("/mail", "mail", "mail")
     filled(LAB / "imap/lookup.lua", settings, wrong, RUN / "lookup.lua")
+    if settings["FULL_TEXT_SEARCH_ATTACHMENTS"].lower() == "true":
+        filled(LAB / "imap/attachments.conf", settings, wrong, RUN / "search/attachments.conf")
     configuration = filled(LAB / "imap/dovecot.conf", settings, wrong, RUN / "dovecot.conf")
     shutil.copyfile(configuration, "/etc/dovecot/dovecot.conf")  # where doveadm looks, as in Mailu
     for name in ("junk.sieve", "away.sieve"):
@@ -295,6 +299,10 @@ def fetchmail(settings: Settings, wrong: Changes) -> list[Daemon]:
     return [["python3", "-u", "/lab/fetchmail/fetch.py"]]
 
 
+def fts_attachments(settings: Settings, wrong: Changes) -> list[Daemon]:
+    return [["python3", "/lab/fts_attachments/server.py"]]
+
+
 def no_inotify() -> None:
     """From here on the kernel has no inotify instance to give (EMFILE), as on a host that has used up its limit.
 
@@ -313,7 +321,10 @@ def no_inotify() -> None:
 
 SERVICES: Mapping[str, Callable[[Settings, Changes], list[Daemon]]] = {
     function.__name__: function
-    for function in (front, admin, imap, smtp, antispam, redis, webdav, webmail, antivirus, oletools, fetchmail)
+    for function in (
+        *(front, admin, imap, smtp, antispam, redis),
+        *(webdav, webmail, antivirus, oletools, fetchmail, fts_attachments),
+    )
 }
 
 

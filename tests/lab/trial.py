@@ -34,16 +34,21 @@ RUNS = 3
 """How often a comparison is made at most, where the machine is too busy for it."""
 
 
+def other_image(service: str, release: Release) -> str:
+    """The lab's image of a service that Mailu takes from another project."""
+    return f"{ORG}/{OPTIONAL[service]}:{release.tag}"
+
+
 @contextmanager
 def lab_images() -> Iterator[None]:
     """Image names are the lab's, as a user's own registry would be named."""
     before = os.environ.get("DOCKER_ORG")
     os.environ["DOCKER_ORG"] = ORG
     try:
-        # Since 2024.06 the antivirus is ClamAV's own image, which nothing names otherwise: here it is in our registry.
-        with patch.object(
-            Release, "antivirus_image", lambda release, *_: f"{ORG}/{OPTIONAL['antivirus']}:{release.tag}"
-        ):
+        # Since 2024.06 these are images of other projects, whose names are fixed: here they are in our registry.
+        antivirus = patch.object(Release, "antivirus_image", lambda release, *_: other_image("antivirus", release))
+        tika = patch.object(Release, "tika_image", property(lambda release: other_image("fts_attachments", release)))
+        with antivirus, tika:
             yield
     finally:
         if before is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fault import Fault
 
-SERVICES = frozenset({"webdav", "webmail", "antivirus", "oletools", "fetchmail"})
+SERVICES = frozenset({"webdav", "webmail", "antivirus", "oletools", "fetchmail", "fts_attachments"})
 """The optional services that the lab has."""
 
 FAULTS = (
@@ -61,6 +61,15 @@ FAULTS = (
         outcome="delivered",
         radius=("scanners/oletools/*",),
         settings={"LAB_MACRO": "LAB_NOTHING"},
+        services=SERVICES,
+    ),
+    Fault(
+        "documents-unread",
+        "the full-text index has messages without their attachments",
+        ("attachments/search/pdf", "attachments/search/docx"),
+        outcome="lost",
+        stage="command",
+        settings={"LAB_TIKA": ""},
         services=SERVICES,
     ),
     Fault(

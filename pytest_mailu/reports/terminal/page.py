@@ -76,6 +76,13 @@ class Page:
         shown = clip(safe(text), self.width - _LABEL - len(mark))
         return (Span(f"{label:<{_LABEL}}", style), Span(shown + mark))
 
+    def whole_entry(self, label: str, text: str, style: Style = ACTION_STYLES[Action.FIX_BEFORE]) -> Iterator[Line]:
+        """The same with all of the text."""
+        first, *rest = wrap(safe(text), self.width - _LABEL) or [""]
+        yield (Span(f"{label:<{_LABEL}}", style), Span(first))
+        for line in rest:
+            yield (Span(" " * _LABEL), Span(line))
+
     def todo(self, todo: Todo, mark: str) -> Line:
         """One thing to do."""
         worst = min((finding.severity for finding in todo.findings), key=list(Severity).index)

@@ -15,6 +15,8 @@ from pytest_mailu.reports.view import ReportView, total
 
 SUMMARY = 20
 """Lines of the summary at most."""
+_LAST_LINES = 3
+"""Of the log of a service that did not start; the reports have more."""
 _IN_PLACE = 4
 """Sentences about an upgrade in place; the reports have all of them."""
 
@@ -60,19 +62,23 @@ def _decision(view: ReportView, page: Page) -> Iterator[Line]:
 
 
 def _blockers(view: ReportView, page: Page, room: int) -> list[Line]:
-    """Each blocker with what to paste, or on one line where there are many."""
-    full = 3 * len(view.blockers) < room
-    found: list[Line] = []
+    """Each blocker with what to paste or what a service said last; on one line where there are many."""
+    if len(full := [line for group in view.blockers for line in _blocker_in_full(view, page, group)]) < room:
+        return full
     shown = view.blockers if len(view.blockers) < room else view.blockers[: max(room - 2, 1)]
-    for group in shown:
-        stopping = Group(group.root, tuple(filter(view.stops, group.findings)))
-        text = f"{group.headline} ({stopping.counts}, {group.severity})"
-        found.append(page.entry("fix" if group.verdict is Verdict.REGRESSED else "look", text))
-        if full:
-            found += [page.below(visible(line), BOLD) for line in _remedy(view, page, group)]
+    found = [page.entry(_label(group), _headline(view, group)) for group in shown]
     if rest := view.blockers[len(shown) :]:
         found.append(page.below(f"… and {words.count(len(rest), 'more blocker')}, {page.where}"))
     return found
+
+
+def _blocker_in_full(view: ReportView, page: Page, group: Group) -> Iterator[Line]:
+    yield from page.whole_entry(_label(group), _headline(view, group))
+    for line in _remedy(view, page, group):
+        yield page.below(visible(line), BOLD)
+    if group.verdict is Verdict.INCONCLUSIVE:
+        for line in view.last_lines(group)[-_LAST_LINES:]:
+            yield page.below(visible(line))
 
 
 def _remedy(view: ReportView, page: Page, group: Group) -> list[str]:
@@ -84,6 +90,15 @@ def _remedy(view: ReportView, page: Page, group: Group) -> list[str]:
             return paste
         return [advice.title] if advice.title and advice.title != group.headline else []
     return []
+
+
+def _label(group: Group) -> str:
+    return "fix" if group.verdict is Verdict.REGRESSED else "look"
+
+
+def _headline(view: ReportView, group: Group) -> str:
+    stopping = Group(group.root, tuple(filter(view.stops, group.findings)))
+    return f"{group.headline} ({stopping.counts}, {group.severity})"
 
 
 def _todos(view: ReportView, page: Page, room: int) -> Iterator[Line]:

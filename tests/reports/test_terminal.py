@@ -242,6 +242,19 @@ def test_the_line_to_paste_stands_below_a_blocker(report: Report) -> None:
     assert re.search(r"^fix  .*587.*\n     PORTS=25,587$", text_of(pasted), re.MULTILINE)
 
 
+def test_a_side_that_did_not_start_is_told_whole_with_what_its_service_said_last(report: Report) -> None:
+    (lead, *_) = (
+        each for each in report.findings if each.old and each.new and None in (each.old.outcome, each.new.outcome)
+    )
+    why = Why(
+        SideName.NEW, Problem.NOT_ASKED, f"the service front of Mailu 2024.06.24 {'took too long, ' * 9}and ended"
+    )
+    told = replace(report, findings=(replace(lead, why=why, verdict=Verdict.INCONCLUSIVE),))
+    text = text_of(told)
+    assert "took too long, and ended" in " ".join(text.split())
+    assert re.search(r"^     nginx: \[emerg\] no space left on device$", text, re.MULTILINE)
+
+
 def test_quiet_is_the_decision_and_blockers_and_verbose_has_everything(report: Report) -> None:
     full = advised(report, 5)
     quiet, usual, verbose = (text_of(full, verbosity=verbosity) for verbosity in (-1, 0, 1))

@@ -52,6 +52,8 @@ class Observations:
         """The value with this stack's addresses, own mailboxes and tokens under names that both sides share."""
         if isinstance(value, str):
             for address, name in self._names.addresses.items():
+                if address not in value:
+                    continue
                 value = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d]|\.\d)", f"<{name}>", value)
             for token in self._tokens:
                 value = value.replace(token, "<token>")

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import islice
 
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Vantage
@@ -38,6 +39,8 @@ SERVICE_HOSTS: Mapping[str, int] = {
 
 APART = ("WEBMAIL", "RADICALE", "CLAMAV", "OLETOOLS", "FTS_ATTACHMENTS")
 """The networks beside SUBNET in which optional services are alone with their partner (compose/services.yml)."""
+_MOST_APART = 4
+"""Hosts of such a network at most, the bridge among them: the engine gives addresses from the lowest one on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +162,28 @@ class Layout:
         found = tuple(segment.network for segment in segments if isinstance(segment.network, IPv4Network))
         return (*found, self.outside, self.apart)
 
+    @property
+    def _networks_apart(self) -> dict[str, IPv4Network]:
+        return dict(zip(APART, self.apart.subnets(3), strict=False))
+
+    def hosts_apart(self) -> dict[str, str]:
+        """The addresses that hosts of the networks apart can have, each with the network's name.
+
+        Which of its hosts has which address differs from start to start.
+        """
+        return {
+            str(host): f"{name.lower()} network"
+            for name, network in self._networks_apart.items()
+            for host in islice(network.hosts(), _MOST_APART)
+        }
+
     def variables(self) -> dict[str, str]:
         """What the package's own compose files ask for of addresses."""
         return {
             **{f"MAILU_{name.upper()}": str(self.service(name)) for name in SERVICE_HOSTS},
             "MAILU_OUTSIDE_SUBNET": str(self.outside),
             "MAILU_NO_GATEWAY": str(self.no_gateway),
-            **{f"MAILU_{name}_SUBNET": str(net) for name, net in zip(APART, self.apart.subnets(3), strict=False)},
+            **{f"MAILU_{name}_SUBNET": str(network) for name, network in self._networks_apart.items()},
             "MAILU_SUBNET": str(self.inside.network),
             "MAILU_SUBNET_REST": str(list(self.inside.network.subnets(1))[1]),
             **{

@@ -97,7 +97,7 @@ class SideStack:
             **{str(layout.segment(vantage).client): str(vantage) for vantage in layout.vantages},
             **{str(layout.segment(vantage).front): "front" for vantage in layout.vantages},
             **{str(layout.service(name)): name for name in CORE_SERVICES if name != "front"},
-            **layout.hosts_apart(),
+            **layout.drawn_hosts(),
         }
 
     async def exit_of(self, service: str) -> StackError | None:

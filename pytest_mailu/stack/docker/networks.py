@@ -39,8 +39,8 @@ SERVICE_HOSTS: Mapping[str, int] = {
 
 APART = ("WEBMAIL", "RADICALE", "CLAMAV", "OLETOOLS", "FTS_ATTACHMENTS")
 """The networks beside SUBNET in which optional services are alone with their partner (compose/services.yml)."""
-_MOST_APART = 4
-"""Hosts of such a network at most, the bridge among them: the engine gives addresses from the lowest one on."""
+_MOST_APART, _MOST_INSIDE = 4, 12
+"""Hosts of such a network, and optional services in SUBNET, at most: the engine gives out the lowest addresses first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +163,22 @@ class Layout:
         return (*found, self.outside, self.apart)
 
     @property
+    def _given_out(self) -> IPv4Network | IPv6Network:
+        """The part of SUBNET that the engine gives addresses from."""
+        return list(self.inside.network.subnets(1))[1]
+
+    @property
     def _networks_apart(self) -> dict[str, IPv4Network]:
         return dict(zip(APART, self.apart.subnets(3), strict=False))
 
-    def hosts_apart(self) -> dict[str, str]:
-        """The addresses that hosts of the networks apart can have, each with the network's name.
+    def drawn_hosts(self) -> dict[str, str]:
+        """The addresses that the engine gives to optional services, each with a name that all layouts share.
 
-        Which of its hosts has which address differs from start to start.
+        Which service has which address differs from start to start. In 1.9 all of them are in SUBNET.
         """
-        return {
-            str(host): f"{name.lower()} network"
-            for name, network in self._networks_apart.items()
-            for host in islice(network.hosts(), _MOST_APART)
-        }
+        networks = [(network, f"{name.lower()} network", _MOST_APART) for name, network in self._networks_apart.items()]
+        networks.append((self._given_out, "optional service", _MOST_INSIDE))
+        return {str(host): name for network, name, most in networks for host in islice(network.hosts(), most)}
 
     def variables(self) -> dict[str, str]:
         """What the package's own compose files ask for of addresses."""
@@ -185,7 +188,7 @@ class Layout:
             "MAILU_NO_GATEWAY": str(self.no_gateway),
             **{f"MAILU_{name}_SUBNET": str(network) for name, network in self._networks_apart.items()},
             "MAILU_SUBNET": str(self.inside.network),
-            "MAILU_SUBNET_REST": str(list(self.inside.network.subnets(1))[1]),
+            "MAILU_SUBNET_REST": str(self._given_out),
             **{
                 f"MAILU_{name}_{part}": str(value)
                 for name, segment in (("STRANGER", self.stranger), ("OTHER", self.other), ("RELAYNET", self.relaynet))

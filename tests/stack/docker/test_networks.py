@@ -45,16 +45,18 @@ def test_optional_services_have_private_networks_of_their_own() -> None:
     assert not any(network.overlaps(layout.inside.network) for network in given)
 
 
-def test_hosts_of_these_networks_have_names_that_all_layouts_share() -> None:
+def test_addresses_that_the_engine_gives_out_have_names_that_all_layouts_share() -> None:
     """1.9 resolves names at its start, so Rspamd's settings have an address of the antivirus that each run draws."""
     one, other = choose_layout([], rng=random.Random(1)), choose_layout([], rng=random.Random(2))
-    assert one.apart != other.apart
-    assert list(one.hosts_apart().values()) == list(other.hosts_apart().values())
-    named = one.hosts_apart()
+    assert one.drawn_hosts().keys().isdisjoint(other.drawn_hosts())
+    assert list(one.drawn_hosts().values()) == list(other.drawn_hosts().values())
+    named, variables = one.drawn_hosts(), one.variables()
     for name in APART:
-        network = IPv4Network(one.variables()[f"MAILU_{name}_SUBNET"])
+        network = IPv4Network(variables[f"MAILU_{name}_SUBNET"])
         # The bridge has the first address, the service and its partner have the next two.
         assert {named[str(network[host])] for host in (1, 2, 3)} == {f"{name.lower()} network"}
+    rest = IPv4Network(variables["MAILU_SUBNET_REST"])
+    assert {named[str(rest[host])] for host in range(1, 9)} == {"optional service"}
 
 
 def test_many_runs_side_by_side_find_room() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import islice
 
 from pytest_mailu.core.errors import StackError
@@ -40,7 +40,7 @@ SERVICE_HOSTS: Mapping[str, int] = {
 APART = ("WEBMAIL", "RADICALE", "CLAMAV", "OLETOOLS", "FTS_ATTACHMENTS")
 """The networks beside SUBNET in which optional services are alone with their partner (compose/services.yml)."""
 _MOST_APART, _MOST_INSIDE = 4, 12
-"""Hosts of such a network, and optional services in SUBNET, at most: the engine gives out the lowest addresses first."""
+"""Hosts of such a network, and optional services in SUBNET, at most: the lowest addresses are given out first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,9 @@ class Layout:
     @property
     def _given_out(self) -> IPv4Network | IPv6Network:
         """The part of SUBNET that the engine gives addresses from."""
-        return list(self.inside.network.subnets(1))[1]
+        network = self.inside.network
+        upper = network.broadcast_address - network.num_addresses // 2 + 1
+        return ip_network((upper, network.prefixlen + 1))
 
     @property
     def _networks_apart(self) -> dict[str, IPv4Network]:
@@ -176,6 +178,7 @@ class Layout:
 
         Which service has which address differs from start to start. In 1.9 all of them are in SUBNET.
         """
+        networks: list[tuple[IPv4Network | IPv6Network, str, int]]
         networks = [(network, f"{name.lower()} network", _MOST_APART) for name, network in self._networks_apart.items()]
         networks.append((self._given_out, "optional service", _MOST_INSIDE))
         return {str(host): name for network, name, most in networks for host in islice(network.hosts(), most)}

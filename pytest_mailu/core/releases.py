@@ -133,8 +133,8 @@ class Release:
 
     @property
     def admin_port(self) -> int:
-        """Where `admin` listens inside (core/admin/start.py)."""
-        return 8080 if self.since("2.0") else 80
+        """Where `admin` listens inside (core/admin/start.py; it moved in 2.0.22)."""
+        return 8080 if self >= Release("2.0", 22) else 80
 
     @property
     def admin_ready_path(self) -> str:

@@ -66,7 +66,8 @@ def files_for(
         case service if service in acme.SERVICES:
             files |= acme.files(service)
         case "antispam" if release.stops_spoofing_in_rspamd:
-            files |= rspamd_state.cached_domain_list((population.DOMAIN, population.ALTERNATIVE))
+            domains = (population.DOMAIN, population.ALTERNATIVE)
+            files |= rspamd_state.cached_domain_list(domains, release.admin_port)
     if overrides is not None and service in _OVERRIDES:
         files |= _overrides(overrides / _OVERRIDES[service], override_folder(service, release))
     return files

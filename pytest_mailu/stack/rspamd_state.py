@@ -29,8 +29,8 @@ from pytest_mailu.stack.docker.images import Image
 
 _FOLDER = "/var/lib/rspamd"
 _SUFFIX = ".hsmp"
-_DOMAINS_URL = "http://admin:8080/internal/rspamd/local_domains"
-"""2.0 to master: core/rspamd/conf/multimap.conf."""
+_DOMAINS_URL = "http://{admin}/internal/rspamd/local_domains"
+"""2.0 to master: core/rspamd/conf/multimap.conf (to 2.0.21 without a port)."""
 _MAGIC = b"rmcd2000"
 _CHECK_AGAIN = 300
 """Seconds until Rspamd asks `admin` again: what it chooses itself when `admin` has answered."""
@@ -40,14 +40,16 @@ _KEPT = 8
 """For how many images tables are kept; each takes about 40 MB."""
 
 
-def cached_domain_list(domains: Iterable[str], now: float | None = None) -> dict[str, bytes]:
+def cached_domain_list(domains: Iterable[str], admin_port: int, now: float | None = None) -> dict[str, bytes]:
     """Path → content of Rspamd's own store of the list of domains (src/libserver/maps/map.c, `rspamd_http_file_data`).
 
+    It is stored under the address that the list was read from: `admin` at its port, which 80 is where none stands.
     A Rspamd with another format ignores the file and reads the list from `admin`.
     """
     moment = int(time.time() if now is None else now)
     head = struct.pack("<8sqQQQ", _MAGIC, 40, moment, moment + _CHECK_AGAIN, 0)
-    name = hashlib.blake2b(_DOMAINS_URL.encode()).hexdigest()[:40]
+    url = _DOMAINS_URL.format(admin="admin" if admin_port == 80 else f"admin:{admin_port}")
+    name = hashlib.blake2b(url.encode()).hexdigest()[:40]
     return {f"{_FOLDER}/{name}.map": head + "\n".join(domains).encode()}
 
 

@@ -105,5 +105,8 @@ def test_docker_org_and_prefix_are_respected() -> None:
 def test_releases_answer_what_they_can_do() -> None:
     old, new = Release.parse("1.9.50"), Release.parse("2.0.43")
     assert (old.admin_port, new.admin_port, Release.parse("master").admin_port) == (80, 8080, 8080)
+    # It moved in a patch release: whoever waited on 8080 could start none of 2.0.0 to 2.0.21.
+    moved = [Release.parse(text).admin_port for text in ("2.0.0", "2.0.21", "2.0.22", "2.0")]
+    assert moved == [80, 80, 8080, 8080]
     assert Release.parse("1.9").addresses_are_resolved_at_start
     assert not Release.parse("1.9").has_api

@@ -15,6 +15,15 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.stack.world.control import Arrival
 
 UNFILTERED = own_mailbox("sieve-unfiltered")
+STARS = 10
+"""Of 15 (sieve_spamtest_max_value in core/dovecot/conf/dovecot.conf): 67 %, less than the 80 % of Mailu's threshold."""
+OWN_SPAM_SETTINGS: Mapping[str, tuple[User, int, str, list[str]]] = {
+    "left-unread": (own_mailbox("spam-left-unread", spam_read=False), 14, "Junk", []),
+    "switched-off": (own_mailbox("spam-switched-off", spam_filter=False), 14, "INBOX", []),
+    "below-threshold": (own_mailbox("spam-usual-threshold"), STARS, "INBOX", []),
+    "lower-threshold": (own_mailbox("spam-lower-threshold", spam_threshold=50), STARS, "Junk", ["\\Seen"]),
+}
+"""What users set of spam: a mailbox with that, the stars of X-Spam-Level, and the folder and flags that are wanted."""
 SORTER = own_mailbox("sieve-sorter")
 FORWARDER = own_mailbox("sieve-forwarder")
 HOLIDAY = own_mailbox("sieve-holiday")
@@ -226,6 +235,24 @@ async def marked_as_spam(probe: Probe) -> Observation:
     # Rspamd gives marks of its own only to what it finds suspicious; these are as a filter before Mailu gives them.
     message = probe.mail.compose(to=UNFILTERED.address, headers={"X-Spam-Level": "*" * 14})
     return await _lands(probe, message, UNFILTERED, "Junk", ["\\Seen"])
+
+
+@behaviour(
+    "sieve/effect/spam-{settings}",
+    wanted=Outcome.DELIVERED,
+    severity=Severity.MAJOR,
+    each={"settings": OWN_SPAM_SETTINGS},
+)
+async def own_spam_settings(probe: Probe, settings: str) -> Observation:
+    """Message marked as spam goes where the user's own settings of spam say ({settings})
+
+    Users find spam in the inbox, or miss messages that they wanted to see.
+
+    Mailu core/admin/mailu/internal/templates/default.sieve (spam_enabled, spam_threshold, spam_mark_as_read); #3068
+    """
+    user, stars, folder, flags = OWN_SPAM_SETTINGS[settings]
+    message = probe.mail.compose(to=user.address, headers={"X-Spam-Level": "*" * stars})
+    return await _lands(probe, message, user, folder, flags)
 
 
 @behaviour("sieve/inside/extensions", needs=MAILBOX, better={"extensions": Direction.KEPT}, severity=Severity.MINOR)

@@ -71,6 +71,11 @@ class User:
     draws: str = ""
     reply_subject: str = "Away"
     displayed_name: str = ""
+    spam_filter: bool = True
+    spam_read: bool = True
+    """Whether spam is marked as read; 1.9 always does."""
+    spam_threshold: int | None = None
+    """Per cent; None leaves Mailu's own."""
 
     @property
     def address(self) -> str:

@@ -124,6 +124,11 @@ class Release:
         return self.since("2.0")
 
     @property
+    def leaves_spam_unread(self) -> bool:
+        """Whether a user has the flag `spam_mark_as_read` (2.0: core/admin/mailu/models.py)."""
+        return self.since("2.0")
+
+    @property
     def lowers_addresses(self) -> bool:
         """Whether its migrations write addresses in lower case, and end where two then are the same.
 

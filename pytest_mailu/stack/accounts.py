@@ -113,6 +113,12 @@ def _user(release: Release, user: User) -> dict[str, Any]:
         entry |= {"reply_enabled": True, "reply_subject": user.reply_subject, "reply_body": user.reply}
     if user.displayed_name:
         entry["displayed_name"] = user.displayed_name
+    if not user.spam_filter:
+        entry["spam_enabled"] = False
+    if not user.spam_read and release.leaves_spam_unread:
+        entry["spam_mark_as_read"] = False
+    if user.spam_threshold is not None:
+        entry["spam_threshold"] = user.spam_threshold
     if user.spoof and release.lets_users_spoof:
         entry["allow_spoofing"] = True
     return entry

@@ -90,3 +90,14 @@ def test_a_database_that_takes_no_emoji_gets_texts_without_and_passwords_with(mo
 def test_any_other_refusal_of_the_accounts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StackError, match="refused the accounts of the test"):
         imported(monkeypatch, "Error: no such option")
+
+
+@pytest.mark.parametrize(("release", "unread"), [("1.9.50", None), ("2.0.0", False), ("master", False)])
+def test_own_settings_of_spam_are_imported_where_the_release_knows_them(release: str, unread: bool | None) -> None:
+    """1.9 has no `spam_mark_as_read`, and refuses fields that it does not know."""
+    user = population.User("own", "secret", spam_filter=False, spam_read=False, spam_threshold=50)
+    entry = accounts._user(Release.parse(release), user)
+    assert entry.get("spam_mark_as_read") is unread
+    assert (entry["spam_enabled"], entry["spam_threshold"]) == (False, 50)
+    usual = accounts._user(Release.parse(release), population.ALICE)
+    assert not {"spam_enabled", "spam_mark_as_read", "spam_threshold"} & usual.keys()

@@ -13,6 +13,8 @@ from pathlib import Path
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pytest_mailu import Observation, Outcome, Probe, Stage, Vantage
@@ -36,6 +38,8 @@ LISTS: Mapping[WebMailKind, str] = {
     WebMailKind.RAINLOOP: "return !!(document.querySelector('.b-message-list-wrapper')?.offsetParent)",
 }
 """What is true once the scripts have drawn the list of messages."""
+UNCAUGHT = "Uncaught"
+"""In the error of a script that nothing has caught."""
 MANIFEST = " Manifest: "
 """What is told of SnappyMail's manifest: browsers ask for it without cookies, and get the login page."""
 SHOWN = "document.body.innerText.includes('%s')"
@@ -71,9 +75,11 @@ async def relay(probe: Probe) -> AsyncIterator[int]:
                 await writer.drain()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await probe.connector.connect(FRONT, probe.at(HTTPS_443).port, Vantage.STRANGER)
-        inner_reader, inner_writer = await asyncio.open_connection(sock=there)
-        await asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer), return_exceptions=True)
+        # A browser makes a connection that is closed anew; one that stays open and silent it waits for.
+        with closing(writer):
+            there = await probe.connector.connect(FRONT, probe.at(HTTPS_443).port, Vantage.STRANGER)
+            inner_reader, inner_writer = await asyncio.open_connection(sock=there)
+            await asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer), return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -88,15 +94,34 @@ def look(port: int, path: str, condition: str) -> Seen:
         chromium(Path(profile), "--ignore-certificate-errors", rules) as chrome,
     ):
         chrome.set_page_load_timeout(SECONDS)
-        chrome.get(f"https://{HOSTNAME}{LOGIN}")
-        chrome.find_element(By.NAME, "email").send_keys(READER.address)
+        name = login_page(chrome, f"https://{HOSTNAME}{LOGIN}")
+        name.send_keys(READER.address)
         chrome.find_element(By.NAME, "pw").send_keys(READER.password)
         chrome.find_element(By.NAME, "submitAdmin").click()
-        waited(lambda: LOGIN not in chrome.current_url, chrome)
+        # Where the login leads is not the same everywhere; that it led to another page is.
+        waited(lambda: staleness_of(name)(chrome), chrome)
         chrome.get(f"https://{HOSTNAME}{path}/")
         chrome.get_log("browser")
         chrome.refresh()
+        seen = drawing(chrome, condition)
+        if (seen.drawn and not seen.errors) or any(UNCAUGHT in error for error in seen.errors):
+            return seen
+        # What is missing without an error of a script was not loaded: people load the page once more.
+        chrome.refresh()
         return drawing(chrome, condition)
+
+
+def login_page(chrome: Chrome, url: str) -> WebElement:
+    """Open the login page, anew where the browser could not load it; the field for the name."""
+    fields: list[WebElement] = []
+
+    def opened() -> bool:
+        chrome.get(url)
+        fields[:] = chrome.find_elements(By.NAME, "email")
+        return bool(fields)
+
+    assert waited(opened, chrome), chrome.page_source[-1000:]
+    return fields[0]
 
 
 def drawing(chrome: Chrome, condition: str) -> Seen:
@@ -110,7 +135,7 @@ def drawing(chrome: Chrome, condition: str) -> Seen:
         return bool(chrome.execute_script(condition))
 
     def ended() -> bool:
-        if any("Uncaught" in error for error in errors):
+        if any(UNCAUGHT in error for error in errors):
             broken_since.append(time.monotonic())
         return bool(broken_since) and time.monotonic() - broken_since[0] > AFTER_ERROR_SECONDS
 

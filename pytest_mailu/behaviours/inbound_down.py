@@ -76,7 +76,9 @@ async def without(probe: Probe, service: str, reader: User, *, gone: bool) -> Ob
         if first.reply is not None:
             await _settle(probe, message, first.reply)
     reply = await taken_in_the_end(probe, message, first, patience=PATIENCE_AFTERWARDS, seconds=AGAIN_SECONDS)
-    facts: dict[str, Any] = {"first": first.words, **({} if first.reply is not None else {"tried_again": True})}
+    facts: dict[str, Any] = {"first": first.words}
+    if first.reply is None:
+        facts["tried_again"] = True
     if entry := await probe.mail.queue_entry(message, reply):
         await probe.services.exec("smtp", "postqueue", "-i", entry["queue_id"])
     if await probe.world.arrivals(recipient=message.sender, wait=1.0):

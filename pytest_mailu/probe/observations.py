@@ -50,8 +50,12 @@ class Observations:
 
     def with_common_names(self, value: Any) -> Any:
         """The value with this stack's addresses, own mailboxes and tokens under names that both sides share."""
+        # A stack works its addresses out anew each time: once for all that is in the value.
+        return self._named(value, self._names.addresses)
+
+    def _named(self, value: Any, addresses: Mapping[str, str]) -> Any:
         if isinstance(value, str):
-            for address, name in self._names.addresses.items():
+            for address, name in addresses.items():
                 if address not in value:
                     continue
                 value = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d]|\.\d)", f"<{name}>", value)
@@ -59,7 +63,7 @@ class Observations:
                 value = value.replace(token, "<token>")
             return hide_own_mailboxes(value)
         if isinstance(value, Mapping):
-            return {str(self.with_common_names(key)): self.with_common_names(inner) for key, inner in value.items()}
+            return {str(self._named(key, addresses)): self._named(inner, addresses) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [self.with_common_names(inner) for inner in value]
+            return [self._named(inner, addresses) for inner in value]
         return value

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_mailu.core.model import Stage
 from pytest_mailu.probe.json_answer import MOST_ENTRIES, collection_of, object_of
-from pytest_mailu.probe.rainloop_family import RainloopFamily
+from pytest_mailu.probe.rainloop_family import RainloopFamily, capitalised
 from pytest_mailu.probe.roundcube_script import calls
 from pytest_mailu.probe.web_mail import Draft, is_login, refused
 from pytest_mailu.wire.http.client import HttpSession
@@ -58,7 +58,7 @@ class Rainloop(RainloopFamily):
 
     def named(self, name: str) -> str:
         """A name of SnappyMail as RainLoop writes it: with a capital letter."""
-        return name[0].upper() + name[1:]
+        return capitalised(name)
 
     @property
     def session(self) -> str:

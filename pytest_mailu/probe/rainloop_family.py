@@ -167,7 +167,7 @@ class RainloopFamily(ABC):
         kept = {key: identity.get(self.named(key)) or "" for key in ("id", "email", "replyTo", "bcc", "signature")}
         await self.run(
             "IdentityUpdate",
-            **{key[0].upper() + key[1:]: value for key, value in kept.items()},
+            **{capitalised(key): value for key, value in kept.items()},
             Name=name,
             SignatureInsertBefore=1 if identity.get(self.named("signatureInsertBefore")) else 0,
         )
@@ -244,6 +244,11 @@ class RainloopFamily(ABC):
     def _addresses(self, found: Any) -> list[str]:
         several = [one.get(self.named("email")) for one in collection_of(found)]
         return [str(address) for address in several if address]
+
+
+def capitalised(name: str) -> str:
+    """A name with a capital letter: as RainLoop writes all of them, and SnappyMail those of forms."""
+    return name[0].upper() + name[1:]
 
 
 def _error_of(answer: Mapping[str, Any]) -> str:

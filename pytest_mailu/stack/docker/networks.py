@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import islice
 
 from pytest_mailu.core.errors import StackError
@@ -165,9 +165,8 @@ class Layout:
     @property
     def _given_out(self) -> IPv4Network | IPv6Network:
         """The part of SUBNET that the engine gives addresses from."""
-        network = self.inside.network
-        upper = network.broadcast_address - network.num_addresses // 2 + 1
-        return ip_network((upper, network.prefixlen + 1))
+        _, upper = self.inside.network.subnets(1)
+        return upper
 
     @property
     def _networks_apart(self) -> dict[str, IPv4Network]:

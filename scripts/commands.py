@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
@@ -21,24 +22,38 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str] = os.environ, 
 
     Where a signal ends this run meanwhile, the command gets a SIGINT and time to clean up.
     """
-    process = subprocess.Popen(
-        command,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-        process_group=0,
-    )
+    with _held_back(ENDING) as let_go:
+        process = subprocess.Popen(
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            process_group=0,
+            preexec_fn=let_go,  # noqa: PLW1509 - these programs have one thread
+        )
+        try:
+            let_go()
+            return process.wait()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+@contextmanager
+def _held_back(signals: Collection[signal.Signals]) -> Iterator[Callable[[], object]]:
+    """Signals that arrive within wait until the function given is called: a command that has just started is known."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    let_go = partial(signal.pthread_sigmask, signal.SIG_SETMASK, before)
     try:
-        return process.wait()
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        raise
+        yield let_go
+    finally:
+        let_go()
 
 
 @contextmanager

@@ -137,18 +137,36 @@ def test_who_asks_for_help_gets_it_and_no_test_runs(command: tuple[str, ...], op
     assert "==" not in done.stdout
 
 
-def test_a_command_may_clean_up_when_the_run_is_cut_short(tmp_path: Path) -> None:
-    child = (
-        "import pathlib, signal, sys, time\n"
-        "try:\n    pathlib.Path('started').touch(); time.sleep(60)\n"
-        "except KeyboardInterrupt:\n    pathlib.Path('cleaned').touch()\n"
-    )
-    parent = (
-        "import sys; from commands import first_signal_ends_the_run, run\n"
-        "with first_signal_ends_the_run():\n    run([sys.executable, '-c', sys.argv[1]])\n"
-    )
+CHILD = """
+import pathlib, time
+try:
+    pathlib.Path('started').touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path('cleaned').touch()
+"""
+PARENT = """
+import sys
+from commands import first_signal_ends_the_run, run
+with first_signal_ends_the_run():
+    run([sys.executable, '-c', sys.argv[1]])
+"""
+SLOW_START = """
+import pathlib, subprocess, time
+class Slow(subprocess.Popen):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        while not pathlib.Path('sent').exists():
+            time.sleep(0.01)
+subprocess.Popen = Slow
+"""
+
+
+@pytest.mark.parametrize("before", ["", SLOW_START], ids=["while it runs", "while it starts"])
+def test_a_command_may_clean_up_when_the_run_is_cut_short(before: str, tmp_path: Path) -> None:
+    """On a busy machine a command may be at work before the run knows of it: it was left behind then."""
     process = subprocess.Popen(
-        [sys.executable, "-c", parent, child],
+        [sys.executable, "-c", before + PARENT, CHILD],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         stdout=subprocess.PIPE,
@@ -159,6 +177,7 @@ def test_a_command_may_clean_up_when_the_run_is_cut_short(tmp_path: Path) -> Non
         while not (tmp_path / "started").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
+        (tmp_path / "sent").touch()
         output, _ = process.communicate(timeout=30)
     finally:
         process.kill()

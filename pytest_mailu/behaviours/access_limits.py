@@ -7,19 +7,19 @@ reset first, so that earlier logins do not count.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from pytest_mailu.behaviours.declaration import LIMITER, behaviour
-from pytest_mailu.behaviours.helpers import as_fact, create_token, log_in
+from pytest_mailu.behaviours.helpers import as_fact, create_token, log_in, login_session
 from pytest_mailu.behaviours.needs import MAILBOX
-from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, SMTP_25, SUBMISSIONS_465, Endpoint
+from pytest_mailu.core.endpoints import HTTPS_443, IMAPS_993, POP3S_995, SIEVE_4190, SMTP_25, SUBMISSIONS_465, Endpoint
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage, Vantage
 from pytest_mailu.core.population import DOMAIN, own_mailbox
 from pytest_mailu.probe.admin_site import Site
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.running_stack import FRONT
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 
 HERE = Vantage.OTHER_STRANGER
 NEEDED = (*MAILBOX, "smtp", LIMITER)
@@ -35,6 +35,8 @@ FORGET = (
 """Database 2 holds the limiter's counters (RATELIMIT_STORAGE_URL, core/admin/mailu/configuration.py, 1.9 to master)."""
 STRANGERS = [(f"nobody-{n}@{DOMAIN}", "wrong-password") for n in range(TRIES)]
 """Logins that all count: since 2.0 the same name, and the same wrong password, count once."""
+CLOSED = f"{Outcome.UNANSWERED}: {as_fact(HUNG_UP)}"
+"""What `attempt` tells of a server that closes the connection."""
 OTHER = {IMAPS_993: SUBMISSIONS_465, SUBMISSIONS_465: IMAPS_993}
 
 
@@ -56,8 +58,12 @@ async def _forget(probe: Probe) -> None:
 
 async def attempt(probe: Probe, endpoint: Endpoint, user: str, password: str, vantage: Vantage = HERE) -> str:
     """One login as a fact: the outcome and the reply."""
+    return await _told(log_in(probe, endpoint, user, password, vantage))
+
+
+async def _told(login: Awaitable[Reply]) -> str:
     try:
-        reply = await log_in(probe, endpoint, user, password, vantage)
+        reply = await login
     except NotServed as end:
         return f"{end.outcome}: {as_fact(end.reply)}" if end.reply else str(end.outcome)
     return f"{Outcome.ACCEPTED}: {as_fact(reply)}"
@@ -80,6 +86,17 @@ def changes(answers: Sequence[str]) -> dict[str, str]:
 async def _tries(probe: Probe, endpoint: Endpoint, logins: Iterable[tuple[str, str]]) -> dict[str, str]:
     await _served(probe, endpoint)
     return changes([await attempt(probe, endpoint, *login) for login in logins])
+
+
+async def _within_one(probe: Probe, endpoint: Endpoint, logins: Iterable[tuple[str, str]]) -> list[str]:
+    """The logins within one connection, as facts. Where the server closes it, the last fact says so."""
+    answers: list[str] = []
+    async with login_session(probe, endpoint, HERE) as login:
+        for user, password in logins:
+            answers.append(await _told(login(user, password)))
+            if answers[-1] == CLOSED:
+                break
+    return answers
 
 
 async def _served(probe: Probe, endpoint: Endpoint) -> None:
@@ -122,6 +139,30 @@ async def many_bad_logins(probe: Probe, endpoint: Endpoint) -> Observation:
             "token": await attempt(probe, endpoint, NEIGHBOUR.address, token),
         }
     return probe.seen(outcome(then["right_password"]), Stage.AUTH, answers=answers, then=then)
+
+
+@behaviour(
+    "access/limits/{endpoint}/within-one-connection",
+    deep=True,
+    severity=Severity.MAJOR,
+    each={"endpoint": (*OTHER, POP3S_995, SIEVE_4190)},
+    needs=NEEDED,
+    disturbs=(LIMITER,),
+    timeout=SECONDS,
+)
+async def within_one_connection(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Six logins as unknown users within one connection on {endpoint.words}, then one with the right password
+
+    Attackers try passwords without a limit as long as they stay connected.
+
+    core/admin/mailu/limiter.py; since 2024.06 the Dovecot of `front` asks for each login (core/nginx/dovecot/login.lua)
+    and leaves the connection open, where nginx closes it after the first that fails
+    """
+    right = (VICTIM.address, VICTIM.password)
+    async with forgotten(probe):
+        answers = await _within_one(probe, endpoint, (*STRANGERS, right))
+        then = await attempt(probe, endpoint, *right) if answers[-1] == CLOSED else answers[-1]
+    return probe.seen(outcome(then), Stage.AUTH, answers=changes(answers), then={"right_password": then})
 
 
 @behaviour(

@@ -10,7 +10,7 @@ from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Seve
 from pytest_mailu.core.population import own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 USER = own_mailbox("mechanisms-user")
 SASL = (IMAPS_993, POP3S_995, SIEVE_4190)
@@ -140,7 +140,9 @@ async def imap_cancelled(probe: Probe, endpoint: Endpoint) -> Observation:
         try:
             async with imap.stream.reply(Stage.AUTH):
                 words = (await imap.stream.line()).decode(errors="replace").split(" ", 2)
-        except CannotAsk:
-            return probe.seen(Outcome.REFUSED, Stage.AUTH, Reply(text="(hangs up)"))
+        except NotServed as end:
+            if end.reply is not HUNG_UP:
+                raise
+            return probe.seen(Outcome.REFUSED, Stage.AUTH, HUNG_UP)
     outcome = Outcome.ACCEPTED if words[1:2] == ["OK"] else Outcome.REFUSED
     return probe.seen(outcome, Stage.AUTH, Reply("".join(words[1:2]), "", "".join(words[2:])))

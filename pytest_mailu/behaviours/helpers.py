@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.smtp.session import SmtpSession
 from pytest_mailu.wire.tls.handshake import TlsFacts, handshake
 from pytest_mailu.wire.transport.connector import Connector
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 
 MECHANISMS = ("PLAIN", "LOGIN")
 
@@ -29,8 +29,37 @@ SPECIAL_PASSWORDS = {"umlaut": UMLAUT, "reserved": RESERVED, "quotes": QUOTES, "
 """Users whose passwords are hard to carry: not ASCII, reserved characters, quotes, very long."""
 
 
-HUNG_UP = Reply("", "", "(hangs up)")
-"""The server closed the connection and gave no reply."""
+@asynccontextmanager
+async def login_session(
+    probe: Probe,
+    endpoint: Endpoint,
+    vantage: Vantage = Vantage.STRANGER,
+    *,
+    connector: Connector | None = None,
+) -> AsyncIterator[Callable[[str, str], Awaitable[Reply]]]:
+    """A session on any endpoint: its protocol's usual command to log in, which takes user and password.
+
+    `connector` takes the place of the set-up's. The command raises NotServed where the login fails.
+    """
+    match endpoint.protocol:
+        case Protocol.SMTP | Protocol.SUBMISSION:
+            async with probe.smtp(endpoint, vantage, connector=connector) as smtp:
+                yield smtp.login
+        case Protocol.IMAP:
+            async with probe.imap(endpoint, vantage, connector=connector) as imap:
+
+                async def login(user: str, password: str) -> Reply:
+                    return without_capabilities((await imap.login(user, password)).reply)
+
+                yield login
+        case Protocol.POP3:
+            async with probe.pop3(endpoint, vantage, connector=connector) as pop3:
+                yield pop3.login
+        case Protocol.MANAGESIEVE:
+            async with probe.sieve(endpoint, vantage, connector=connector) as sieve:
+                yield sieve.authenticate
+        case Protocol.HTTP:
+            raise ValueError(f"{endpoint} has no command to log in with")
 
 
 async def log_in(
@@ -42,25 +71,9 @@ async def log_in(
     *,
     connector: Connector | None = None,
 ) -> Reply:
-    """Log in on any endpoint with its protocol's usual command; the reply. Raises NotServed where that fails.
-
-    `connector` takes the place of the set-up's.
-    """
-    match endpoint.protocol:
-        case Protocol.SMTP | Protocol.SUBMISSION:
-            async with probe.smtp(endpoint, vantage, connector=connector) as smtp:
-                return await smtp.login(user, password)
-        case Protocol.IMAP:
-            async with probe.imap(endpoint, vantage, connector=connector) as imap:
-                return without_capabilities((await imap.login(user, password)).reply)
-        case Protocol.POP3:
-            async with probe.pop3(endpoint, vantage, connector=connector) as pop3:
-                return await pop3.login(user, password)
-        case Protocol.MANAGESIEVE:
-            async with probe.sieve(endpoint, vantage, connector=connector) as sieve:
-                return await sieve.authenticate(user, password)
-        case Protocol.HTTP:
-            raise ValueError(f"{endpoint} has no command to log in with")
+    """Log in within a session of its own, as `login_session` does; the reply. Raises NotServed where that fails."""
+    async with login_session(probe, endpoint, vantage, connector=connector) as login:
+        return await login(user, password)
 
 
 async def opens(probe: Probe, user: str, password: str) -> bool:
@@ -83,8 +96,8 @@ async def answer(smtp: SmtpSession, line: str) -> Reply:
     """The reply to an SMTP command, or `HUNG_UP` where the server closes the connection without one."""
     try:
         return await smtp.command(line)
-    except CannotAsk:
-        if await smtp.hung_up(0.5):
+    except NotServed as end:
+        if end.reply is HUNG_UP:
             return HUNG_UP
         raise
 

@@ -44,7 +44,7 @@ from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.http.forwarding import Forwarding
 from pytest_mailu.wire.tls.protocols import ask
 from pytest_mailu.wire.transport.connector import Connector
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 from pytest_mailu.wire.transport.proxy_protocol import Introduced, Version
 from pytest_mailu.wire.transport.stream import LineStream
 
@@ -59,12 +59,24 @@ DOCUMENTATION = ("192.0.2", "198.51.100", "203.0.113")
 """Networks that are nobody's (RFC 5737)."""
 LOG_SECONDS = 6.0
 SECONDS = 120.0
-_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+PROXY_OVER_IPV6 = "2001:db8::25"
+"""The address of the proxy that clients with IPv6 connect to (RFC 3849)."""
+_ADDRESS = re.compile(r"(?<![\d.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{1,4}(?::[\da-f]{1,4}){7})(?![\d.:])")
+"""An IPv4 address, or an IPv6 address that is written out."""
 
 
 def made_up(probe: Probe) -> str:
     """The address of a client that nothing else uses; observations show it as `<token>`."""
-    address = f"{secrets.choice(DOCUMENTATION)}.{1 + secrets.randbelow(254)}"
+    return _hidden(probe, f"{secrets.choice(DOCUMENTATION)}.{1 + secrets.randbelow(254)}")
+
+
+def made_up_ipv6(probe: Probe) -> str:
+    """The same of a client with IPv6 (RFC 3849). No group begins with 0, so there is one way to write it."""
+    groups = (f"{0x1000 + secrets.randbelow(0xF000):x}" for _ in range(6))
+    return _hidden(probe, f"2001:db8:{':'.join(groups)}")
+
+
+def _hidden(probe: Probe, address: str) -> str:
     probe.hide_token(address)
     return address
 
@@ -83,8 +95,12 @@ def _in_the_connection(probe: Probe, endpoint: Endpoint) -> bool:
 def introduced(
     probe: Probe, client: str, vantage: Vantage = Vantage.PROXY, version: Version = Version.V1
 ) -> Introduced:
-    """Connections from `vantage` that begin with the PROXY protocol, for a client at any address."""
-    return Introduced(probe.direct, client, probe.address_of(FRONT), vantage, version)
+    """Connections from `vantage` that begin with the PROXY protocol, for a client at any address.
+
+    A client with IPv6 has connected to the proxy's own address, since Mailu has none.
+    """
+    server = PROXY_OVER_IPV6 if ":" in client else probe.address_of(FRONT)
+    return Introduced(probe.direct, client, server, vantage, version)
 
 
 def past_the_proxy(probe: Probe, endpoint: Endpoint, client: str = "") -> Connector:
@@ -117,7 +133,27 @@ async def address(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Configuration reference" (PROXY_PROTOCOL, REAL_IP_HEADER, REAL_IP_FROM)
     """
-    return await _address(probe, endpoint, Version.V1)
+    return await _address(probe, endpoint, made_up(probe), Version.V1)
+
+
+@behaviour(
+    "proxy/{endpoint}/address-ipv6",
+    needs=SITE | {"smtp"},
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.CRITICAL,
+    each={"endpoint": EVERY},
+    deep={"endpoint": RARER},
+    of_setup=(Feature.PROXIED,),
+    timeout=SECONDS,
+)
+async def address_over_ipv6(probe: Probe, endpoint: Endpoint) -> Observation:
+    """Client with IPv6 on {endpoint.words}, behind a reverse proxy that reaches Mailu over IPv4: it is served
+
+    Whoever has IPv6 is hung up on, or hides behind the proxy's address.
+
+    The PROXY protocol, section 2.1 (TCP6); github.com/Mailu/Mailu/issues/3176 (2.0: the Dovecot of `imap` hangs up)
+    """
+    return await _address(probe, endpoint, made_up_ipv6(probe), Version.V1)
 
 
 @behaviour(
@@ -137,11 +173,10 @@ async def address_in_version_2(probe: Probe, endpoint: Endpoint) -> Observation:
 
     Mailu docs, "Using an external reverse proxy" (proxyProtocol.version=2); the PROXY protocol, section 2.2
     """
-    return await _address(probe, endpoint, Version.V2)
+    return await _address(probe, endpoint, made_up(probe), Version.V2)
 
 
-async def _address(probe: Probe, endpoint: Endpoint, version: Version) -> Observation:
-    client = made_up(probe)
+async def _address(probe: Probe, endpoint: Endpoint, client: str, version: Version) -> Observation:
     in_the_connection = _in_the_connection(probe, endpoint)
     if endpoint.protocol is Protocol.HTTP:
         return await _web_address(probe, endpoint, client, version)
@@ -345,6 +380,10 @@ async def _first_words(probe: Probe, endpoint: Endpoint, connector: Connector, v
             async with stream.reply(Stage.GREETING):
                 return await stream.some()
     except OSError:  # a reset
+        return b""
+    except NotServed as end:
+        if end.reply is not HUNG_UP:
+            raise
         return b""
 
 

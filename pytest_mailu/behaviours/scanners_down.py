@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pytest_mailu.behaviours.better import ARRIVES
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.scanners_messages import BAD, GOOD, from_outside, kept_out, with_scanner
-from pytest_mailu.behaviours.sending_server import Attempt, attempt, taken_in_the_end
+from pytest_mailu.behaviours.sending_server import NONE_YET, Attempt, attempt, taken_in_the_end
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity
 from pytest_mailu.core.population import own_mailbox
@@ -177,7 +177,7 @@ async def _in_the_end(
     probe: Probe, scanner: str, messages: Mapping[str, Message], tried: list[Attempt]
 ) -> dict[str, Passed]:
     """What became of all once the scanner is back, and of what it is to keep out then."""
-    firsts = {**dict(zip(messages, tried, strict=True)), "afterwards": Attempt()}
+    firsts = {**dict(zip(messages, tried, strict=True)), "afterwards": NONE_YET}
     everything = {**messages, "afterwards": from_outside(probe, BAD[scanner], WAITING)}
     ends = await asyncio.gather(*(_end(probe, everything[kind], firsts[kind]) for kind in everything))
     return {kind: Passed(firsts[kind].words, end) for kind, end in zip(everything, ends, strict=True)}

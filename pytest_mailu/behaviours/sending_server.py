@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Outcome, Reply
+from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 PUT_OFF = (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
 """Ends of an attempt after which a server tries again."""
@@ -17,10 +17,10 @@ PUT_OFF = (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: its end in short, and the reply that took the message, or why not; None where Mailu hung up."""
+    """One attempt: its end in short, and the reply that took the message, or why not."""
 
-    words: str = ""
-    result: Reply | NotServed | None = None
+    words: str
+    result: Reply | NotServed
 
     @property
     def reply(self) -> Reply | None:
@@ -30,9 +30,11 @@ class Attempt:
     @property
     def is_over(self) -> bool:
         """Whether no other attempt follows: the message was taken, or refused for good."""
-        if isinstance(self.result, NotServed):
-            return self.result.outcome not in PUT_OFF
-        return self.result is not None
+        return isinstance(self.result, Reply) or self.result.outcome not in PUT_OFF
+
+
+NONE_YET = Attempt("", NotServed(Outcome.UNREACHABLE, Stage.CONNECT))
+"""What comes before the first attempt."""
 
 
 async def attempt(probe: Probe, message: Message, patience: float) -> Attempt:
@@ -42,17 +44,14 @@ async def attempt(probe: Probe, message: Message, patience: float) -> Attempt:
             done = await smtp.send(message.sender, message.recipients, message.content)
     except NotServed as end:
         code = end.reply.code if end.reply is not None else ""
-        return Attempt(f"{end.outcome} {code}".strip(), end)
-    except CannotAsk:
-        # The connection was closed in the middle: a mail server then tries again.
-        return Attempt("hung up")
+        return Attempt("hung up" if end.reply is HUNG_UP else f"{end.outcome} {code}".strip(), end)
     return Attempt("taken", done.reply)
 
 
 async def taken_in_the_end(probe: Probe, message: Message, last: Attempt, *, patience: float, seconds: float) -> Reply:
     """The reply that took the message, after `last` or after other attempts within `seconds`.
 
-    Raises NotServed as the last attempt ended, CannotAsk where Mailu hung up in every one.
+    Raises NotServed as the last attempt ended.
     """
 
     async def over() -> bool:
@@ -64,6 +63,4 @@ async def taken_in_the_end(probe: Probe, message: Message, last: Attempt, *, pat
         await eventually(over, seconds)
     if isinstance(last.result, NotServed):
         raise last.result
-    if last.result is None:
-        raise CannotAsk(f"the server hangs up, again and again for {seconds:g} s")
     return last.result

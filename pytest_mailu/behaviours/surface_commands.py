@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mailu.behaviours.better import FUNCTION
 from pytest_mailu.behaviours.declaration import behaviour, tls_there
-from pytest_mailu.behaviours.helpers import HUNG_UP, answer, as_fact
+from pytest_mailu.behaviours.helpers import answer, as_fact
 from pytest_mailu.behaviours.needs import CONNECTION, MAILBOX
 from pytest_mailu.core.endpoints import (
     IMAP_143,
@@ -22,7 +22,7 @@ from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Seve
 from pytest_mailu.core.population import BOB, ELSEWHERE, HOSTNAME, own_mailbox
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 USER = own_mailbox("commands-user")
 MAIL = f"MAIL FROM:<stranger@{ELSEWHERE}>"

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.errors import CannotAsk
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 ENDS = MappingProxyType(
     {
@@ -51,6 +51,7 @@ async def exchange(smtp: SmtpSession, payload: bytes) -> tuple[Reply, tuple[Repl
         return reply, (), await smtp.hung_up()
     try:
         return reply, await smtp.rest(), False
-    except CannotAsk:
-        # The server closed the connection: that is its answer.
+    except NotServed as end:
+        if end.reply is not HUNG_UP:
+            raise
         return reply, (), True

@@ -37,7 +37,7 @@ class Front:
 
     `believes` are the peers whose word counts, `expects` says whether the PROXY protocol is expected on 25, `recursive`
     whether believed addresses in X-Forwarded-For are passed over; `trusts` are the proxies whose X-Auth-Email logs in.
-    With `stumbles`, who has logged in is shown an error.
+    With `stumbles`, who has logged in is shown an error. With `hangs_up_on_ipv6`, nobody with IPv6 is served on 25.
     """
 
     believes: frozenset[str] = BOTH
@@ -48,6 +48,7 @@ class Front:
     stumbles: bool = False
     limit: int = 60_000_000
     loops: bool = False
+    hangs_up_on_ipv6: bool = False
     log: list[str] = field(default_factory=list)
     users: set[str] = field(default_factory=set)
 
@@ -56,7 +57,7 @@ class Front:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             if self.expects:
                 named = await _named(reader)
-                if named is None:
+                if named is None or (self.hangs_up_on_ipv6 and ":" in named):
                     writer.close()
                     return
                 client = named if peer in self.believes else peer

@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from pytest_mailu.behaviours import access_limits
-from pytest_mailu.behaviours.access_limits import STRANGERS, TRIES, changes, outcome
+from pytest_mailu.behaviours.access_limits import (
+    CLOSED,
+    STRANGERS,
+    TRIES,
+    VICTIM,
+    changes,
+    outcome,
+    within_one_connection,
+)
 from pytest_mailu.core.endpoints import IMAPS_993
-from pytest_mailu.core.model import Outcome
+from pytest_mailu.core.model import Observation, Outcome
 from tests.behaviours.local_stack import local_probe
-from tests.wire.peer import hang_up, peer
+from tests.wire.peer import Step, Talk, hang_up, peer, server_context
 
 
 def test_answers_are_told_from_where_they_begin() -> None:
@@ -44,3 +54,48 @@ def test_the_last_login_comes_when_the_others_have_been_counted(monkeypatch) -> 
 
     assert asyncio.run(run()) == {"1": "auth-failed: no", str(TRIES): "deferred: later"}
     assert counted[-1] == STRANGERS[-1][0]
+
+
+def logins(*, limited: bool, closes: bool) -> Step:
+    """An IMAP server that knows one user, counts failed logins, and may close the connection after each of them."""
+    failed = 0
+
+    async def serve(talk: Talk) -> None:
+        nonlocal failed
+        talk.writer.write(b"* OK [CAPABILITY IMAP4rev1] hi\r\n")
+        while line := await talk.reader.readline():
+            tag, command, *words = line.split()
+            right = command == b"LOGIN" and words == [
+                b'"%b"' % word.encode() for word in (VICTIM.address, VICTIM.password)
+            ]
+            fails = command == b"LOGIN" and (not right or (limited and failed >= TRIES - 1))
+            failed += fails
+            talk.writer.write(tag + (b" NO [AUTHENTICATIONFAILED] no\r\n" if fails else b" OK done\r\n"))
+            await talk.writer.drain()
+            if fails and closes:
+                break
+
+    return serve
+
+
+NO, YES = "auth-failed: NO AUTHENTICATIONFAILED no", "accepted: OK done"
+
+
+@pytest.mark.parametrize(
+    ("limited", "closes", "answers", "then"),
+    [
+        (True, False, {"1": NO}, NO),
+        (False, False, {"1": NO, "7": YES}, YES),
+        (True, True, {"1": NO, "2": CLOSED}, YES),
+    ],
+)
+def test_logins_within_one_connection(limited: bool, closes: bool, answers: dict[str, str], then: str) -> None:
+    async def run() -> Observation:
+        server = logins(limited=limited, closes=closes)
+        async with asyncio.timeout(20), peer(server, tls=server_context()) as served:
+            return await within_one_connection(local_probe({993: served.port}), IMAPS_993)
+
+    seen = asyncio.run(run())
+
+    assert seen.facts == {"answers": answers, "then": {"right_password": then}}
+    assert seen.outcome is outcome(then)

@@ -14,7 +14,7 @@ from pytest_mailu.behaviours import inbound_away, inbound_content, inbound_down
 from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message, compose_message
 from pytest_mailu.stack.world.dkim import public_record, strangers_key, verify
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 
 class Recorder:
@@ -111,7 +111,7 @@ def test_a_sender_who_is_put_off_tries_again() -> None:
 
 
 def test_a_sender_who_is_hung_up_on_tries_again() -> None:
-    recorder = Recorder([CannotAsk("hung up"), Reply("250")])
+    recorder = Recorder([NotServed(Outcome.UNANSWERED, Stage.DATA, HUNG_UP), Reply("250")])
     seen = asyncio.run(inbound_down.without(recorder, "admin", inbound_down.READER, gone=False))  # type: ignore[arg-type]
     assert seen.facts == {"first": "hung up", "tried_again": True}
 

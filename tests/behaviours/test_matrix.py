@@ -61,7 +61,7 @@ def test_who_comes_from_where_the_limiter_counts_needs_it_undisturbed() -> None:
             found.add(behaviour.id)
             assert LIMITER in behaviour.needs, behaviour.id
     assert {"relay/25/other-stranger-to-elsewhere", "inbound/25/from-another-network"} <= found
-    assert sum(id_.startswith("access/limits/") for id_ in found) == 5
+    assert sum(id_.startswith("access/limits/") for id_ in found) == 9
 
 
 def test_the_matrix_imports_nothing_that_only_asking_needs() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_mailu.behaviours import proxy, proxy_login
 from pytest_mailu.core.endpoints import HTTPS_443, SMTP_25_OPPORTUNISTIC
-from pytest_mailu.core.model import Observation, Outcome
+from pytest_mailu.core.model import Observation, Outcome, Stage
 from pytest_mailu.core.setups import SetUp, setup_named
 from pytest_mailu.wire.transport.errors import NotServed
 from tests.behaviours.fake_front import ALL, BOTH, PROXY, Front, probing
@@ -37,16 +37,28 @@ def ask(asked: Asked, front: Front, setup: SetUp, *arguments: Any, release: str 
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("asked", [proxy.address, proxy.address_in_version_2])
+@pytest.mark.parametrize("asked", [proxy.address, proxy.address_in_version_2, proxy.address_over_ipv6])
 def test_a_client_s_own_address_is_logged_or_the_answer_is_altered(asked: Asked) -> None:
     here = (BY_CONNECTION, SMTP_25_OPPORTUNISTIC)
     assert ask(asked, Front(), *here).outcome is Outcome.ACCEPTED
     assert ask(asked, Front(believes=NOBODY), *here).outcome is Outcome.ALTERED
 
 
-def test_a_browser_s_own_address_is_logged_or_the_one_that_it_is_taken_for_is_told() -> None:
-    assert ask(proxy.address, Front(), BY_HEADER, HTTPS_443).outcome is Outcome.ACCEPTED
-    taken = ask(proxy.address, Front(believes=NOBODY), BY_HEADER, HTTPS_443)
+def test_a_client_with_ipv6_that_is_hung_up_on_is_not_served() -> None:
+    """2.0: the Dovecot of `imap` took no such address (#3176)."""
+    with pytest.raises(NotServed) as stopped:
+        ask(proxy.address_over_ipv6, Front(hangs_up_on_ipv6=True), BY_CONNECTION, SMTP_25_OPPORTUNISTIC)
+    assert (stopped.value.outcome, stopped.value.stage) == (Outcome.UNANSWERED, Stage.GREETING)
+    assert (
+        ask(proxy.address, Front(hangs_up_on_ipv6=True), BY_CONNECTION, SMTP_25_OPPORTUNISTIC).outcome
+        is Outcome.ACCEPTED
+    )
+
+
+@pytest.mark.parametrize("asked", [proxy.address, proxy.address_over_ipv6])
+def test_a_browser_s_own_address_is_logged_or_the_one_that_it_is_taken_for_is_told(asked: Asked) -> None:
+    assert ask(asked, Front(), BY_HEADER, HTTPS_443).outcome is Outcome.ACCEPTED
+    taken = ask(asked, Front(believes=NOBODY), BY_HEADER, HTTPS_443)
     assert (taken.outcome, taken.facts["taken_for"]) == (Outcome.ALTERED, "<proxy>")
 
 

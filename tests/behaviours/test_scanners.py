@@ -25,7 +25,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.core.optional_services import ANTIVIRUS, OLETOOLS
 from pytest_mailu.probe.messages import Message, compose_message
 from pytest_mailu.probe.observations import Observations
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 D, L, R, F = Outcome.DELIVERED, Outcome.LOST, Outcome.REFUSED, Outcome.DEFERRED
 
@@ -106,7 +106,7 @@ class Mailu:
     def _take(self, message: Message, *, of_user: bool) -> Reply:
         attached, fault = b"filename=" in message.content, self.fault
         if not self.up and fault is Fault.STUCK:
-            raise CannotAsk("hangs up")
+            raise NotServed(Outcome.UNANSWERED, Stage.DATA, HUNG_UP)
         if attached and ((not self.up and fault is not Fault.UNSEEN) or (self.was_down and fault is Fault.FOR_EVER)):
             outcome = R if fault is Fault.BOUNCES and not self.up else F
             raise NotServed(outcome, Stage.DATA, Reply("550" if outcome is R else "451"))

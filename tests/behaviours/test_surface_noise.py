@@ -9,7 +9,7 @@ import pytest
 from pytest_mailu.behaviours.surface_noise import NOISE, noise
 from pytest_mailu.core.endpoints import SMTP_25_PLAIN
 from pytest_mailu.core.model import Observation, Outcome
-from pytest_mailu.wire.transport.errors import NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 from tests.behaviours.local_stack import local_probe
 
 
@@ -51,8 +51,9 @@ def test_a_server_that_takes_no_notice_still_answers() -> None:
 
 @pytest.mark.parametrize("payload", [b"\x80\x81", b"{4294967295}", b"PROXY TCP4"])
 def test_a_server_that_dies_of_any_noise_does_not(payload: bytes) -> None:
-    seen, _ = asyncio.run(ask(dies_of=payload))
-    assert seen.outcome is Outcome.UNANSWERED
+    with pytest.raises(NotServed) as stopped:
+        asyncio.run(ask(dies_of=payload))
+    assert (stopped.value.outcome, stopped.value.reply) == (Outcome.UNANSWERED, HUNG_UP)
 
 
 def test_a_closed_port_is_unreachable() -> None:

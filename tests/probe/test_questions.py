@@ -14,7 +14,7 @@ from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
 REFUSED = NotServed(Outcome.REFUSED, Stage.COMMAND)
 SILENT = NotServed(Outcome.UNANSWERED, Stage.COMMAND)
-HUNG_UP = CannotAsk("the server closed the connection")
+CUT_OFF = CannotAsk("half a reply, then the server closed the connection")
 
 
 def answering(answer: str | Exception) -> Callable[[int], Awaitable[str]]:
@@ -53,7 +53,7 @@ def test_all_are_answered_in_one_session_and_a_refusal_is_of_one_alone() -> None
         answers["second"]
 
 
-@pytest.mark.parametrize("end", [HUNG_UP, SILENT])
+@pytest.mark.parametrize("end", [CUT_OFF, SILENT])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_one_that_ends_the_session_takes_nothing_from_the_others(end: Exception, place: int) -> None:
     server = Server()
@@ -69,7 +69,7 @@ def test_the_one_that_ends_the_session_takes_nothing_from_the_others(end: Except
     assert server.sessions == (2 if place < 2 else 1)
 
 
-@pytest.mark.parametrize("server", [Server(begin=REFUSED), Server(end=HUNG_UP)])
+@pytest.mark.parametrize("server", [Server(begin=REFUSED), Server(end=CUT_OFF)])
 def test_a_session_that_does_not_begin_or_end_is_raised(server: Server) -> None:
     with pytest.raises((NotServed, CannotAsk)):
         asyncio.run(in_one_session(server.session, {"first": answering("yes")}))

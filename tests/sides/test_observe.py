@@ -11,11 +11,13 @@ import pytest
 
 from pytest_mailu.behaviours.declaration import Behaviour
 from pytest_mailu.core.errors import StackError
-from pytest_mailu.core.model import Observation, Outcome, Question, Reply, Severity, Stage
+from pytest_mailu.core.model import Observation, Outcome, Question, Reply, Severity, Stage, Verdict
 from pytest_mailu.core.releases import Release
+from pytest_mailu.judging.judge import judge
 from pytest_mailu.sides.observe import observe
 from pytest_mailu.sides.side_stack import SideStack
-from pytest_mailu.wire.transport.errors import CannotAsk
+from pytest_mailu.stack.docker.networks import choose_layout
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 
 GOOD = Observation(Outcome.DELIVERED, Stage.DELIVERY)
 REFUSED = Observation(Outcome.REFUSED, Stage.RCPT, Reply("554", "5.7.1", "no"))
@@ -36,6 +38,7 @@ class FakeStack:
         self._full = full
         self._death = death
         self.events_lost = events_lost
+        self.layout = choose_layout([])
 
     async def external_interference(self) -> str:
         return self._interference
@@ -116,6 +119,16 @@ def test_a_behaviour_that_takes_too_long_was_not_asked() -> None:
 def test_a_failure_while_the_stack_was_disturbed_is_no_outcome(stack: dict[str, Any], trouble: str) -> None:
     made = seen(returning(REFUSED), side(**stack))
     assert (made.outcome, made.trouble) == (None, trouble)
+
+
+def test_a_server_that_hangs_up_is_observed_unless_the_stack_was_disturbed() -> None:
+    closed = raising(NotServed(Outcome.UNANSWERED, Stage.AUTH, HUNG_UP))
+    made = seen(closed, side())
+    assert (made.outcome, made.stage, made.reply) == (Outcome.UNANSWERED, Stage.AUTH, HUNG_UP)
+    compared = judge(closed.question, [GOOD], [made])
+    assert compared.verdict is Verdict.REGRESSED
+    without_wish = replace(closed, question=replace(closed.question, wanted=None))
+    assert seen(without_wish, side(interference="imap was restarted")).outcome is None
 
 
 def test_where_a_service_ended_its_last_log_lines_are_kept() -> None:

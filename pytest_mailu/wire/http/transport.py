@@ -10,9 +10,10 @@ from typing import Any
 import httpcore
 import httpx
 
-from pytest_mailu.core.model import Vantage
+from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.wire.http.forwarding import Forwarding
 from pytest_mailu.wire.transport.connector import Connector
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context
 from pytest_mailu.wire.transport.transcript import Transcript
@@ -106,8 +107,15 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._sni = sni
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
-        data = await self._stream.some()
+        try:
+            data = await self._stream.some()
+        except ConnectionError:
+            if self._owner.heard:
+                raise
+            data = b""
         self._owner.heard = self._owner.heard or bool(data)
+        if not self._owner.heard:
+            raise NotServed(Outcome.UNANSWERED, Stage.COMMAND, HUNG_UP)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's

@@ -16,7 +16,7 @@ from pytest_mailu.core.model import Outcome, Reply, Stage, Vantage
 from pytest_mailu.core.text import TEXT_LIMIT, show_line
 from pytest_mailu.wire.tls.protocols import ask, plain_session
 from pytest_mailu.wire.transport.connector import Connector
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 from pytest_mailu.wire.transport.stream import LineStream
 from pytest_mailu.wire.transport.tls_context import client_context, handshake_errors
 from pytest_mailu.wire.transport.transcript import Transcript
@@ -157,7 +157,7 @@ async def _first_byte(stream: LineStream, tls: ssl.SSLObject, incoming: ssl.Memo
         except ssl.SSLWantReadError:
             data = await stream.some()
             if not data:
-                raise CannotAsk("the server closed the connection after the TLS handshake") from None
+                raise NotServed(Outcome.UNANSWERED, Stage.GREETING, HUNG_UP) from None
             incoming.write(data)
         except ssl.SSLError as error:
             # A refusal after the client's last word comes as an alert here (TLS 1.3).

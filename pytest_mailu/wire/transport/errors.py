@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pytest_mailu.core.model import Outcome, Reply, Stage
 
+HUNG_UP = Reply(text="(hangs up)")
+"""Stands in place of the reply where the server closes the connection without one."""
+
 
 class NotServed(Exception):
     """The server did not serve the request: refused, deferred, not offered, no answer. That is an observation.
 
-    `reply` holds the server's words where it said any; for failed TLS handshakes and refused connections the reason.
+    `reply` holds the server's words where it said any, `HUNG_UP` where it closed the connection instead; for failed TLS
+    handshakes and refused connections the reason.
     """
 
     def __init__(self, outcome: Outcome, stage: Stage, reply: Reply | None = None) -> None:
@@ -25,7 +29,7 @@ class NotServed(Exception):
 class CannotAsk(Exception):
     """The question could not be put: a failure of the environment, or a reply that breaks the protocol.
 
-    A connection that the server closes where a reply is due counts here too. `reason` is one line for people.
+    A connection that is closed in the middle of a reply counts here too. `reason` is one line for people.
     """
 
     def __init__(self, reason: str) -> None:

@@ -11,17 +11,18 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
-from pytest_mailu.core.model import Vantage
+from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.wire.transport.connector import Connector
-from pytest_mailu.wire.transport.errors import CannotAsk
+from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
 
 CLIENT_PORT = 40000
 """The port that clients come from, as a header says."""
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _VERSION_2_PROXY = 0x21
 _TCP_OVER_IPV4 = 0x11
+_TCP_OVER_IPV6 = 0x21
 
 
 class Version(IntEnum):
@@ -35,15 +36,18 @@ class Version(IntEnum):
 
 
 def header(client: str, server: str, port: int, version: Version = Version.V1) -> bytes:
-    """What a proxy sends first on a connection for a client at one IPv4 address that connected to another one.
+    """What a proxy sends first on a connection for a client at one IP address that connected to another one.
 
-    `port` is the server's. Raises ValueError for what is no IPv4 address.
+    `port` is the server's. Raises ValueError for what is no address, and for two of different families.
     """
-    source, target = IPv4Address(client), IPv4Address(server)
+    source, target = ip_address(client), ip_address(server)
+    if source.version != target.version:
+        raise ValueError(f"{source} and {target} are of different families")
     if version is Version.V1:
-        return f"PROXY TCP4 {source} {target} {CLIENT_PORT} {port}\r\n".encode()
+        return f"PROXY TCP{source.version} {source} {target} {CLIENT_PORT} {port}\r\n".encode()
     addresses = source.packed + target.packed + struct.pack("!HH", CLIENT_PORT, port)
-    return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, _TCP_OVER_IPV4, len(addresses)) + addresses
+    family = _TCP_OVER_IPV4 if source.version == 4 else _TCP_OVER_IPV6
+    return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, family, len(addresses)) + addresses
 
 
 async def connect_after(connector: Connector, host: str, port: int, vantage: Vantage, first: bytes) -> socket.socket:
@@ -53,7 +57,7 @@ async def connect_after(connector: Connector, host: str, port: int, vantage: Van
         await asyncio.get_running_loop().sock_sendall(connection, first)
     except OSError as error:
         connection.close()
-        raise CannotAsk(f"{host}:{port} closed the connection at once: {error}") from error
+        raise NotServed(Outcome.UNANSWERED, Stage.GREETING, HUNG_UP) from error
     return connection
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.core.text import show_line
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 
 CHUNK = 65536
 KIB = 1024
@@ -33,13 +33,14 @@ class Inbox:
     """Bytes from an `asyncio.StreamReader`, taken as lines or blocks.
 
     Reads happen inside `reply(stage, seconds)`, which tells silence (`NotServed(UNANSWERED, stage)`) from half a reply
-    (`CannotAsk`) when the seconds are over.
+    (`CannotAsk`) when the seconds are over, or the server closes the connection.
     """
 
     def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
         self._reader = reader
         self._limits = limits
         self._pending = bytearray()
+        self._stage = Stage.CONNECT
         self._taken = 0
         self._lines = 0
         self._text = 0
@@ -47,12 +48,13 @@ class Inbox:
     @asynccontextmanager
     async def reply(self, stage: Stage, seconds: float) -> AsyncIterator[None]:
         """The bounds of one reply: all of it has to be here within `seconds`, and to be no larger than allowed."""
+        self._stage = stage
         self._taken = self._lines = self._text = 0
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            if self._pending or self._taken:
+            if self._has_begun:
                 raise CannotAsk(f"half a reply, then nothing more within {seconds:g} s: {self._excerpt()}") from None
             raise NotServed(Outcome.UNANSWERED, stage) from None
 
@@ -104,12 +106,20 @@ class Inbox:
     async def _more(self) -> None:
         try:
             data = await self._reader.read(CHUNK)
+        except ConnectionError:
+            data = b""
         except OSError as error:
             raise CannotAsk(f"the connection broke where a reply was due: {error or type(error).__name__}") from error
         if not data:
-            said = f" after half a reply: {self._excerpt()}" if self._pending or self._taken else ""
-            raise CannotAsk(f"the server closed the connection where a reply was due{said}")
+            if self._has_begun:
+                raise CannotAsk(f"half a reply, then the server closed the connection: {self._excerpt()}")
+            raise NotServed(Outcome.UNANSWERED, self._stage, HUNG_UP)
         self._pending += data
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether a part of the reply is here."""
+        return bool(self._pending or self._taken)
 
     def _take(self, size: int) -> bytes:
         self._taken += size

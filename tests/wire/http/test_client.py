@@ -10,7 +10,7 @@ from pytest_mailu.core.client_commands import Request, failed_requests
 from pytest_mailu.core.endpoints import Tls
 from pytest_mailu.core.model import Outcome, Stage
 from pytest_mailu.wire.http.client import MAX_REDIRECTS, HttpReply, HttpSession
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 from tests.wire.direct import DirectConnector
 from tests.wire.peer import (
     NAME,
@@ -182,11 +182,17 @@ def test_a_tls_failure():
     assert (end.outcome, end.stage) == (Outcome.TLS_FAILED, Stage.TLS)
 
 
+@pytest.mark.parametrize("close", [hang_up, reset])
+def test_a_connection_closed_where_an_answer_was_due_is_unanswered(close):
+    end = end_of(HEAD, close)
+    assert isinstance(end, NotServed)
+    assert (end.outcome, end.stage, end.reply) == (Outcome.UNANSWERED, Stage.COMMAND, HUNG_UP)
+
+
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param((HEAD, hang_up), id="closed"),
-        pytest.param((HEAD, reset), id="reset"),
+        pytest.param((HEAD, send(b"HTTP/1.1 200 OK\r\n"), reset), id="reset"),
         pytest.param((HEAD, send(b"HTTP/1.1 200 OK\r\n"), silence), id="half-a-head"),
         pytest.param((HEAD, send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), silence), id="half-a-body"),
         pytest.param((HEAD, send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), hang_up), id="cut-off"),

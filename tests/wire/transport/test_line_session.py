@@ -15,7 +15,7 @@ from pytest_mailu.core.transcript import Kind
 from pytest_mailu.wire.imap.session import ImapSession
 from pytest_mailu.wire.pop3.session import Pop3Session
 from pytest_mailu.wire.sieve.session import SieveSession
-from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
+from pytest_mailu.wire.transport.errors import HUNG_UP, CannotAsk, NotServed
 from tests.wire.direct import DirectConnector
 from tests.wire.peer import (
     Step,
@@ -172,10 +172,19 @@ def test_silence_is_unanswered(spoken, stage):
 @protocols
 @stages
 @pytest.mark.parametrize("close", [hang_up, reset])
-def test_a_connection_closed_where_a_reply_was_due_is_trouble(spoken, stage, close):
+def test_a_connection_closed_where_a_reply_was_due_is_unanswered(spoken, stage, close):
     end = ends(spoken, *before(spoken, stage), close)
+    assert isinstance(end, NotServed)
+    assert (end.outcome, end.stage, end.reply) == (Outcome.UNANSWERED, stage, HUNG_UP)
+
+
+@protocols
+@stages
+@pytest.mark.parametrize("close", [hang_up, reset])
+def test_a_connection_closed_in_the_middle_of_a_reply_is_trouble(spoken, stage, close):
+    end = ends(spoken, *before(spoken, stage), send(spoken.half), close)
     assert isinstance(end, CannotAsk)
-    assert "connection" in end.reason
+    assert end.reason.isprintable()
 
 
 @protocols

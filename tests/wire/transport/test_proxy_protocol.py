@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from ipaddress import ip_address
 
 import pytest
 
@@ -22,6 +23,15 @@ def test_version_2_is_the_bytes_of_the_specification() -> None:
     assert found[:12] == bytes.fromhex("0d0a0d0a000d0a515549540a")
     assert found[12:16] == bytes((0x21, 0x11, 0, 12))
     assert found[16:] == bytes((192, 0, 2, 1, 198, 51, 100, 2)) + (40000).to_bytes(2, "big") + (25).to_bytes(2, "big")
+
+
+def test_clients_with_ipv6_have_the_forms_of_the_specification() -> None:
+    """A proxy before a server that has IPv4 alone names the address of its own that they connected to."""
+    client, server = "2001:db8::9", "2001:db8::25"
+    assert header(client, server, 993) == b"PROXY TCP6 2001:db8::9 2001:db8::25 40000 993\r\n"
+    found = header(client, server, 993, Version.V2)
+    assert found[12:16] == bytes((0x21, 0x21, 0, 36))
+    assert found[16:48] == ip_address(client).packed + ip_address(server).packed
 
 
 @pytest.mark.parametrize("address", ["", "192.0.2.1\r\nX", "2001:db8::1", "host"])

@@ -21,8 +21,8 @@ from pytest_mailu.core.model import (
     met,
 )
 from pytest_mailu.judging.compare import differences, noise
-from pytest_mailu.judging.losses import lost_facts
-from pytest_mailu.judging.wavering import AGREEING, Settled, count, failed, settled, usual_end, wavers
+from pytest_mailu.judging.losses import losing, lost_facts
+from pytest_mailu.judging.wavering import AGREEING, Settled, count, failing, settled, usual_end, wavers
 
 ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 """There is nothing there to ask."""
@@ -68,8 +68,8 @@ def judge(
     """Compare all attempts of both sides.
 
     The last attempt of each side represents it. What a side does differently from itself is noise and no difference.
-    Where a side ends differently from itself, the failures of both are counted (see `wavering`): with enough attempts
-    that decides; otherwise the comparison is unstable.
+    Where a side ends differently from itself, or new lacks now and then what old always shows, the failures of both are
+    counted (see `wavering`): with enough attempts that decides; otherwise the comparison is unstable.
     """
 
     def result(verdict: Verdict, found: tuple[Difference, ...] = (), why: Why | None = None) -> Comparison:
@@ -82,7 +82,7 @@ def judge(
             detail = attempts[-1].trouble or "could not be asked"
             return result(Verdict.INCONCLUSIVE, why=Why(side, Problem.NOT_ASKED, detail))
     answered_old, answered_new = _answered(old), _answered(new)
-    if wavers(answered_old) or wavers(answered_new):
+    if wavers(answered_old) or wavers(answered_new) or _loses_at_times(question, answered_old, answered_new, volatile):
         return _by_failures(question, old, new, volatile)
     found = _steady_differences(answered_old, answered_new, volatile)
     before, after = answered_old[-1].outcome, answered_new[-1].outcome
@@ -95,6 +95,18 @@ def judge(
     if timed and (late := _slower(answered_old, answered_new)):
         return result(Verdict.CHANGED, (late,))
     return result(settled_verdict, found)
+
+
+def _loses_at_times(
+    question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str]
+) -> bool:
+    """Whether sides that end steadily, both as wanted, differ in that new at times lacks what old always shows."""
+    ends = [side[-1].outcome for side in (old, new)]
+    if len(new) == 1 or not question.directions or not all(end and met(question.wanted, end) for end in ends):
+        return False
+    if not any(map(losing(question, old, volatile), new)):
+        return False
+    return not lost_facts(question, _steady_differences(old, new, volatile))
 
 
 def _answered(attempts: Sequence[Observation]) -> list[Observation]:
@@ -114,13 +126,16 @@ def _by_failures(
 ) -> Comparison:
     """The comparison of sides that waver. The attempt that shows the result is put last: it represents its side."""
     answered = (_answered(old), _answered(new))
-    failures = count(question, *answered)
+    fails = failing(question, *answered, volatile)
+    failures = count(fails, *answered)
     outcome = settled(failures)
     match outcome:
         case Settled.OPEN:
             unsteady = SideName.OLD if wavers(answered[0]) else SideName.NEW
+            by_ends = any(map(wavers, answered))
             ends = dict.fromkeys(
-                f"{attempt.outcome} at {attempt.stage}" for attempt in answered[unsteady is SideName.NEW]
+                f"{attempt.outcome} at {attempt.stage}" + " with less than on old" * (not by_ends and fails(attempt))
+                for attempt in answered[unsteady is SideName.NEW]
             )
             counts = f" ({failures})" if failures.enough else ""
             why = Why(unsteady, Problem.UNSTEADY, ", then ".join(ends) + counts)
@@ -129,10 +144,9 @@ def _by_failures(
         case Settled.SAME:
             return _alike(question, old, new, volatile)
     worse = outcome is Settled.REGRESSED
-    usual = usual_end((*answered[0], *answered[1]))
     shown_old, shown_new = (
-        next(attempt for attempt in reversed(side) if failed(question, attempt, usual) is fails)
-        for side, fails in zip(answered, (not worse, worse), strict=True)
+        next(attempt for attempt in reversed(side) if fails(attempt) is bad)
+        for side, bad in zip(answered, (not worse, worse), strict=True)
     )
     rates = (f"{failures.old} of {failures.old_attempts}", f"{failures.new} of {failures.new_attempts}")
     found = (*differences(shown_old, shown_new, volatile), Difference("failures", "changed", *rates))
@@ -145,6 +159,8 @@ def _alike(
 ) -> Comparison:
     """Both sides waver alike: compared by how they usually end."""
     usual_old, usual_new = _usual(old), _usual(new)
+    loses = losing(question, _answered(usual_old), volatile)
+    usual_new = [attempt for attempt in usual_new if not loses(attempt)] or usual_new
     alike = judge(question, usual_old, usual_new, volatile)
     return replace(alike, old=_with_last(old, usual_old[-1]), new=_with_last(new, usual_new[-1]))
 

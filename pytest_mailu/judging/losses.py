@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_mailu.core.globs import matches
-from pytest_mailu.core.model import Difference, Direction, Outcome, Question
+from pytest_mailu.core.model import Difference, Direction, Observation, Outcome, Question
+from pytest_mailu.judging.compare import differences, noise
 
 SERVED = frozenset({Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.ALTERED})
 """What somebody who tried a function without a wanted outcome can live with."""
@@ -23,6 +24,19 @@ def lost_facts(question: Question, found: Iterable[Difference]) -> tuple[Differe
             if matches(path, difference.path) or matches(path, difference.path.partition("[")[0])
         )
     )
+
+
+def losing(
+    question: Question, old: Sequence[Observation], volatile: Sequence[str] = ()
+) -> Callable[[Observation], bool]:
+    """Tells of an attempt whether it lacks a fact that old shows in every one of its own."""
+    unsteady = noise(old)
+
+    def loses(attempt: Observation) -> bool:
+        found = differences(old[-1], attempt, volatile)
+        return bool(lost_facts(question, (each for each in found if each.path not in unsteady)))
+
+    return loses
 
 
 def _is_loss(difference: Difference, direction: Direction) -> bool:

@@ -1,7 +1,8 @@
 """The rule that settles an answer that wavers: a sequential test over how often each side fails.
 
-A side wavers where repeated attempts end differently. Both sides are then asked again and again. Whenever each has as
-many attempts as one of `LOOKS`, the rule is applied:
+A side wavers where repeated attempts end differently, and new where some of its attempts lack a fact that old always
+shows (see `losses`). Both sides are then asked again and again. Whenever each has as many attempts as one of `LOOKS`,
+the rule is applied:
 
 * new fails more often (Fisher's exact test, one-sided, with mid-p after Lancaster 1961, below `ERROR`): regressed; the
   other way round: gained;
@@ -21,11 +22,12 @@ share one that wavers are settled together: each round is a new look for all of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from pytest_mailu.core.model import Observation, Outcome, Question, Stage, met
+from pytest_mailu.judging.losses import losing
 
 LOOKS = (6, 12, 20, 30, 40, 50, 60)
 """Attempts per side after which the evidence is looked at."""
@@ -95,11 +97,25 @@ def wavers(attempts: Sequence[Observation]) -> bool:
     return len({_end(attempt) for attempt in attempts if attempt.outcome is not None}) > 1
 
 
-def failed(question: Question, attempt: Observation, usual: Observation) -> bool:
-    """Whether an attempt is not as wanted; where nothing is wanted, whether it does not end as usual."""
-    if question.wanted is None or attempt.outcome is None:
-        return _end(attempt) != _end(usual)
-    return not met(question.wanted, attempt.outcome)
+def failing(
+    question: Question, old: Sequence[Observation], new: Sequence[Observation], volatile: Sequence[str] = ()
+) -> Callable[[Observation], bool]:
+    """Tells of an attempt whether it fails, given the answered attempts of both sides.
+
+    It does where it is not as wanted, or, where nothing is wanted, does not end as usual; and where it lacks what old
+    always shows.
+    """
+    usual = _end(usual_end((*old, *new)))
+    loses = losing(question, old, volatile) if question.directions else None
+
+    def fails(attempt: Observation) -> bool:
+        if question.wanted is None or attempt.outcome is None:
+            ends_badly = _end(attempt) != usual
+        else:
+            ends_badly = not met(question.wanted, attempt.outcome)
+        return ends_badly or (loses is not None and loses(attempt))
+
+    return fails
 
 
 def usual_end(attempts: Sequence[Observation]) -> Observation:
@@ -108,11 +124,9 @@ def usual_end(attempts: Sequence[Observation]) -> Observation:
     return max(reversed(attempts), key=lambda attempt: ends.count(_end(attempt)))
 
 
-def count(question: Question, old: Sequence[Observation], new: Sequence[Observation]) -> Failures:
+def count(fails: Callable[[Observation], bool], old: Sequence[Observation], new: Sequence[Observation]) -> Failures:
     """The failures among the attempts that were answered."""
-    usual = usual_end((*old, *new))
-    fails = [sum(failed(question, attempt, usual) for attempt in attempts) for attempts in (old, new)]
-    return Failures(fails[0], len(old), fails[1], len(new))
+    return Failures(sum(map(fails, old)), len(old), sum(map(fails, new)), len(new))
 
 
 def _end(attempt: Observation) -> tuple[Outcome | None, Stage]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pytest_mailu.behaviours.declaration import Behaviour
 from pytest_mailu.core.model import Comparison, Observation, Problem, SideName, Verdict, Why
 from pytest_mailu.judging.judge import judge
-from pytest_mailu.judging.wavering import LOOKS, STEADY, failed, more_often, usual_end
+from pytest_mailu.judging.wavering import LOOKS, STEADY, failing, more_often
 from pytest_mailu.running.processor_watch import ProcessorWatch
 from pytest_mailu.sides.base import Side
 
@@ -110,8 +110,11 @@ class _Evidence:
         return judge(self.behaviour.question, old, new, self.behaviour.volatile)
 
     def failed(self, seen: Observation) -> bool:
-        answered = [each for side in self.attempts.values() for each in side if each.outcome is not None]
-        return seen.outcome is not None and failed(self.behaviour.question, seen, usual_end(answered))
+        old, new = (
+            [each for each in self.attempts[name] if each.outcome is not None] for name in (SideName.OLD, SideName.NEW)
+        )
+        fails = failing(self.behaviour.question, old, new, self.behaviour.volatile)
+        return seen.outcome is not None and fails(seen)
 
 
 class Settling:
@@ -306,8 +309,9 @@ def _thinned(comparison: Comparison) -> Comparison:
     """Dozens of attempts: only the first and last ones and some failures keep their transcripts."""
 
     def thinned(attempts: Sequence[Observation]) -> tuple[Observation, ...]:
-        usual = usual_end([seen for seen in attempts if seen.outcome is not None])
-        failures = [number for number, seen in enumerate(attempts) if failed(comparison.question, seen, usual)]
+        answered = [seen for seen in attempts if seen.outcome is not None]
+        fails = failing(comparison.question, answered, answered)
+        failures = [number for number, seen in enumerate(attempts) if fails(seen)]
         kept = {0, 1, len(attempts) - 1, *failures[:KEPT]}
         return tuple(
             seen if number in kept else replace(seen, transcript=(), logs=()) for number, seen in enumerate(attempts)

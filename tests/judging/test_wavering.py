@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from pytest_mailu.core.model import Observation, Outcome, Question, Severity, Stage, Verdict
+from pytest_mailu.core.model import Direction, Observation, Outcome, Question, Severity, Stage, Verdict
 from pytest_mailu.judging.judge import judge
 from pytest_mailu.judging.wavering import (
     AGREEING,
@@ -214,3 +214,35 @@ def test_where_nothing_is_wanted_the_unusual_end_is_the_failure() -> None:
 def test_what_was_settled_is_settled_alike_from_its_own_recording() -> None:
     first = judge(QUESTION, attempts(0, 40), attempts(6, 40))
     assert judge(QUESTION, first.old, first.new) == first
+
+
+FOLDERS = replace(QUESTION, directions={"facts.folders*": Direction.KEPT})
+ALL = replace(GOOD, facts={"folders": ["INBOX", "Work"]})
+FEWER = replace(GOOD, facts={"folders": ["INBOX"]})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ([ALL] * 2, [FEWER] * 2, Verdict.REGRESSED),
+        ([ALL] * 2, [FEWER, ALL], Verdict.UNSTABLE),
+        ([ALL] * 12, [FEWER, ALL] * 6, Verdict.REGRESSED),
+        ([ALL] * 60, [FEWER, *[ALL] * 59], Verdict.SAME),
+        ([ALL, FEWER], [FEWER, ALL], Verdict.SAME),
+        ([FEWER] * 2, [ALL, FEWER], Verdict.SAME),
+    ],
+    ids=["always", "at times", "half of the time", "once in sixty", "on old as well", "more at times"],
+)
+def test_what_new_lacks_at_times_and_old_always_shows_is_no_noise(
+    old: list[Observation], new: list[Observation], verdict: Verdict
+) -> None:
+    made = judge(FOLDERS, old, new)
+    assert made.verdict is verdict
+    if verdict is Verdict.REGRESSED:
+        assert made.new[-1].facts == FEWER.facts
+
+
+def test_where_facts_alone_waver_that_is_said() -> None:
+    made = judge(FOLDERS, [ALL] * 2, [FEWER, ALL])
+    assert made.why is not None
+    assert made.why.detail == "delivered at delivery with less than on old, then delivered at delivery"

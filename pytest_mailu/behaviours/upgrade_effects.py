@@ -56,7 +56,7 @@ async def scripts(probe: Probe) -> Observation:
     return probe.seen(Outcome.ACCEPTED if found else Outcome.LOST, Stage.COMMAND, scripts=found)
 
 
-@behaviour("upgrade/sieve/effect", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, in_place=True)
+@behaviour("upgrade/sieve/effect", wanted=Outcome.DELIVERED, severity=Severity.CRITICAL, in_place=True, live=_filters)
 async def effect(probe: Probe) -> Observation:
     """Filter of a user from before the upgrade sorts a message
 

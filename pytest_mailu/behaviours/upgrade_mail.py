@@ -108,6 +108,7 @@ def _all_there(probe: Probe, folders: dict[str, Any], *, wanted: int) -> Observa
     better={**FUNCTION, "folders.*": Direction.FIXED},
     severity=Severity.MAJOR,
     in_place=True,
+    live=_fill,
     timeout=120.0,
 )
 async def flags(probe: Probe) -> Observation:
@@ -133,6 +134,7 @@ async def flags(probe: Probe) -> Observation:
     better={**FUNCTION, "folders*": Direction.KEPT},
     severity=Severity.CRITICAL,
     in_place=True,
+    live=_fill,
 )
 async def folders(probe: Probe) -> Observation:
     """Folders of a mailbox, with names outside ASCII and in several levels
@@ -156,6 +158,7 @@ _MOMENTARY = ("\\marked", "\\unmarked", "\\haschildren", "\\hasnochildren")
     better={**FUNCTION, "subscribed*": Direction.KEPT},
     severity=Severity.MAJOR,
     in_place=True,
+    live=_fill,
 )
 async def subscriptions(probe: Probe) -> Observation:
     """Subscribed folders of a mailbox
@@ -174,6 +177,7 @@ async def subscriptions(probe: Probe) -> Observation:
     better={**FUNCTION, "folders.*": Direction.FIXED},
     severity=Severity.CRITICAL,
     in_place=True,
+    live=_fill,
     timeout=120.0,
 )
 async def uids(probe: Probe) -> Observation:

@@ -15,7 +15,7 @@ from pytest_mailu.behaviours.declaration import BASE_VARIANT, Behaviour, Live
 from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.in_place import Hop, InPlace, Origin, WayBack
-from pytest_mailu.core.model import Comparison, Observation, Recording, SideInfo, Verdict
+from pytest_mailu.core.model import Comparison, Observation, Outcome, Recording, SideInfo, Stage, Verdict
 from pytest_mailu.core.plan import Plan, ReleaseSpec
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.version import __version__
@@ -26,6 +26,7 @@ from pytest_mailu.sides.base import Side
 from pytest_mailu.sides.recording import RecordingSide
 from pytest_mailu.sides.release import ReleaseSide
 from pytest_mailu.sides.way_back import MakeSide, way_back
+from pytest_mailu.wire.transport.errors import NotServed
 
 Publish: TypeAlias = Callable[[Comparison], None]
 
@@ -44,6 +45,8 @@ class _Progress:
     fresh_only: list[str] = field(default_factory=list)
     looks: dict[str, list[tuple[str, Observation]]] = field(default_factory=dict)
     """For each survival behaviour what was seen at each hop."""
+    not_made: dict[Live, str] = field(default_factory=dict)
+    """What could not be made on the old release, and why."""
 
 
 class Rehearsal:
@@ -127,12 +130,14 @@ class Rehearsal:
             fresh[comparison.question.id] = comparison
 
         self._notify("in place: living in the old release")
-        makers = {behaviour.live: behaviour for behaviour in survival}  # members of one function share what it makes
+        # Those of one function share what it makes: it has the time of the one that has most.
+        makers = {behaviour.live: behaviour for behaviour in sorted(survival, key=lambda each: each.timeout)}
         await self._each(list(makers.values()), lambda each: self._prepare(each, each.live))
         await self._scheduler(self._old, self._fresh).run(ordinary, keep)
         await self._old.prepare(BASE_VARIANT)
         before = {behaviour.id: await self._look(self._old, behaviour, LOOKS) for behaviour in survival}
         await self._each(survival, lambda each: self._prepare(each, each.parting))
+        before |= self._resting_on_nothing(survival)
         digests = await self._upgrade(survival)
         remembered = _remembered(self._old.info, {id_: each.old for id_, each in fresh.items()} | before)
         held: list[Comparison] = []
@@ -179,14 +184,31 @@ class Rehearsal:
         return await way_back(self._old, spec.release, self.newest, digests, self._make)
 
     async def _prepare(self, behaviour: Behaviour, prepare: Live | None) -> None:
-        """Let a survival behaviour make what is to survive. What goes wrong there shows in its looks."""
+        """Let a survival behaviour make what is to survive."""
         if prepare is None:
             return
         try:
             async with asyncio.timeout(behaviour.timeout):
                 await prepare(self._old.probe())
-        except Exception as error:  # the look before the upgrade says what is not there
+        except Exception as error:
             self._notify(f"in place: {behaviour.id} could not be prepared: {error}")
+            # What the release does not offer is not there: the look before the upgrade says so.
+            if not (isinstance(error, NotServed) and error.outcome is Outcome.NOT_OFFERED):
+                self._progress.not_made[prepare] = str(error) or type(error).__name__
+
+    def _resting_on_nothing(self, survival: Iterable[Behaviour]) -> dict[str, tuple[Observation, ...]]:
+        """What is known, before the upgrade, of behaviours for which nothing could be made: they cannot be told."""
+        failed = self._progress.not_made
+        reasons = {
+            behaviour.id: failed[made]
+            for behaviour in survival
+            for made in (behaviour.live, behaviour.parting)
+            if made in failed
+        }
+        return {
+            id_: (Observation(None, Stage.CONNECT, trouble=f"could not be made on the old release: {why}"),)
+            for id_, why in reasons.items()
+        }
 
     async def _look(self, side: ReleaseSide, behaviour: Behaviour, times: int) -> tuple[Observation, ...]:
         return tuple([await side.observe(behaviour, number) for number in range(times)])

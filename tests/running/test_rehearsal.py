@@ -18,6 +18,7 @@ from pytest_mailu.core.plan import Plan, side_spec
 from pytest_mailu.core.releases import Release
 from pytest_mailu.running.rehearsal import Rehearsal
 from pytest_mailu.stack.data.own import Survey
+from pytest_mailu.wire.transport.errors import NotServed
 from tests.questions import asked
 
 GOOD = Observation(Outcome.ACCEPTED, Stage.COMMAND)
@@ -188,6 +189,45 @@ def test_old_is_lived_in_asked_and_at_rest_before_new_starts_on_its_data() -> No
     assert places == sorted(places), trial.done
     assert {each.verdict for each in trial.told.values()} == {Verdict.SAME}
     assert [side.name for side in trial.newest] == ["upgraded"]
+
+
+@pytest.mark.parametrize("moment", ["live", "parting"])
+def test_what_could_not_be_made_on_old_is_not_the_same_afterwards(moment: str) -> None:
+    """An empty mailbox before the upgrade and an empty one after it would look alike."""
+
+    async def fails(_: Any) -> None:
+        raise OSError("the engine hangs")
+
+    trial = Trial()
+    trial.run(replace(survival("upgrade/mail/folders", done=[]), **{moment: fails}), survival("upgrade/mail/other"))
+    broken, other = trial.told["upgrade/mail/folders"], trial.told["upgrade/mail/other"]
+    assert (broken.verdict, other.verdict) == (Verdict.INCONCLUSIVE, Verdict.SAME)
+    assert broken.why is not None
+    assert str(broken.why) == "old: could not be made on the old release: the engine hangs"
+
+
+def test_what_the_old_release_does_not_offer_is_not_there_before() -> None:
+    async def refused(_: Any) -> None:
+        raise NotServed(Outcome.NOT_OFFERED, Stage.COMMAND)
+
+    there = {"upgrade/webdav/calendar": Observation(Outcome.NOT_OFFERED, Stage.COMMAND)}
+    trial = Trial(old=there, upgraded=there)
+    trial.run(replace(survival("upgrade/webdav/calendar"), live=refused))
+    assert trial.told["upgrade/webdav/calendar"].verdict is Verdict.ABSENT
+
+
+def test_what_several_share_has_the_time_of_the_one_that_has_most() -> None:
+    filled: list[str] = []
+
+    async def fill(_: Any) -> None:
+        await asyncio.sleep(0.01)
+        filled.append("once")
+
+    first, second = (replace(survival(f"upgrade/mail/{name}"), live=fill) for name in ("messages", "uids"))
+    trial = Trial()
+    trial.run(replace(first, timeout=180.0), replace(second, timeout=0.0))
+    assert filled == ["once"]
+    assert {each.verdict for each in trial.told.values()} == {Verdict.SAME}
 
 
 def test_what_survived_is_looked_at_before_the_matrix_makes_things_of_its_own() -> None:

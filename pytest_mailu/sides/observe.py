@@ -16,8 +16,8 @@ from pytest_mailu.probe.probe import Probe
 from pytest_mailu.sides.side_stack import SideStack
 from pytest_mailu.wire.transport.errors import CannotAsk, NotServed
 
-_SILENT = (None, Outcome.UNANSWERED)
-"""Ends without an answer, which may be due to what happened to the stack even where no outcome is wanted."""
+_SERVICE_GONE = (None, Outcome.UNREACHABLE, Outcome.UNANSWERED, Outcome.DEFERRED)
+"""How it ends where a service is gone. It counts only where nobody disturbed the stack, whatever outcome is wanted."""
 LAST_LINES = 5
 """How many of a service's last log lines each observation keeps, where the service ended."""
 
@@ -33,7 +33,7 @@ async def observe(behaviour: Behaviour, stack: SideStack, circle: Hashable = Non
     seen = await _asked(behaviour, probe, stack.failure)
     stack.effort.update(probe.transcript.effort)
     stack.looks.setdefault(behaviour.id, set()).update(probe.looks)
-    if stack.events_lost or seen.outcome in _SILENT or not met(behaviour.question.wanted, seen.outcome):
+    if stack.events_lost or seen.outcome in _SERVICE_GONE or not met(behaviour.question.wanted, seen.outcome):
         seen = await _unless_disturbed(seen, stack)
     return replace(
         seen,

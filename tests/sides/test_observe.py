@@ -127,8 +127,17 @@ def test_a_server_that_hangs_up_is_observed_unless_the_stack_was_disturbed() -> 
     assert (made.outcome, made.stage, made.reply) == (Outcome.UNANSWERED, Stage.AUTH, HUNG_UP)
     compared = judge(closed.question, [GOOD], [made])
     assert compared.verdict is Verdict.REGRESSED
-    without_wish = replace(closed, question=replace(closed.question, wanted=None))
-    assert seen(without_wish, side(interference="imap was restarted")).outcome is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.UNANSWERED, Outcome.DEFERRED])
+@pytest.mark.parametrize("wanted", [None, Outcome.REFUSED])
+def test_what_looks_as_if_a_service_is_gone_counts_only_where_nobody_disturbed_the_stack(
+    outcome: Outcome, wanted: Outcome | None
+) -> None:
+    behaviour = returning(Observation(outcome, Stage.CONNECT))
+    behaviour = replace(behaviour, question=replace(behaviour.question, wanted=wanted))
+    assert seen(behaviour, side()).outcome is outcome
+    assert seen(behaviour, side(interference="imap was restarted")).outcome is None
 
 
 def test_where_a_service_ended_its_last_log_lines_are_kept() -> None:

@@ -147,7 +147,7 @@ class Action(StrEnum):
 
 
 class LeftOut(StrEnum):
-    """Why a behaviour of the matrix was not compared."""
+    """Why a behaviour was not compared."""
 
     DESELECTED = "deselected"
     """By `-k`, `-m`, ids or a conftest."""
@@ -163,6 +163,8 @@ class LeftOut(StrEnum):
     """It needs an optional service that the run does not start."""
     NEWER = "newer"
     """Newer than both recordings."""
+    UNKNOWN = "unknown"
+    """In a recording, and not in the matrix: of a newer version, or of somebody's own conftest.py."""
     NOT_REACHED = "not-reached"
     """The run ended before it."""
 

@@ -175,6 +175,9 @@ class ReportView:
         # In short, a note of the run says it.
         if (newer := report.left_out.get(LeftOut.NEWER)) and not in_short:
             found.append(f"{words.count(len(newer), 'behaviour')} newer than the recordings")
+        if unknown := report.left_out.get(LeftOut.UNKNOWN):
+            several = words.count(len(unknown), "recorded behaviour")
+            found.append(f"{several} that this version{'' if in_short else ' and your conftest.py'} does not know")
         # In short, nobody who has not chosen a set-up is told of others.
         chosen = not in_short or report.setup != DEFAULT.name
         if chosen and (unanswered := report.left_out.get(LeftOut.SETUP)):

@@ -15,7 +15,7 @@ from pytest_mailu.behaviours.declaration import BASE_VARIANT, Behaviour, Live
 from pytest_mailu.core import serialization as jsonio
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.in_place import Hop, InPlace, Origin, WayBack
-from pytest_mailu.core.model import Comparison, Observation, Outcome, Recording, SideInfo, Stage, Verdict
+from pytest_mailu.core.model import Comparison, Observation, Recording, SideInfo, Stage, Verdict
 from pytest_mailu.core.plan import Plan, ReleaseSpec
 from pytest_mailu.core.releases import Release
 from pytest_mailu.core.version import __version__
@@ -23,10 +23,10 @@ from pytest_mailu.judging.judge import UNCERTAIN, judge
 from pytest_mailu.running.processor_watch import ProcessorWatch
 from pytest_mailu.running.scheduler import Scheduler
 from pytest_mailu.sides.base import Side
+from pytest_mailu.sides.observe import not_made
 from pytest_mailu.sides.recording import RecordingSide
 from pytest_mailu.sides.release import ReleaseSide
 from pytest_mailu.sides.way_back import MakeSide, way_back
-from pytest_mailu.wire.transport.errors import NotServed
 
 Publish: TypeAlias = Callable[[Comparison], None]
 
@@ -187,14 +187,9 @@ class Rehearsal:
         """Let a survival behaviour make what is to survive."""
         if prepare is None:
             return
-        try:
-            async with asyncio.timeout(behaviour.timeout):
-                await prepare(self._old.probe())
-        except Exception as error:
-            self._notify(f"in place: {behaviour.id} could not be prepared: {error}")
-            # What the release does not offer is not there: the look before the upgrade says so.
-            if not (isinstance(error, NotServed) and error.outcome is Outcome.NOT_OFFERED):
-                self._progress.not_made[prepare] = str(error) or type(error).__name__
+        if why := await not_made(prepare, self._old.probe(), behaviour.timeout):
+            self._notify(f"in place: {behaviour.id} could not be prepared: {why}")
+            self._progress.not_made[prepare] = why
 
     def _resting_on_nothing(self, survival: Iterable[Behaviour]) -> dict[str, tuple[Observation, ...]]:
         """What is known, before the upgrade, of behaviours for which nothing could be made: they cannot be told."""

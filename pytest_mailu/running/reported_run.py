@@ -85,6 +85,8 @@ class ReportedRun:
             LeftOut.SETUP: tuple(one.id for one in found.unanswered if _is_missed(one, self.run.setup)),
             LeftOut.SERVICE: tuple(behaviour.id for behaviour in found.unserved),
         }
+        if not self.plan.check_only:
+            self._elsewhere[LeftOut.UNKNOWN] = self._unknown(whole, matrix)
         notes = self.settings.notes
         checked = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
         default = Selection()
@@ -105,9 +107,14 @@ class ReportedRun:
 
     def _waivable(self, matrix: Matrix) -> frozenset[str]:
         """The ids of every set-up: one waivers file is for all of them."""
-        if self.plan.waivers is None:
-            return frozenset()
-        return frozenset(one.id for setup in SETUPS for one in (*matrix, *in_setup(matrix, setup).answered))
+        return frozenset() if self.plan.waivers is None else _of_every_setup(matrix)
+
+    def _unknown(self, whole: Matrix, matrix: Matrix) -> tuple[str, ...]:
+        """The ids that a side was recorded with, and that are in no set-up of this version."""
+        recorded = frozenset[str]().union(*(side.behaviours or () for side in (self.run.old, self.run.new)))
+        left = [id_ for id_ in recorded if id_ not in matrix and id_ not in whole]
+        known = _of_every_setup(whole) if left else frozenset[str]()
+        return tuple(sorted(id_ for id_ in left if id_ not in known))
 
     def open(self) -> bool:
         """Open both sides, once; False where that failed, and `failure` says why. Raises UsageError."""
@@ -223,3 +230,7 @@ class ReportedRun:
 def _is_missed(behaviour: Behaviour, setup: SetUp) -> bool:
     """Whether a set-up lacks what the default one has, so that less is compared; what others add is not missed."""
     return not behaviour.of_setup.isdisjoint(DEFAULT.features - setup.features)
+
+
+def _of_every_setup(matrix: Matrix) -> frozenset[str]:
+    return frozenset(one.id for setup in SETUPS for one in (*matrix, *in_setup(matrix, setup).answered))

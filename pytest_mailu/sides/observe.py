@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Hashable
 from dataclasses import replace
 
-from pytest_mailu.behaviours.declaration import Behaviour
+from pytest_mailu.behaviours.declaration import Behaviour, Live
 from pytest_mailu.core.errors import StackError
 from pytest_mailu.core.model import Observation, Outcome, Stage, met
 from pytest_mailu.core.transcript import Event, Kind, Speaker
@@ -41,6 +41,23 @@ async def observe(behaviour: Behaviour, stack: SideStack, circle: Hashable = Non
         started=started,
         seconds=round(time.monotonic() - clock + probe.seconds_before, 3),
     )
+
+
+async def not_made(prepare: Live, probe: Probe, seconds: float) -> str:
+    """Make what is to survive an upgrade; why it could not be made, empty where it was.
+
+    It is empty too where the release does not offer such a thing: it is not there, as the look before the upgrade says.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await prepare(probe)
+    except TimeoutError:
+        return f"not done within {seconds:g} s"
+    except Exception as error:
+        if isinstance(error, NotServed) and error.outcome is Outcome.NOT_OFFERED:
+            return ""
+        return str(error) or type(error).__name__
+    return ""
 
 
 async def _asked(behaviour: Behaviour, probe: Probe, failure: StackError | None) -> Observation:

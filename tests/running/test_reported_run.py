@@ -23,6 +23,7 @@ from pytest_mailu.core.model import (
 )
 from pytest_mailu.core.plan import Plan, RecordedSpec
 from pytest_mailu.core.serialization import SCHEMA, dumps
+from pytest_mailu.reports.view import ReportView
 from pytest_mailu.running.reported_run import Phase, ReportedRun
 from tests.waiting import eventually
 
@@ -61,6 +62,25 @@ def test_a_whole_run_says_what_it_left_out_and_why(run: ReportedRun) -> None:
     assert (report.decision, report.selected, report.matrix) == (Decision.GO, 2, 4)
     assert report.left_out == {LeftOut.SLOW: ("s/1/x",), LeftOut.NEWER: ("n/1/x",)}
     assert run.phase is Phase.REPORTED
+
+
+def test_what_only_a_recording_knows_is_said(tmp_path: Path) -> None:
+    """A newer version may have recorded on new what this one cannot judge: a GO would keep quiet about it."""
+    files = []
+    for name, more in (("old", ()), ("new", ("z/1/later",))):
+        held = {"a/1/x": (GOOD,)}
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(dumps(Recording(SCHEMA, "9", SideInfo("2.0.43"), (*held, *more), held)))
+    run = ReportedRun(Plan(*(RecordedSpec(str(file)) for file in files)))
+    chosen = [behaviour.id for behaviour in run.take_matrix(Matrix([A]))]
+    run.begin()
+    run.ask(chosen)
+    for id_ in chosen:
+        run.add(id_)
+    report = run.conclude()
+    run.close()
+    assert report.left_out == {LeftOut.UNKNOWN: ("z/1/later",)}
+    assert "1 recorded behaviour that this version does not know" in ReportView(report).not_compared_in_short
 
 
 def test_what_was_not_selected_is_deselected(run: ReportedRun) -> None:

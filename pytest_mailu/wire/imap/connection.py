@@ -20,6 +20,9 @@ LONGEST_LIST = 16_384
 MOST_NEWS = 1000
 """Responses that are kept while idling."""
 _LATER = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
+_LAST_WORDS = {"BYE", "BAD"}
+"""What a server says before it closes the connection: nginx says "* BAD internal server error" where the mailbox's own
+server does not take the client (ngx_mail_proxy_internal_server_error), and answers no command then."""
 _NOT_THE_CREDENTIALS = {"PRIVACYREQUIRED", "ENCRYPTIONNEEDED"}
 
 
@@ -189,8 +192,8 @@ class ImapConnection(LineSession):
                     untagged.append(Untagged(chunks))
         except CannotAsk:
             for response in untagged[first:]:
-                if response.word == "BYE" and (bye := state(response.chunks)) is not None:
-                    raise NotServed(Outcome.REFUSED, stage, bye.reply) from None
+                if response.word in _LAST_WORDS and (said := state(response.chunks)) is not None:
+                    raise NotServed(Outcome.REFUSED, stage, said.reply) from None
             raise
 
 

@@ -53,12 +53,12 @@ async def look_for(probe: Probe, user: User, token: str, folders: Sequence[str] 
     return found
 
 
-async def arrived(probe: Probe, user: User, token: str) -> list[Found]:
-    """The messages with a token that come into a mailbox within the usual time."""
+async def arrived(probe: Probe, user: User, token: str, *folders: str) -> list[Found]:
+    """The messages with a token that come into a mailbox within the usual time: its INBOX, Junk, and these folders."""
     found: list[Found] = []
 
     async def look() -> bool:
-        found[:] = await look_for(probe, user, token, ("INBOX", "Junk"))
+        found[:] = await look_for(probe, user, token, ("INBOX", "Junk", *folders))
         return bool(found)
 
     await eventually(look, 2 * ARRIVAL_SECONDS)

@@ -20,6 +20,9 @@ SEARCHER = own_mailbox("webmail-searches")
 SORTER = own_mailbox("webmail-sorts")
 NAMED = own_mailbox("webmail-is-named")
 READER = own_mailbox("webmail-reads-names")
+FILER = own_mailbox("webmail-files")
+FOLDERS = {"ascii": "Filed", "umlauts": "Größe & Maß"}
+"""Folders that a filter moves mail into."""
 SEARCHES = {
     "subject": ("subject", "orchard"),
     "sender": ("from", "gardener"),
@@ -204,3 +207,35 @@ async def filters(probe: Probe, mail: WebMailKind) -> Observation:
     # RainLoop has one set, in which each filter is named.
     made = any(name in f"{set_} {text}" for set_, text in (await filter_sets(probe, SORTER)).items())
     return probe.seen(Outcome.ACCEPTED if made else Outcome.LOST, Stage.COMMAND)
+
+
+@behaviour(
+    "webmail/{mail}/filter-into-folder/{name}",
+    needs=WEB_MAIL_SENDING,
+    of_setup=of_web_mail,
+    endpoint=HTTPS_443,
+    wanted=Outcome.ACCEPTED,
+    severity=Severity.MAJOR,
+    each={"mail": WEB_MAILS, "name": FOLDERS},
+    deep={"name": ("ascii",)},
+    timeout=SECONDS,
+)
+async def filter_into_folder(probe: Probe, mail: WebMailKind, name: str) -> Observation:
+    """{mail.words} makes a filter that moves mail into a folder ({name} in its name)
+
+    Filters that users make in the browser do nothing, or move mail into a folder that they do not know.
+
+    webmails/roundcube/config/config.inc.php (`managesieve_mbox_encoding`), since 2.0; Mailu #2650; RFC 5228 section 4.1
+    """
+    folder, token = FOLDERS[name], probe.unique_word()
+    async with probe.mailbox(FILER) as mailbox:
+        if folder not in {each.name for each in await mailbox.folders()}:
+            await mailbox.create(folder)
+    async with open_web_mail(mail, probe, FILER) as box:
+        await box.file_into(token, folder)
+    await probe.mail.deliver(probe.mail.compose(to=FILER.address, subject=token))
+    found = await arrived(probe, FILER, token, folder)
+    if not found:
+        return probe.seen(Outcome.LOST, Stage.DELIVERY)
+    places = [each.folder for each in found]
+    return probe.seen(Outcome.ACCEPTED if places == [folder] else Outcome.ALTERED, Stage.DELIVERY, folders=places)

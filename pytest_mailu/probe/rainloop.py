@@ -16,6 +16,7 @@ from pytest_mailu.probe.rainloop_family import RainloopFamily, capitalised
 from pytest_mailu.probe.roundcube_script import calls
 from pytest_mailu.probe.web_mail import Draft, is_login, refused
 from pytest_mailu.wire.http.client import HttpSession
+from pytest_mailu.wire.imap.session import modified_utf7
 
 FULL_NAME, FIRST_NAME, LAST_NAME, EMAIL = 10, 15, 16, 30
 """Kinds of what a contact consists of (Providers/AddressBook/Enumerations/PropertyType.php)."""
@@ -113,10 +114,14 @@ class Rainloop(RainloopFamily):
 
     async def make_filters(self, name: str) -> None:
         """Make a filter of this name, where the page shows those that there are."""
+        await self.file_into(name, "Junk")
+
+    async def file_into(self, word: str, folder: str) -> None:
+        """Make a filter, in force at once, that moves what has this word in its subject into a folder."""
         await self.run("Filters")
-        condition = {"Field": "Subject", "Type": "Contains", "Value": name, "ValueSecond": ""}
-        one = {"ID": name, "Enabled": 1, "Name": name, "ConditionsType": "Any", "Conditions": [condition]}
-        action = {"ActionType": "MoveTo", "ActionValue": "Junk", "Keep": 1, "Stop": 1, "MarkAsRead": 0}
+        condition = {"Field": "Subject", "Type": "Contains", "Value": word, "ValueSecond": ""}
+        one = {"ID": word, "Enabled": 1, "Name": word, "ConditionsType": "Any", "Conditions": [condition]}
+        action = {"ActionType": "MoveTo", "ActionValue": modified_utf7(folder), "Keep": 1, "Stop": 1, "MarkAsRead": 0}
         await self.run("FiltersSave", Raw="", RawIsActive=0, Filters=[{**one, **action}])
 
     async def add_contact(self, name: str, address: str) -> None:

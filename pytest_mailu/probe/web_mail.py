@@ -100,6 +100,9 @@ class WebMail(Protocol):
     async def make_filters(self, name: str) -> None:
         """Make a new set of filters of this name."""
 
+    async def file_into(self, word: str, folder: str) -> None:
+        """Make a filter, in force at once, that moves what has this word in its subject into a folder."""
+
     async def add_contact(self, name: str, address: str) -> None:
         """Put somebody into the address book."""
 

@@ -239,9 +239,14 @@ class ImapSession(ImapConnection):
             await idle.wait_for("EXISTS", "RECENT", seconds=seconds)
 
 
+def modified_utf7(folder: str) -> str:
+    """A folder's name as IMAP has it (RFC 3501 section 5.1.3)."""
+    return str(imap_utf7.encode(folder).decode("ascii"))
+
+
 def _mailbox(folder: str) -> str:
-    """A folder's name as it is sent: in modified UTF-7 (RFC 3501 section 5.1.3), quoted."""
-    return quoted(imap_utf7.encode(folder).decode("ascii"))
+    """A folder's name as it is sent."""
+    return quoted(modified_utf7(folder))
 
 
 def _item(response: Untagged, number: int) -> Any:

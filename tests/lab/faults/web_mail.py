@@ -68,7 +68,17 @@ FAULTS = (
         ("webmail/roundcube/filters",),
         outcome="refused",
         stage="command",
+        radius=("webmail/roundcube/filter-into-folder/*",),
         lines=_configured("$config['managesieve_host'] = 'tls://front:14191';"),
+        services=SERVICES,
+    ),
+    Fault(
+        "web-mail-filters-in-utf-7",
+        "web mail writes names of folders into filters as IMAP has them",
+        ("webmail/roundcube/filter-into-folder/umlauts",),
+        outcome="altered",
+        stage="delivery",
+        lines=_configured("$config['managesieve_mbox_encoding'] = 'UTF7-IMAP';"),
         services=SERVICES,
     ),
     Fault(

@@ -20,9 +20,10 @@ SEARCHER = own_mailbox("webmail-searches")
 SORTER = own_mailbox("webmail-sorts")
 NAMED = own_mailbox("webmail-is-named")
 READER = own_mailbox("webmail-reads-names")
-FILER = own_mailbox("webmail-files")
 FOLDERS = {"ascii": "Filed", "umlauts": "Größe & Maß"}
 """Folders that a filter moves mail into."""
+FILERS = {name: own_mailbox(f"webmail-files-{name}") for name in FOLDERS}
+"""One for each: of the filters that SnappyMail and RainLoop write, one alone is in force."""
 SEARCHES = {
     "subject": ("subject", "orchard"),
     "sender": ("from", "gardener"),
@@ -227,14 +228,14 @@ async def filter_into_folder(probe: Probe, mail: WebMailKind, name: str) -> Obse
 
     webmails/roundcube/config/config.inc.php (`managesieve_mbox_encoding`), since 2.0; Mailu #2650; RFC 5228 section 4.1
     """
-    folder, token = FOLDERS[name], probe.unique_word()
-    async with probe.mailbox(FILER) as mailbox:
+    folder, user, token = FOLDERS[name], FILERS[name], probe.unique_word()
+    async with probe.mailbox(user) as mailbox:
         if folder not in {each.name for each in await mailbox.folders()}:
             await mailbox.create(folder)
-    async with open_web_mail(mail, probe, FILER) as box:
+    async with open_web_mail(mail, probe, user) as box:
         await box.file_into(token, folder)
-    await probe.mail.deliver(probe.mail.compose(to=FILER.address, subject=token))
-    found = await arrived(probe, FILER, token, folder)
+    await probe.mail.deliver(probe.mail.compose(to=user.address, subject=token))
+    found = await arrived(probe, user, token, folder)
     if not found:
         return probe.seen(Outcome.LOST, Stage.DELIVERY)
     places = [each.folder for each in found]

@@ -140,7 +140,8 @@ class Snappymail(RainloopFamily):
         """
         await self.run("Filters")
         script = f'require "fileinto";\r\nif header :contains "Subject" "{word}" {{ fileinto "{folder}"; }}\r\n'
-        await self.run("FiltersScriptSave", name=word, active=1, body=script)
+        await self.run("FiltersScriptSave", name=word, active=0, body=script)
+        await self.run("FiltersScriptActivate", name=word)
 
     async def add_contact(self, name: str, address: str) -> None:
         """Put somebody into the address book."""

@@ -28,7 +28,9 @@ LINE_LIMIT = 8 * 1024
 """Bytes of one line. Longer lines are cut."""
 MEMBER_LIMIT = 200_000
 """Different users or addresses that are told apart."""
-_TLS = re.compile(rb"TLS connection established from \S*\[(?P<address>[^\]]+)\]: (?P<tls>TLSv[0-9.]+)")
+_TLS = re.compile(
+    rb"TLS connection established from [^\s\[]{0,260}\[(?P<address>[^\[\]]{1,45})\]: (?P<tls>TLSv[0-9.]{1,9})"
+)
 """postfix/smtpd with smtpd_tls_loglevel = 1 (https://www.postfix.org/TLS_README.html)."""
 _OLD_TLS = frozenset((b"TLSv1", b"TLSv1.1"))
 
@@ -144,7 +146,7 @@ def count_lines(lines: Iterable[bytes], formats: Iterable[LogFormat]) -> LogCoun
 def _enter(counts: LogCounts, event: str, groups: Mapping[str, bytes | None]) -> None:
     match event:
         case "login":
-            port = int((groups.get("port") or b"0")[:5])
+            port = int(groups.get("port") or b"0")
             counts.logins.setdefault(port, Tally()).add(groups.get("user"), groups.get("address"))
         case "received connection":
             if len(counts.received) < MEMBER_LIMIT and (address := groups.get("address")):

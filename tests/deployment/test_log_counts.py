@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment import log_counts
-from pytest_mailu.deployment.catalogue import load
+from pytest_mailu.deployment.catalogue import LogFormat, load
 from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.log_counts import LogCounts, count, count_lines, summary, with_counts
 from pytest_mailu.deployment.reader import Sources, read_deployment
@@ -124,3 +126,31 @@ def test_several_files_and_lines_of_the_engine_are_counted_together(
     assert str(count(paths, load(), OLD, lines).logins[587]) == "5 logins of 2 users from 2 addresses"
     monkeypatch.setattr(log_counts, "SIZE_LIMIT", 400)
     assert count([], load(), OLD, lines).cut
+
+
+PATTERNS = [*(entry.pattern for entry in load().log_formats), log_counts._TLS.pattern.decode()]
+PIECES = ("a/", "[", "[a", "]", ":1", ": ", "1", "x", " from ", "/imap/1 from: ", "/sso/a from: ", ', login: "', "a, ")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_no_repetition_in_a_pattern_is_without_limit(pattern: str) -> None:
+    """Strangers choose what a line holds: two such repetitions, one behind the other, are quadratic over it."""
+    outside_classes = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
+    assert not re.search(r"[*+]|,\}", outside_classes)
+    assert all(int(most) <= 500 for most in re.findall(r",(\d+)\}", outside_classes))
+
+
+def hostile_lines(entry: LogFormat) -> Iterator[str]:
+    """Lines as long as they may be, which begin as a line of the format does, once and many times."""
+    cuts = [found.end() for found in re.finditer(r"[ /:\[]+", entry.example)]
+    for head in (entry.example[:cut] for cut in cuts):
+        for piece in PIECES:
+            for times in (1, 100):
+                yield (head * times + piece * log_counts.LINE_LIMIT)[: log_counts.LINE_LIMIT]
+
+
+@pytest.mark.parametrize("entry", load().log_formats, ids=lambda entry: f"{entry.since} {entry.event} {entry.program}")
+def test_long_lines_of_strangers_are_counted(entry: LogFormat) -> None:
+    lines = [*hostile_lines(entry), entry.example]
+    assert counts(*lines, release=entry.since).lines == len(lines)
+    assert re.search(entry.pattern, entry.example)

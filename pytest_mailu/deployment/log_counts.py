@@ -167,10 +167,11 @@ def _unwrapped(line: bytes) -> bytes:
         return line
     try:
         wrapped = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     text = wrapped.get("log") if isinstance(wrapped, dict) else None
-    return text.rstrip("\n").encode() if isinstance(text, str) else line
+    # JSON can write half a surrogate pair, which UTF-8 has no bytes for.
+    return text.rstrip("\n").encode("utf-8", "replace") if isinstance(text, str) else line
 
 
 _CUT = b"\0cut\0"

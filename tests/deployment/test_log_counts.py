@@ -51,6 +51,14 @@ def test_lines_that_dockers_json_driver_wrapped_are_read() -> None:
     assert str(counts(wrapped, '{"log": 1}', "{broken").logins[143]) == "1 login of 1 user from 1 address"
 
 
+@pytest.mark.parametrize(
+    "line", ['{"log":' + "[" * 8_000, '{"log":' + '{"a":' * 1_500, r'{"log":"\ud800"}', '{"log":"\\']
+)
+def test_wrapped_lines_that_cannot_be_read_are_counted_as_they_are(line: str) -> None:
+    found = counts(line, NGINX.format(n=1, port=993))
+    assert (found.lines, found.known) == (2, 1)
+
+
 def test_hosts_of_relaynets_and_old_tls_are_counted_once_each() -> None:
     found = counts(*(RELAYED.format(n=n) for n in (1, 2, 2, 9)), TLS.format(n=1), TLS.format(n=1))
     assert found.relaying("192.0.2.20/30, 10.0.0.0/8") == 2

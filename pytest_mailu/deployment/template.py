@@ -14,8 +14,9 @@ LENGTH_LIMIT = 64 * 1024
 """Characters that one text may grow to."""
 
 _VARIABLE = re.compile(
-    r"\$(?:(?P<escaped>\$)|(?P<named>[A-Za-z_][A-Za-z0-9_]*)|\{(?:(?P<braced>[A-Za-z_][A-Za-z0-9_]*(?::?[-+?].*)?)\}|(?P<invalid>)))"
+    r"\$(?:(?P<escaped>\$)|(?P<named>[A-Za-z_][A-Za-z0-9_]*)|\{(?:(?P<braced>[A-Za-z_][A-Za-z0-9_]*(?::?[-+?][^}\n]*)?\})|(?P<invalid>)))"
 )
+"""`braced` goes to the first brace only: what is between braces may have variables itself, see `_closing`."""
 _BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-+?])(?P<word>.*))?", re.DOTALL)
 
 
@@ -32,23 +33,23 @@ def substitute(text: str, lookup: Callable[[str], str | None], depth: int = 0) -
         raise TemplateError(f"more than {DEPTH_LIMIT} defaults within each other")
     if "$" not in text:
         return text
-    out = []
-    at = 0
+    out: list[str] = []
+    at = length = 0
     while found := _VARIABLE.search(text, at):
-        out.append(text[at : found.start()])
+        before, end = text[at : found.start()], found.end()
         if found["escaped"]:
-            out.append("$")
-            at = found.end()
+            value = "$"
         elif found["named"]:
-            out.append(lookup(found["named"]) or "")
-            at = found.end()
+            value = lookup(found["named"]) or ""
         elif found["invalid"] is not None:
             raise TemplateError(f"{_start(text[found.start() :])} is no variable")
         else:
-            end = _closing(text, found.start())
-            out.append(_braced(text[found.start() + 2 : end], lookup, depth))
-            at = end + 1
-        if sum(map(len, out)) > LENGTH_LIMIT:
+            end = _closing(text, found.start()) + 1
+            value = _braced(text[found.start() + 2 : end - 1], lookup, depth)
+        at = end
+        out += (before, value)
+        length += len(before) + len(value)
+        if length > LENGTH_LIMIT:
             raise TemplateError(f"more than {LENGTH_LIMIT} characters")
     return "".join((*out, text[at:]))
 

@@ -18,11 +18,13 @@ from pytest_mailu.core import secrets
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.core.transcript import Event, Kind, Speaker
+from pytest_mailu.deployment.template import TemplateError, substitute
 from pytest_mailu.judging.compare import differences
 from pytest_mailu.judging.waiver_file import read
 from pytest_mailu.probe import headers
 from pytest_mailu.reports import sidebyside
 from pytest_mailu.stack.evidence.hints import hint
+from pytest_mailu.stack.settings.environment import read_env
 
 LENGTH = 120_000
 SECONDS = 4.0
@@ -33,6 +35,7 @@ PIECES = (
     *("DNS resolver ", "fatal: ", "nginx: configuration file ", "password=", "token ", "A = b\n", "1 (a) S 2 "),
     *("mailu-", "-mailu-", "id ", "b=", "queued as ", "anti-spoofing: ", "12:34:56", "Jan 1 ", "1,", "from a["),
     *("client=", "postfix/a[1]: ", "waiver.", "a:b\n ", "SRS0=a=", "https://", "A: b\r\n\t", "a=1\n", "a=[", "a={"),
+    *("$$", "$a", "${a:-}", "${a:-", "$", "A='\\", "export "),
 )
 """What a parser may stumble over when it comes again and again."""
 
@@ -50,6 +53,19 @@ def waivers(text: str, folder: Path) -> None:
             read(path, ["a/b"])
 
 
+def variables(text: str) -> None:
+    with suppress(TemplateError):
+        substitute(text, {"a": ""}.get)
+
+
+def env_file(text: str, folder: Path) -> None:
+    path = folder / "mailu.env"
+    for content in (f"A=x{text}", text):
+        path.write_text(content, "utf-8", newline="")
+        with suppress(UsageError):
+            read_env(path)
+
+
 MASKED = secrets.Redactor(("a-secret-value", "\\\\\\\\\\\\a", "aaaaaaab", "a+a+a+a", "0.0.0.0.1", "((((((x"))
 PARSERS: dict[str, Callable[[str, Path], Any]] = {
     "compare": lambda text, _: differences(seen(text), seen(text + "x")),
@@ -61,6 +77,8 @@ PARSERS: dict[str, Callable[[str, Path], Any]] = {
     "header fields": lambda text, _: headers.header_changes(b"", b"A: " + text.encode()),
     "masking": lambda text, _: MASKED.text(text),
     "secrets in files": lambda text, _: secrets.secrets_in_text(text),
+    "variables": lambda text, _: variables(text),
+    "env files": env_file,
     "commands": lambda text, _: secrets.without_secrets_in_command(text, "x"),
 }
 

@@ -157,6 +157,9 @@ def _at(value: str, places: Mapping[str, str]) -> str:
 
 _LONGEST = 256 << 10
 """Bytes of a mailu.env; Mailu's own has 5 kB."""
+_MOST_BLANKS = 200
+_BLANKS = re.compile(rf"[^\S\r\n]{{{_MOST_BLANKS + 1}}}")
+"""dotenv looks for a comment from each blank on: time grows with the square of how many stand side by side."""
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -171,6 +174,11 @@ def read_env(path: Path) -> dict[str, str]:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name the mailu.env of your deployment") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8 (byte {error.start})", "save it as UTF-8") from error
+    if blanks := _BLANKS.search(text):
+        raise UsageError(
+            f"{path}, line {text.count(chr(10), 0, blanks.start()) + 1} has more than {_MOST_BLANKS} blanks in a row",
+            "remove the blanks",
+        )
     for binding in parse_stream(io.StringIO(text)):
         # dotenv accepts a name alone; Mailu's compose would take its value from the shell.
         line = binding.original.line

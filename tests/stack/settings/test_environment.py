@@ -208,6 +208,16 @@ def test_a_file_without_end_is_neither_read_nor_waited_for(tmp_path: Path) -> No
             read_env(path)
 
 
+def test_a_line_with_more_blanks_in_a_row_than_anybody_writes_is_refused_with_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "mailu.env"
+    path.write_text(f"DOMAIN=a.example\nSITENAME=x{' ' * 200}# y\n")
+    assert read_env(path)["SITENAME"] == "x"
+    path.write_text(f"DOMAIN=a.example\nSITENAME=x{' ' * 201}y\n")
+    with pytest.raises(UsageError, match=r"mailu\.env, line 2 has more than 200 blanks in a row") as caught:
+        read_env(path)
+    assert caught.value.remedy
+
+
 def test_what_the_test_or_a_variant_sets_holds_for_every_service_and_the_rest_may_differ() -> None:
     settings = made(MESSAGE_SIZE_LIMIT="1000", RELAYNETS="192.0.2.0/24")
     assert {"MESSAGE_SIZE_LIMIT", "POSTMASTER"} <= settings.shared

@@ -21,6 +21,8 @@ SCHEMA = 2
 
 LONGEST = 64 * 1024 * 1024
 """Bytes of a recording at most; those of the whole matrix have about 1.5 MB."""
+ATTEMPTS = 100
+"""Observations of one behaviour at most; a run asks 60 times where an answer wavers."""
 
 Value = TypeVar("Value")
 
@@ -133,6 +135,8 @@ def read_recording(path: Path) -> Recording:
             remedy,
             (f"observations of {unnamed[0]}, which `behaviours` does not name",),
         )
+    if many := next((id_ for id_, seen in recording.observations.items() if len(seen) > ATTEMPTS), None):
+        raise UsageError(f"{path} is not a recording: it has more than {ATTEMPTS} attempts of {many}", remedy)
     return recording
 
 

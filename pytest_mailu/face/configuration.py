@@ -25,6 +25,7 @@ from pytest_mailu.deployment.fix import check_folder
 from pytest_mailu.deployment.reader import Sources
 from pytest_mailu.face.deployment import files_of, release_in_use, services_in_use, setup_in_use
 from pytest_mailu.face.options import OPTIONS, Option
+from pytest_mailu.judging.wavering import ENOUGH
 from pytest_mailu.reports.folder import check as check_reports
 from pytest_mailu.running.engine_logs import ENGINE
 
@@ -87,7 +88,7 @@ def plan_of(config: pytest.Config) -> Plan:
         fail_on=FailOn(str(given["mailu_fail_on"])),
         timeout=_number(given["mailu_timeout"], "--mailu-timeout", least=1.0, example=300),
         deep=bool(given["mailu_deep"]),
-        repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, example=3, integer=True)),
+        repeat=round(_number(given["mailu_repeat"], "--mailu-repeat", least=1.0, most=ENOUGH, example=3, integer=True)),
         seed=_seed(given["mailu_seed"]),
         environ={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
@@ -208,12 +209,15 @@ def _path(given: object) -> Path | None:
     return given if isinstance(given, Path) else None
 
 
-def _number(given: object, option: str, *, least: float, example: int, integer: bool = False) -> float:
+def _number(
+    given: object, option: str, *, least: float, most: float = math.inf, example: int, integer: bool = False
+) -> float:
     try:
         number = float(str(given))
     except ValueError:
         number = math.nan
-    if not (math.isfinite(number) and number >= least and (number.is_integer() or not integer)):
+    if not (math.isfinite(number) and least <= number <= most and (number.is_integer() or not integer)):
         kind = "whole number" if integer else "number"
-        raise UsageError(f"{option}: {given} is not a {kind} of at least {least:g}", f"For example: {option} {example}")
+        limits = f"of at least {least:g}" + (f" and at most {most:g}" if math.isfinite(most) else "")
+        raise UsageError(f"{option}: {given} is not a {kind} {limits}", f"For example: {option} {example}")
     return number

@@ -50,6 +50,8 @@ class Comparing:
         at_least = max(self._repeat, recorded)
         while True:
             answered = await self._ask(behaviour, old, new, shared=max(len(old), len(new)) < max(at_least, SHARED))
+            if answered and max(len(old), len(new)) < at_least:
+                continue
             comparison = judge(behaviour.question, old, new, behaviour.volatile)
             needed = _attempts_needed(comparison, shared=bool(self.shared_looks(comparison)))
             if not answered or max(len(old), len(new)) >= max(at_least, needed):

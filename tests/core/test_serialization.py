@@ -24,7 +24,7 @@ from pytest_mailu.core.model import (
     Verdict,
     Waiver,
 )
-from pytest_mailu.core.serialization import LONGEST, SCHEMA, dumps, plain, read_recording, structured
+from pytest_mailu.core.serialization import ATTEMPTS, LONGEST, SCHEMA, dumps, plain, read_recording, structured
 from pytest_mailu.core.transcript import Connection, Event, Kind, Queued, Speaker, Submission
 from pytest_mailu.judging.decision import decide
 from pytest_mailu.judging.findings import findings
@@ -182,6 +182,17 @@ def test_a_recording_that_holds_a_behaviour_it_does_not_name_is_broken(tmp_path:
     with pytest.raises(UsageError, match="is a broken recording") as caught:
         read_recording(file)
     assert caught.value.details == ("observations of a/25/y, which `behaviours` does not name",)
+
+
+def test_a_recording_with_more_attempts_than_any_run_makes_is_refused(tmp_path: Path) -> None:
+    """Comparing them would take minutes."""
+    file = tmp_path / "old.json"
+    attempt = plain(RECORDING)["observations"]["a/25/x"][:1]
+    file.write_text(json.dumps(broken({"observations": {"a/25/x": attempt * ATTEMPTS}})), "utf-8")
+    assert len(read_recording(file).observations["a/25/x"]) == ATTEMPTS
+    file.write_text(json.dumps(broken({"observations": {"a/25/x": attempt * (ATTEMPTS + 1)}})), "utf-8")
+    with pytest.raises(UsageError, match="more than 100 attempts of a/25/x"):
+        read_recording(file)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ PIECES = (
     *("DNS resolver ", "fatal: ", "nginx: configuration file ", "password=", "token ", "A = b\n", "1 (a) S 2 "),
     *("mailu-", "-mailu-", "id ", "b=", "queued as ", "anti-spoofing: ", "12:34:56", "Jan 1 ", "1,", "from a["),
     *("client=", "postfix/a[1]: ", "waiver.", "a:b\n ", "SRS0=a=", "https://", "A: b\r\n\t", "a=1\n", "a=[", "a={"),
-    *("$$", "$a", "${a:-}", "${a:-", "$", "A='\\", "export "),
+    *("-", "a-", ";", "; (", "$$", "$a", "${a:-}", "${a:-", "$", "A='\\", "export "),
 )
 """What a parser may stumble over when it comes again and again."""
 
@@ -51,6 +51,15 @@ def waivers(text: str, folder: Path) -> None:
         path.write_text(content, "utf-8", newline="")
         with suppress(UsageError):
             read(path, ["a/b"])
+
+
+def header_fields(text: bytes) -> None:
+    """One long field, and as many of some length as are read."""
+    headers.header_changes(b"", b"A: " + text)
+    several = (b"%s-%d: mailu-%s-\r\n" % (name, n, text[:3900]) for name in (b"X", b"Y") for n in range(30))
+    headers.header_changes(b"", b"".join(several))
+    results = b"Authentication-Results: " + text[:3900] + b"\r\n"
+    headers.header_changes(b"", results * headers.MOST)
 
 
 def variables(text: str) -> None:
@@ -74,7 +83,7 @@ PARSERS: dict[str, Callable[[str, Path], Any]] = {
     "waivers": waivers,
     "settings of services": lambda text, _: inside.settled(text),
     "complaints in logs": lambda text, _: inside_logs.complaints(text.splitlines()),
-    "header fields": lambda text, _: headers.header_changes(b"", b"A: " + text.encode()),
+    "header fields": lambda text, _: header_fields(text.encode()),
     "masking": lambda text, _: MASKED.text(text),
     "secrets in files": lambda text, _: secrets.secrets_in_text(text),
     "variables": lambda text, _: variables(text),

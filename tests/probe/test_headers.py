@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mailu.behaviours.better import FILTERS
 from pytest_mailu.core.model import Observation, Outcome, Question, Severity, Stage, Verdict
 from pytest_mailu.judging.judge import judge
-from pytest_mailu.probe.headers import fields, header_changes
+from pytest_mailu.probe.headers import fields, header_changes, settled
 
 SENT = (
     b"From: a@elsewhere.example\r\nTo: sales@post.example\r\nSubject: long\r\n subject\r\nX-Mailer: P 1\r\n\r\nbody\r\n"
@@ -96,3 +96,12 @@ def test_another_delivered_to_is_a_small_loss_and_a_further_hop_a_change() -> No
     assert hop.verdict is Verdict.CHANGED
     assert [difference.path for difference in hop.differences] == ["facts.added.received 3"]
     assert judge(question, [seen(arrived())], [seen(arrived(spoiled=True))]).verdict is Verdict.REGRESSED
+
+
+def test_the_names_of_containers_are_found_within_longer_names() -> None:
+    assert settled("by mailu-abc12-front-1.mailu-abc12_default; x") == "by <container>; x"
+    assert settled("--pytest-mailu-a-mailu-b-. (a-mailu-) mailu--") == "--<container>-. (a-mailu-) mailu--"
+    assert (
+        settled("-mailu-x.y, ammailu-1-, no-mailu, mailu-mailu-")
+        == "-<container>, <container>-, no-mailu, <container>-"
+    )

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.text import DIGITS, whole_number
 
 LARGEST = 100_000_000
 """Bytes of a file."""
@@ -33,10 +34,26 @@ _KEPT: Mapping[str, tuple[str, ...]] = {
     "alias": ("email", "destination", "wildcard"),
     "relay": ("name", "smtp"),
 }
+_FLAGS = frozenset(
+    (
+        "enabled",
+        "enable_imap",
+        "enable_pop",
+        "forward_enabled",
+        "forward_keep",
+        "reply_enabled",
+        "spam_enabled",
+        "wildcard",
+    )
+)
+_NUMBERS = frozenset(("max_users", "max_aliases", "max_quota_bytes", "quota_bytes", "spam_threshold"))
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""YAML 1.1, https://yaml.org/type/bool.html."""
 _NAME = re.compile(r"[\w.-]{1,255}")
 _ADDRESS = re.compile(r"[^\s<>@,\"\\\x00-\x1f\x7f]{1,64}@[\w.-]{1,255}")
 _ASCII = re.compile(r"[\x21-\x7e]+")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+"""Leaves every scalar a text: numbers to the base of 60 take quadratic time, and a wrong date ends in a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,7 @@ def read_export(path: Path, ours: Sequence[str] = ()) -> Export:
             raise UsageError(
                 f"--mailu-export: {path.name} has more than {ENTRIES} entries of a kind", "Take a part of it."
             )
-        found = [_entry(kind, each) for each in given]
+        found = [_checked_entry(path, kind, number, each) for number, each in enumerate(given, 1)]
         kept[kind] = [each for each in found if each is not None and not _is_ours(kind, each, ours)]
         left_out += len(found) - len(kept[kind])
     if not kept["domain"]:
@@ -97,25 +114,60 @@ def _parsed(path: Path) -> Any:
         ) from error
 
 
+def _checked_entry(path: Path, kind: str, number: int, given: Any) -> dict[str, Any] | None:
+    try:
+        return _entry(kind, given)
+    except ValueError as error:
+        raise UsageError(
+            f"--mailu-export: {path.name}: {error} (in {kind} {number})", "Correct it, or make a new export."
+        ) from None
+
+
 def _entry(kind: str, given: Any) -> dict[str, Any] | None:
-    """What is taken of an entry; None where it has no name that could be one."""
+    """What is taken of an entry; None where it has no name that could be one. Raises ValueError for a wrong value."""
     if not isinstance(given, Mapping):
         return None
-    kept = {name: value for name in _KEPT[kind] if (value := _value(given.get(name))) is not None}
+    kept = {name: value for name in _KEPT[kind] if (value := _value(name, given.get(name))) is not None}
     name = str(kept.get("name" if "name" in _KEPT[kind] else "email", ""))
     pattern = _NAME if "name" in _KEPT[kind] else _ADDRESS
     return kept if pattern.fullmatch(name) else None
 
 
-def _value(value: Any) -> Any:
-    """A plain value, or a list of texts; None for anything else."""
-    if isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return value[:_LONGEST]
-    if isinstance(value, list):
-        return [each[:_LONGEST] for each in value[:ENTRIES] if isinstance(each, str)]
-    return None
+def _value(name: str, given: Any) -> Any:
+    """A flag, a number, a text or a list of texts; None for nothing, and where another kind of text is given."""
+    if given is None or given in ("", "~", "null"):
+        return None
+    if name in _FLAGS:
+        return _flag(name, given)
+    if name in _NUMBERS:
+        return _whole(name, given)
+    if isinstance(given, list):
+        return [_text(each) for each in given[:ENTRIES] if isinstance(each, str)]
+    return _text(given) if isinstance(given, str) else None
+
+
+def _flag(name: str, given: Any) -> bool:
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, str) and given.lower() in _BOOLEANS:
+        return _BOOLEANS[given.lower()]
+    raise ValueError(f"{name} is neither true nor false")
+
+
+def _whole(name: str, given: Any) -> int:
+    """A whole number, of JSON or as text; -1 is no limit."""
+    text = given if isinstance(given, str) else ""
+    if isinstance(given, int) and not isinstance(given, bool) and abs(given) < 10**DIGITS:
+        return given
+    number = whole_number(text.removeprefix("-"))
+    if number is None:
+        raise ValueError(f"{name} is no whole number of at most {DIGITS} digits")
+    return -number if text.startswith("-") else number
+
+
+def _text(given: str) -> str:
+    """JSON can write half a surrogate pair, which UTF-8 has no bytes for."""
+    return given[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def _is_ours(kind: str, entry: Mapping[str, Any], ours: Sequence[str]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TEXT_LIMIT = 4096
 """Characters of one text of a server that are kept."""
-_DIGITS = 18
+DIGITS = 18
+"""Of a number; 2**63 has one more."""
 
 
 def show(data: bytes | str, limit: int | None = None) -> str:
@@ -29,7 +30,7 @@ def show_line(data: bytes | str, limit: int | None = None) -> str:
 
 def whole_number(text: str | bytes) -> int | None:
     """A number of at most 18 ASCII digits; None for anything else, such as one of 5,000 digits."""
-    return int(text) if 0 < len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
+    return int(text) if 0 < len(text) <= DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _escaped(character: str) -> str:

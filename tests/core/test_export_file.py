@@ -81,6 +81,58 @@ def test_an_entry_that_is_no_account_is_left_out_and_counted(kind: str, tmp_path
     assert export.left_out == 1
 
 
+def test_flags_and_numbers_are_read_and_texts_stay_texts(tmp_path: Path) -> None:
+    text = """
+domain: [{name: kontor.example, max_users: -1, max_aliases: null, max_quota_bytes: 5000000000}]
+user: [{email: a@kontor.example, enabled: true, enable_pop: "no", quota_bytes: 0, displayed_name: 12:30}]
+"""
+    document = read_export(written(tmp_path, text)).document
+    assert document["domain"] == [{"name": "kontor.example", "max_users": -1, "max_quota_bytes": 5_000_000_000}]
+    assert document["user"] == [
+        {
+            "email": "a@kontor.example",
+            "enabled": True,
+            "enable_pop": False,
+            "quota_bytes": 0,
+            "displayed_name": "12:30",
+        }
+    ]
+    as_json = written(tmp_path, json.dumps({name: list(entries) for name, entries in document.items()}))
+    assert read_export(as_json).document == document
+
+
+WRONG = {
+    "max_users: 1" + ":11" * 150_000: "max_users is no whole number of at most 18 digits (in domain 1)",
+    "max_users: " + "9" * 5_000: "max_users is no whole number of at most 18 digits (in domain 1)",
+    "max_users: 1.5": "max_users is no whole number of at most 18 digits (in domain 1)",
+    "max_users: [1]": "max_users is no whole number of at most 18 digits (in domain 1)",
+    "x: 1\nuser:\n- email: a@kontor.example\n  enabled: 7": "enabled is neither true nor false (in user 1)",
+}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:20])
+def test_a_value_of_the_wrong_kind_is_named(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_export(written(tmp_path, f"domain:\n- name: kontor.example\n  {text}\n"))
+    assert caught.value.cause == f"--mailu-export: export.yml: {WRONG[text]}"
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("tag", ["!!timestamp x", "!!bool x", "!!int ''", "!!float x", "!!binary x", "!!set x"])
+def test_a_tag_that_its_value_does_not_fit_is_passed_over(tag: str, tmp_path: Path) -> None:
+    text = f"domain:\n- name: kontor.example\n- name: {tag}\nuser:\n- email: {tag}\n"
+    export = read_export(written(tmp_path, text))
+    assert not export.addresses
+    assert export.domains[0] == "kontor.example"
+
+
+def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
+    text = json.dumps(
+        {"domain": [{"name": "a.example"}], "user": [{"email": "u@a.example", "displayed_name": "\ud800"}]}
+    )
+    assert read_export(written(tmp_path, text)).document["user"][0]["displayed_name"] == "?"
+
+
 BOMB = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
 BROKEN = {
     "tag": "domain: !!python/object/apply:os.system [id]",

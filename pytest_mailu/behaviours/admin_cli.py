@@ -5,7 +5,6 @@ What is created here is removed with the stack and has a unique name: deleting i
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -13,6 +12,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.helpers import log_in, opens, rcpt_from_stranger
 from pytest_mailu.core.commands import CommandResult
 from pytest_mailu.core.endpoints import IMAPS_993, SMTP_25_OPPORTUNISTIC
+from pytest_mailu.core.json_text import read_json
 from pytest_mailu.core.model import Direction, Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ADMIN, BOB, DOMAIN, ELSEWHERE, User
 from pytest_mailu.probe.admin_site import Site, local
@@ -158,7 +158,7 @@ async def config_export(probe: Probe) -> Observation:
     """
     ran = await command(probe, "config-export", "--full", "--json", *EXPORTS)
     try:
-        exported = json.loads(ran.output)
+        exported = read_json(ran.output)
     except ValueError as error:
         raise CannotAsk(f"the export is not JSON: {error}") from error
     return probe.seen(Outcome.ACCEPTED, Stage.COMMAND, members={kind: _members(exported.get(kind)) for kind in EXPORTS})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.behaviours.inside import settled
 from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.json_text import read_json
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage, Vantage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.probe.probe import Probe
@@ -54,7 +54,7 @@ async def configuration(probe: Probe, part: str) -> Observation:
     async def ask(own: Probe) -> Any:
         ran = await own.services.exec("antispam", "rspamadm", "configdump", "--json")
         try:
-            return own.with_common_names(json.loads(settled(_document(ran.output))))
+            return own.with_common_names(read_json(settled(_document(ran.output))))
         except ValueError:
             raise CannotAsk(f"rspamadm configdump gives no JSON: {show_line(ran.errors or ran.output, 200)}") from None
 

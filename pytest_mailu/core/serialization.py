@@ -12,6 +12,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from pytest_mailu.core.errors import UsageError
+from pytest_mailu.core.json_text import DEEPEST, read_json
 from pytest_mailu.core.model import Comparison, Question, Recording, Report, SideInfo, Waiver
 from pytest_mailu.core.transcript import Detail, Event, Kind, Speaker
 
@@ -21,6 +22,8 @@ SCHEMA = 2
 
 LONGEST = 64 * 1024 * 1024
 """Bytes of a recording at most; those of the whole matrix have about 1.5 MB."""
+_DEEPEST = DEEPEST + 10
+"""Objects and lists within each other: the facts of a server's JSON are some levels inside."""
 ATTEMPTS = 100
 """Observations of one behaviour at most; a run asks 60 times where an answer wavers."""
 
@@ -33,6 +36,7 @@ _KINDS = {str(kind): kind for kind in Kind}
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(float, _number)
     converter.register_structure_hook(StrEnum, lambda value, kind: kind(value))
     # cattrs takes them for text; what gets plain values must get no enumerations.
     converter.register_unstructure_hook(StrEnum, lambda value: value.value)
@@ -62,6 +66,13 @@ def _text(value: Any, _: type[str]) -> str:
     return value
 
 
+def _number(value: Any, _: type[float]) -> float:
+    """Only a number is a number. By default cattrs reads the text "nan" as one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
 def _event_plain(event: Event, converter: cattrs.Converter) -> list[Any]:
     """An event as a short list: speaker, kind, text, then seconds and detail where there are any."""
     values = [event.speaker.value, event.kind.value, event.text, event.seconds]
@@ -79,7 +90,7 @@ def _event(value: Any, converter: cattrs.Converter) -> Event:
         _SPEAKERS.get(speaker) or Speaker(speaker),
         _KINDS.get(kind) or Kind(kind),
         _text(text, str),
-        None if seconds is None else float(seconds),
+        None if seconds is None else _number(seconds, float),
         None if detail is None else converter.structure(detail, Detail),  # type: ignore[arg-type]
     )
 
@@ -122,7 +133,10 @@ def _member(key: Any, value: Any, margin: str) -> str:
 
 
 def _on_one_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # infinity, and what is not a number
+        return json.dumps(str(value), ensure_ascii=False)
 
 
 def read_recording(path: Path) -> Recording:
@@ -140,11 +154,6 @@ def read_recording(path: Path) -> Recording:
     return recording
 
 
-def _no_number(word: str) -> None:
-    """Raise ValueError for NaN and Infinity, which Python reads and JSON does not have (RFC 8259 section 6)."""
-    raise ValueError(f"{word} is no JSON")
-
-
 def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
     try:
         if path.exists() and not path.is_file():
@@ -152,7 +161,7 @@ def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
         if path.stat().st_size > LONGEST:
             raise UsageError(f"{path} is not a {word}: it has more than {LONGEST >> 20} MB", remedy)
         text = path.read_text("utf-8")
-        data = json.loads(text, parse_constant=_no_number)
+        data = read_json(text, _DEEPEST)
         if _SURROGATE.search(text):
             # JSON can write half a surrogate pair, which no text may hold (Unicode Standard section 3.9, D92).
             json.dumps(data, ensure_ascii=False).encode()
@@ -161,7 +170,7 @@ def _read(path: Path, kind: type[Value], word: str, remedy: str) -> Value:
         raise UsageError(f"{path} is not a {word}: it holds half a surrogate pair ({half!a})", remedy) from None
     except OSError as error:
         raise UsageError(f"cannot read the {word} {path}: {error.strerror}", remedy) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not a {word}: {error}", remedy) from error
     found = data.get("schema") if isinstance(data, dict) else None
     if found != SCHEMA:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_mailu.core.globs import matches
 from pytest_mailu.core.model import Difference, Direction, Observation, Outcome, Question
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.judging.compare import differences, noise
 
 SERVED = frozenset({Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.ALTERED})
@@ -57,5 +58,5 @@ def _is_loss(difference: Difference, direction: Direction) -> bool:
 
 def _less(left: Any, right: Any) -> bool:
     """Whether a number is less than another; servers write some of them as text (`SIZE 50000000`)."""
-    numbers = [int(value) if isinstance(value, str) and value.isdecimal() else value for value in (left, right)]
+    numbers: list[Any] = [whole_number(value) if isinstance(value, str) else value for value in (left, right)]
     return all(isinstance(number, int | float) for number in numbers) and numbers[0] < numbers[1]

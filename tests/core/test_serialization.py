@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ def broken(change: dict[str, Any]) -> dict[str, Any]:
         ({"observations": {"a/25/x": [{"outcome": "delihvered", "stage": "delivery"}]}}, "a/25/x"),
         ({"observations": {"a/25/x": [{"outcome": "delivered"}]}}, "stage"),
         ({"observations": {"a/25/x": [{"outcome": "delivered", "stage": "rcpt", "seconds": "long"}]}}, "seconds"),
+        ({"observations": {"a/25/x": [{"outcome": "delivered", "stage": "rcpt", "seconds": "nan"}]}}, "seconds"),
+        ({"observations": {"a/25/x": [{"outcome": "delivered", "stage": "rcpt", "started": True}]}}, "started"),
         ({"observations": {"a/25/x": [7]}}, "a/25/x"),
         ({"observations": []}, "observations"),
         ({"observations": {"a/25/x": [{"outcome": "refused", "stage": "rcpt", "reply": {"code": 554}}]}}, "code"),
@@ -204,7 +207,11 @@ def test_a_recording_with_more_attempts_than_any_run_makes_is_refused(tmp_path: 
         ("{}", "is not a recording of schema 2 (found: None)"),
         ('{"schema": 99}', "is not a recording of schema 2 (found: 99)"),
         ('{"schema": "1"}', "is not a recording of schema 2 (found: 1)"),
-        ("[" * 100_000, "is not a recording: "),
+        ("[" * 100_000, "is not a recording: nested more than 60 deep"),
+        ('{"a":' * 61 + "1" + "}" * 61, "is not a recording: nested more than 60 deep"),
+        ("9" * 41, "is not a recording: a number of more than 40 digits"),
+        ("9" * 5_000, "is not a recording: a number of more than 40 digits"),
+        ("-1e999", "is not a recording: the number -1e999 is too large"),
     ],
 )
 def test_what_is_no_recording_says_so(tmp_path: Path, text: str, cause: str) -> None:
@@ -228,6 +235,14 @@ def test_what_is_no_number_of_json_is_refused(tmp_path: Path, number: str) -> No
     path.write_text(dumps(RECORDING).replace('"seconds": 0.125', f'"seconds": {number}'), "utf-8")
     with pytest.raises(UsageError, match=f"{number} is no JSON"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_does_not_have_is_written_as_text(number: float) -> None:
+    """Behaviours of users may see one. The report is written all the same, and other programs can read it."""
+    recording = replace(RECORDING, observations={"a/25/x": (replace(SEEN, facts={"ratio": number}),)})
+    written = json.loads(dumps(recording), parse_constant=pytest.fail)
+    assert written["observations"]["a/25/x"][0]["facts"] == {"ratio": str(number)}
 
 
 def test_what_is_no_regular_file_is_refused_unread() -> None:

@@ -388,7 +388,7 @@ def test_a_lost_outcome_weighs_as_much_as_the_behaviour_says_whatever_facts_are_
 
 
 def test_other_facts_and_texts_that_differ_are_not_lost() -> None:
-    for old, new in (({"x": "a"}, {"x": "b"}), ({"y": 1}, {"y": 0})):
+    for old, new in (({"x": "a"}, {"x": "b"}), ({"y": 1}, {"y": 0}), ({"x": "9" * 5_000}, {"x": "8" * 5_000})):
         assert judge(facts(x=Direction.MORE), [seen(ACCEPTED, **old)], [seen(ACCEPTED, **new)]).verdict is (
             Verdict.CHANGED
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json as json_module
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_mailu.core.endpoints import Tls
+from pytest_mailu.core.json_text import read_json
 from pytest_mailu.core.model import Outcome, Stage, Vantage
 from pytest_mailu.core.text import show_line
 from pytest_mailu.wire.http.forwarding import Forwarding
@@ -30,7 +30,6 @@ LONGEST_HEADER = 16_384
 """Characters of one header that are kept; all headers of an answer have 100 KiB (h11)."""
 LONGEST_COOKIE = 4096
 """Bytes that browsers take (RFC 6265 section 6.1)."""
-DEEPEST = 50
 """Objects and lists in one another in a JSON answer."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEEP_METHOD = {307, 308}
@@ -75,8 +74,8 @@ class HttpReply:
     def json(self) -> Any:
         """The body as JSON. Raises `CannotAsk` when it is none."""
         try:
-            return _not_too_deep(json_module.loads(self.body))
-        except (ValueError, RecursionError) as error:
+            return read_json(self.body)
+        except ValueError as error:
             raise CannotAsk(f"the answer of {self.url} is not JSON: {show_line(self.body, 60)!r}") from error
 
     @property
@@ -265,19 +264,3 @@ async def _body(response: httpx.Response) -> bytes:
         if len(body) > MAX_BODY:
             raise CannotAsk(f"an answer of more than {MAX_BODY} bytes")
     return bytes(body)
-
-
-def _not_too_deep(document: Any) -> Any:
-    """The document itself; raises ValueError for objects and lists nested too deep."""
-    level, depth = [document], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise ValueError(f"nested more than {DEEPEST} deep")
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return document

@@ -7,6 +7,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SMTP_25_OPPORTUNISTIC
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, own_mailbox
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.smuggling import ENDS, exchange, smuggle
 from pytest_mailu.wire.smtp.reply import expect_positive
@@ -28,10 +29,10 @@ async def announced(probe: Probe) -> Observation:
     RFC 1870 section 6.1
     """
     async with probe.smtp(SMTP_25_OPPORTUNISTIC) as smtp:
-        limit = smtp.offered.get("SIZE", "")
-        if not limit.isdecimal():
+        limit = whole_number(smtp.offered.get("SIZE", ""))
+        if limit is None:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
-        await smtp.mail(f"stranger@{ELSEWHERE}", f"SIZE={int(limit) + 1}")
+        await smtp.mail(f"stranger@{ELSEWHERE}", f"SIZE={limit + 1}")
         reply = await smtp.rcpt(READER.address)
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 

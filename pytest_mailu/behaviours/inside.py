@@ -41,7 +41,7 @@ CONFIGS = {"imap": "/etc/dovecot/dovecot.conf", "front": "/etc/dovecot/proxy.con
 _IPV4 = r"(?<![\d.])(?!127\.)\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}"
 _IPV6 = r"(?<![\w:])\[?(?!fe80:)[\da-f]{1,4}:[\da-f]{0,4}:[\da-f:]*\]?/\d{1,3}\b"
 _NETWORK = re.compile(f"{_IPV4}|{_IPV6}")
-_STAT = re.compile(r"(?m)^(\d+) \((.*)\) \S (\d+) ")
+_STAT = re.compile(r"(?m)^(\d{1,10}) \((.*)\) \S (\d{1,10}) ")
 
 
 def settled(text: str) -> str:

@@ -12,9 +12,11 @@ from pytest_mailu.behaviours.needs import MAILBOX
 from pytest_mailu.core.endpoints import IMAPS_993
 from pytest_mailu.core.model import Direction, Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import own_mailbox
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.imap.reply import ImapReply, text_of
 
+_MOST_UIDS = 1_000
 WRITER = own_mailbox("messages-writer")
 
 CONTENTS = {
@@ -204,11 +206,13 @@ def copied(reply: ImapReply) -> tuple[list[int], list[int]] | None:
 
 
 def _uids(text: str) -> list[int]:
+    """The numbers of a set, as many as any folder here has messages."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition(":")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        first, last = (whole_number(end) for end in (part.partition(":")[0], part.rpartition(":")[2]))
+        if first is not None and last is not None:
+            found += range(first, min(last, first + _MOST_UIDS) + 1)
+    return found[:_MOST_UIDS]
 
 
 def settled(seen: tuple[str, ...]) -> list[str]:

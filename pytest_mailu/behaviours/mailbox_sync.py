@@ -169,6 +169,6 @@ async def idle(probe: Probe) -> Observation:
 def highest_modseq(reply: ImapReply) -> int | None:
     """HIGHESTMODSEQ from the answer to SELECT (RFC 7162 section 3.1.2.1)."""
     for response in reply.named("OK"):
-        if match := re.search(r"\[HIGHESTMODSEQ (\d+)\]", text_of(response.line), re.IGNORECASE):
+        if match := re.search(r"\[HIGHESTMODSEQ (\d{1,19})\]", text_of(response.line), re.IGNORECASE):
             return int(match[1])
     return None

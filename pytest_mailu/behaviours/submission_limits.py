@@ -6,6 +6,7 @@ from pytest_mailu.behaviours.declaration import behaviour
 from pytest_mailu.core.endpoints import SUBMISSIONS_465
 from pytest_mailu.core.model import Observation, Outcome, Severity, Stage
 from pytest_mailu.core.population import ELSEWHERE, own_mailbox
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.reply import positive
 from pytest_mailu.wire.transport.errors import CannotAsk
@@ -57,10 +58,10 @@ async def announced(probe: Probe) -> Observation:
     """
     async with probe.smtp(SUBMISSIONS_465) as smtp:
         await smtp.login(WRITER.address, WRITER.password)
-        limit = (await smtp.ehlo()).get("SIZE", "")
-        if not limit.isdecimal():
+        limit = whole_number((await smtp.ehlo()).get("SIZE", ""))
+        if limit is None:
             return probe.seen(Outcome.NOT_OFFERED, Stage.EHLO)
-        await smtp.mail(WRITER.address, f"SIZE={int(limit) + 1}")
+        await smtp.mail(WRITER.address, f"SIZE={limit + 1}")
         reply = await smtp.rcpt(SOMEONE)
     return probe.seen(Outcome.ACCEPTED, Stage.RCPT, reply)
 
@@ -108,9 +109,10 @@ async def sent_too_large(probe: Probe) -> Observation:
 async def _limit(probe: Probe) -> int:
     """MESSAGE_SIZE_LIMIT in bytes, as Postfix has it."""
     ran = await probe.services.exec("smtp", "postconf", "-h", "message_size_limit")
-    if not ran.output.strip().isdecimal():
+    limit = whole_number(ran.output.strip())
+    if limit is None:
         raise CannotAsk(f"Postfix does not say its message_size_limit: {ran.errors.strip()!r}")
-    return int(ran.output)
+    return limit
 
 
 @behaviour(

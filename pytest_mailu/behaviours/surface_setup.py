@@ -22,6 +22,7 @@ from pytest_mailu.core.endpoints import (
 )
 from pytest_mailu.core.model import Observation, Outcome, Reply, Severity, Stage
 from pytest_mailu.core.population import ALICE, HOSTNAME
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.probe.admin_site import browser
 from pytest_mailu.probe.markup import xml
 from pytest_mailu.probe.probe import Probe
@@ -60,7 +61,7 @@ def thunderbird(text: str) -> list[Server]:
         Server(
             server.get("type", ""),
             server.findtext("hostname", ""),
-            int(server.findtext("port", "0")),
+            whole_number(server.findtext("port", "").strip()) or 0,
             kinds.get(server.findtext("socketType", "plain"), Tls.NONE),
         )
         for kind in ("incomingServer", "outgoingServer")
@@ -77,7 +78,9 @@ def outlook(text: str) -> list[Server]:
             implicit = said.get("SSL", "on") == "on" and said.get("Encryption", "SSL") != "TLS"
             tls = Tls.IMPLICIT if implicit else Tls.STARTTLS
             servers.append(
-                Server(said.get("Type", "").lower(), said.get("Server", ""), int(said.get("Port", "0")), tls)
+                Server(
+                    said.get("Type", "").lower(), said.get("Server", ""), whole_number(said.get("Port", "")) or 0, tls
+                )
             )
     return servers
 

@@ -12,7 +12,7 @@ from functools import total_ordering
 from importlib.resources import files
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pytest_mailu.core.errors import UsageError
 
@@ -62,8 +62,8 @@ class Release:
             return cls(MASTER)
         try:
             version = Version(wanted)
-        except InvalidVersion:
-            raise UsageError(f"{text!r} is not a Mailu release", f"Name a release such as {_EXAMPLES}.") from None
+        except ValueError:  # InvalidVersion is one; a number of thousands of digits is another
+            raise UsageError(f"{text[:60]!r} is not a Mailu release", f"Name a release such as {_EXAMPLES}.") from None
         series = next((s for s in SERIES[:-1] if Version(s).release == version.release[:2]), None)
         if series is None:
             raise UsageError(

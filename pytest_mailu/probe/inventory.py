@@ -39,6 +39,6 @@ def script(mark: str, commands: Mapping[str, str]) -> str:
 
 def sections(mark: str, text: str) -> dict[str, Look]:
     """What stands before each of the marks."""
-    parts = re.split(rf"(?m)\n^{re.escape(mark)} ([\w-]+) (\d+)$\n?", text)
+    parts = re.split(rf"(?m)\n^{re.escape(mark)} ([\w-]+) (\d{{1,3}})$\n?", text)
     ended = zip(parts[::3], parts[1::3], parts[2::3], strict=False)
     return {name: Look(int(code), output) for output, name, code in ended}

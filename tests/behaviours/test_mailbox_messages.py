@@ -16,6 +16,13 @@ def test_uids_of_a_move_are_read_from_an_untagged_response() -> None:
     assert mailbox_messages.copied(ImapReply("OK", "", "Done", (told,))) == ([42], [1202])
 
 
+def test_a_set_without_end_is_cut_and_what_is_no_number_is_passed_over() -> None:
+    told = ImapReply("OK", f"COPYUID 1 1:999999999999,7 {'9' * 5_000},8:,:9,4")
+    source, came = mailbox_messages.copied(told) or ([], [])
+    assert source == list(range(1, 1_001))
+    assert came == [4]
+
+
 def test_a_server_that_does_not_tell_tells_nothing() -> None:
     assert mailbox_messages.copied(ImapReply("OK", "", "Copy completed")) is None
 

@@ -19,6 +19,7 @@ def test_the_servers_of_a_thunderbird_document_are_read() -> None:
     <outgoingServer type="smtp"><hostname>{HOST}</hostname><port>465</port><socketType>SSL</socketType></outgoingServer>
     </emailProvider></clientConfig>\r\n"""
     assert thunderbird(text) == WANTED
+    assert thunderbird(text.replace("993", "9" * 5_000))[0].port == 0
     assert thunderbird(text.replace("SSL", "STARTTLS").replace("993", "143"))[0] == Server(
         "imap", HOST, 143, Tls.STARTTLS
     )

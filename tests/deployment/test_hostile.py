@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
+from pytest_mailu.deployment.catalogue import load
 from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.fix import propose
 from pytest_mailu.deployment.reader import Sources, read_deployment
@@ -35,6 +36,23 @@ def garble(folder: Path, chance: random.Random) -> None:
             [[junk], [line, chance.choice(lines)], [], [line + junk], [f"{name}{mark} {junk}"], [f"  {line}"]]
         )
         path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 5_000, f"25,{'9' * 5_000},587", "²", f"1:{'9' * 5_000}", f"10.0.0.0/{'9' * 5_000}"]
+)
+@pytest.mark.parametrize("series", SERIES, ids="-".join)
+def test_numbers_that_are_none_give_findings(tmp_path: Path, value: str, series: tuple[str, str]) -> None:
+    """Python refuses to read a number of more than 4,300 digits."""
+    old, new = map(Release.parse, series)
+    names = [setting.name for setting in load().settings]
+    images = ("clamav/clamav-debian", "ghcr.io/mailu/nginx", "apache/tika", "redis")
+    services = "".join(f"  s{n}: {{image: '{name}:{value}', env_file: mailu.env}}\n" for n, name in enumerate(images))
+    (tmp_path / "docker-compose.yml").write_text(f"services:\n{services}")
+    for start in range(0, len(names), 40):  # or the file would be too large
+        (tmp_path / "mailu.env").write_text("".join(f"{name}={value}\n" for name in names[start : start + 40]))
+        deployment = read_deployment(Sources(tmp_path))
+        propose(deployment, check(deployment, old, new), new)
 
 
 @pytest.mark.parametrize("seed", range(120))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pytest_mailu.core.model import Outcome, Severity
@@ -29,6 +30,7 @@ ENV_FILE = "mailu.env"
 DEFAULT_PORTS = "25,80,443,465,993,995,4190"
 ROOT = "PORTS leaves out 110, 143 and 587"
 """As the advice on what the stacks do has it (judging/advice/ports.toml): foretold and happened are one finding."""
+_PORT = re.compile(r"[0-9]{1,5}")
 _SOURCE = "core/nginx/conf/nginx.conf (2.0.43); core/nginx/dovecot/proxy.conf and socrate/system.py (2024.06.57)"
 
 
@@ -180,7 +182,7 @@ def ports_line(deployment: Deployment, wanted: frozenset[int]) -> str:
     """The line of mailu.env that keeps every port that is served today, beside the new default."""
     given = deployment.value("PORTS", "front")
     words = {word.strip() for word in (DEFAULT_PORTS if given is None else given).split(",") if word.strip()}
-    numbers = sorted({int(word) for word in words if word.isdecimal()} | wanted)
+    numbers = sorted({int(word) for word in words if _PORT.fullmatch(word)} | wanted)
     return f"PORTS={','.join(map(str, numbers))}"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pytest_mailu.core.model import Outcome, Severity
 from pytest_mailu.deployment.checks.from_notice import about
@@ -50,7 +50,7 @@ def _version(service: Service) -> Version | None:
     """The release that a tag such as `1.4-debian` or `2.9.2.1-full` names; None for a moving tag."""
     try:
         return Version(service.tag.partition("-")[0])
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one; a number of thousands of digits is another
         return None
 
 

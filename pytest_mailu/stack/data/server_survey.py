@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_mailu.core.databases import POSTGRESQL, Database
+from pytest_mailu.core.text import whole_number
 from pytest_mailu.stack.data.survey_script import COUNTS, DOMAIN_LIMIT, DOMAINS, NAME_LIMIT, NAMED, questions
 
 SECONDS = 60
@@ -76,15 +77,15 @@ def answered(text: str) -> dict[str, Any]:
         match line.split("\t"):
             case ["schema", version]:
                 schema.append(version[:40])
-            case ["count", name, number] if name in COUNTS and number.isdecimal():
-                counts[name] = int(number)
+            case ["count", name, digits] if name in COUNTS and (number := whole_number(digits)) is not None:
+                counts[name] = number
             case ["domain", name] if name and len(domains) < DOMAINS:
                 domains.append(name)
-            case ["rows", what, table, number] if number.isdecimal() and int(number):
+            case ["rows", what, table, digits] if number := whole_number(digits):
                 problems[what, table] = {
                     "what": what,
                     "table": table,
-                    "rows": int(number),
+                    "rows": number,
                     "named": [],
                     "numbers": [],
                 }

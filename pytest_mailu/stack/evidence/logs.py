@@ -17,7 +17,7 @@ SLACK = 1.0
 MOST = 40
 """How many lines of one observation are shown at most."""
 
-_PORT = re.compile(r"\b0\.0\.0\.0:(\d+)|/(?:smtp|submission|imap|pop3|sieve)/(\d+)\b")
+_PORT = re.compile(r"\b0\.0\.0\.0:(\d{1,5})\b|/(?:smtp|submission|imap|pop3|sieve)/(\d{1,5})\b")
 """The port that a client came to: nginx's words, and admin's (Mailu core/admin/mailu/internal/nginx.py, from 2.0)."""
 _LOGIN = re.compile(r"\b(imap|pop3|submission|managesieve)-login\b")
 """Dovecot's processes, which do not tell of ports."""

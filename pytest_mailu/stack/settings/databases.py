@@ -10,6 +10,7 @@ Sources: core/admin/mailu/configuration.py (`DB_TEMPLATES`) and webmails/start.p
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -18,6 +19,7 @@ from pytest_mailu.core.databases import ADMIN, NAMES, POSTGRESQL, ROUNDCUBE, URI
 from pytest_mailu.core.optional_services import WEBMAIL
 from pytest_mailu.core.secrets import shown
 
+_PORT = re.compile(r"[0-9]{1,5}")
 SERVICE = "database"
 """The service that the run brings for `admin`: the name that Mailu looks for where DB_HOST is not set."""
 ROUNDCUBE_SERVICE = "webmail-database"
@@ -84,7 +86,7 @@ def _theirs(
         host = _place(settings[URI[whose]])
     name, _, port = host.partition(":")
     name = aliases.get(name, name)
-    return (name, port if port.isascii() and port.isdigit() else "") if name in services else None
+    return (name, port if _PORT.fullmatch(port) else "") if name in services else None
 
 
 def service_of_theirs(settings: Mapping[str, str], services: Collection[str], aliases: Mapping[str, str]) -> str:

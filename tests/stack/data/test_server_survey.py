@@ -65,7 +65,16 @@ def test_the_password_is_not_on_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "count\tusers", "count\tusers\tmany", "count\tothers\t3", "rows\ta\tb\t-1", "x\ty"]
+    "line",
+    [
+        "",
+        "count\tusers",
+        "count\tusers\tmany",
+        "count\tothers\t3",
+        "rows\ta\tb\t-1",
+        "x\ty",
+        "rows\ta\tb\t" + "9" * 5_000,
+    ],
 )
 def test_a_line_that_is_no_answer_is_left_out(line: str) -> None:
     found = server_survey.answered(line)

@@ -80,6 +80,12 @@ def test_the_service_of_the_user_s_compose_file_is_used_also_by_another_name(hos
     assert service_of_theirs(user, (*CORE, "postgres"), {"mailu-db": "postgres"}) == "postgres"
 
 
+@pytest.mark.parametrize("port", ["9" * 5_000, "123456", "x", "²"])
+def test_a_port_that_is_none_is_the_server_s_own(port: str) -> None:
+    (found,) = databases_of({"DB_FLAVOR": "postgresql", "DB_HOST": f"postgres:{port}"}, (*CORE, "postgres"))
+    assert found.host == "postgres"
+
+
 def test_without_a_host_mailu_looks_for_a_service_called_database() -> None:
     (found,) = databases_of({"DB_FLAVOR": "mysql"}, (*CORE, "database"))
     assert (found.service, found.server, found.brought) == ("database", MARIADB, False)

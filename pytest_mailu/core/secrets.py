@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote, unquote_plus
 
 Value = TypeVar("Value")
 
@@ -79,8 +80,10 @@ def shown(name: str, value: str) -> str:
 
 
 def url_passwords(text: str) -> list[str]:
-    """The passwords in the URLs of a text."""
-    return [found[2] for found in _URL_PASSWORD.finditer(text)]
+    """The passwords in the URLs of a text, as they stand there and as the program gets them."""
+    written = [found[2] for found in _URL_PASSWORD.finditer(text)]
+    meant = [decode(password) for password in written for decode in (unquote, unquote_plus)]
+    return [*written, *(password for password in meant if len(password) >= _SHORTEST_OF_CREDENTIALS)]
 
 
 def without_url_passwords(text: str, instead: str) -> str:
@@ -126,9 +129,16 @@ class Redactor:
         self._domains = frozenset(domain.lower() for domain in people if domain)
         domains = "|".join(_domain_pattern(domain) for domain in sorted(self._domains, key=len, reverse=True))
         self._people = re.compile(rf"(?:{_LOCAL_PART}(?:@|%40|=40))?(?:{domains})(?![\w-])", re.I) if domains else None
-        # The longest first: one secret may begin with another.
-        joined = "|".join(_pattern_of(secret) for secret in sorted(self._secrets, key=len, reverse=True))
-        self._pattern = re.compile(joined) if joined else None
+        self._pattern = _pattern_of_all(self._secrets)
+        # What a text may end with that was cut within a secret: looked up, since every text of a run has an end.
+        self._ends = {
+            secret[at : at + _SHORTEST] for secret in self._secrets for at in range(len(secret) - _SHORTEST + 1)
+        }
+
+    @cached_property
+    def _folded_pattern(self) -> re.Pattern[str] | None:
+        """For texts with soft line breaks (RFC 2045 section 6.7), which may stand within a secret."""
+        return _pattern_of_all(self._secrets, _SOFT_BREAK)
 
     def __or__(self, secrets: Iterable[str]) -> Redactor:
         """One that masks more."""
@@ -142,19 +152,27 @@ class Redactor:
         """The text without secrets and without passwords in URLs."""
         if self._people is not None:
             text = self._people.sub(MASK, text)
-        masked = self._without_cut_secret(self._pattern.sub(MASK, text)) if self._pattern is not None else text
-        return _URL_PASSWORD.sub(rf"\1{MASK}", masked) if "://" in masked else masked
+        if self._pattern is not None:
+            text = self._without_cut_secrets(self._whole_secrets(text).sub(MASK, text))
+        return _URL_PASSWORD.sub(rf"\1{MASK}", text) if "://" in text else text
+
+    def _whole_secrets(self, text: str) -> re.Pattern[str]:
+        folded = self._folded_pattern if "=\n" in text or "=\r\n" in text else None
+        return folded or self._pattern  # type: ignore[return-value]
+
+    def _without_cut_secrets(self, text: str) -> str:
+        """Masks the beginning of a secret where a text was cut off: at its end, and before each `…`."""
+        if "…" not in text:
+            return self._without_cut_secret(text)
+        return "…".join(map(self._without_cut_secret, text.split("…")))
 
     def _without_cut_secret(self, text: str) -> str:
-        """Masks the beginning of a secret at the end of a text that was cut off there."""
-        body = text.rstrip("…")
-        tail = body[-_SHORTEST:]
+        if text[-_SHORTEST:] not in self._ends:
+            return text
         for secret in self._secrets:
-            if len(tail) < _SHORTEST or tail not in secret:
-                continue
-            for length in range(min(len(secret) - 1, len(body)), _SHORTEST - 1, -1):
-                if body.endswith(secret[:length]):
-                    return body[:-length] + MASK + text[len(body) :]
+            for length in range(min(len(secret) - 1, len(text)), _SHORTEST - 1, -1):
+                if text.endswith(secret[:length]):
+                    return text[:-length] + MASK
         return text
 
     def value(self, value: Value) -> Value:
@@ -194,41 +212,81 @@ def _domain_pattern(domain: str) -> str:
     return "|".join(forms)
 
 
-def _pattern_of(secret: str) -> str:
-    """A secret as a pattern of all forms in which it may be written."""
-    data = secret.encode("utf-8", "surrogatepass")
-    base = base64.b64encode(data).decode()
-    literal = {quote(data, safe=""), quote_plus(data), quote(data), base, base.rstrip("=")}
-    literal |= {base64.urlsafe_b64encode(data).decode(), base64.urlsafe_b64encode(data).decode().rstrip("=")}
-    forms = [
-        re.escape(form) for form in sorted(literal, key=len, reverse=True) if len(form) >= _SHORTEST_OF_CREDENTIALS
-    ]
-    return "|".join([_escaped(secret), *forms])
-
-
+_SOFT_BREAK = r"(?:=\r?\n)?"
 _BACKSLASHES = r"\\{0,8}"
 """In front of a character that a notation escapes, or several notations one in the other."""
 _WRITTEN = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\v": "v", "\b": "b"}
 
 
-def _escaped(secret: str) -> str:
-    """A pattern for a secret as JSON, Python, shells and HTML write it, also one within the other."""
-    return "".join(_character(run) for run in re.findall(r"\\+|[^\\]", secret))
+def _pattern_of_all(secrets: Iterable[str], between: str = "") -> re.Pattern[str] | None:
+    """A pattern of all forms of all secrets. The longest come first: one secret may begin with another."""
+    joined = "|".join(_pattern_of(secret, between) for secret in sorted(secrets, key=len, reverse=True))
+    return re.compile(joined) if joined else None
+
+
+def _pattern_of(secret: str, between: str) -> str:
+    """A secret as a pattern of all forms in which it may be written; `between` may stand after each character."""
+    characters = re.findall(r"\\+|[^\\]", secret)
+    return "|".join(
+        [between.join(map(_character, characters)), *_base64_forms(secret.encode("utf-8", "surrogatepass"))]
+    )
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
+    """Patterns for Base64 (RFC 4648 sections 4 and 5) of a secret alone, and of any text that it stands in.
+
+    Three bytes make four characters. So there are three forms, after how many bytes stand before the secret; a
+    character that others have a part in is left out of them.
+    """
+    alone = base64.b64encode(data).decode().rstrip("=")
+    if len(alone) >= _SHORTEST_OF_CREDENTIALS:
+        yield f"{_either_alphabet(alone)}={{0,2}}"
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + data).decode()
+        own = encoded[before and before + 1 : (before + len(data)) * 8 // 6]
+        if len(own) >= _SHORTEST:
+            yield _either_alphabet(own)
+
+
+def _either_alphabet(encoded: str) -> str:
+    """Base64 as a pattern that also takes it as URLs have it."""
+    return encoded.replace("+", "[+-]").replace("/", "[/_]")
 
 
 def _character(character: str) -> str:
-    """A pattern for one character, or for several backslashes in a row."""
+    """A pattern for one character, or for several backslashes in a row, as the notations of programs write it.
+
+    JSON, Python, shells, HTML, URLs and mail (quoted-printable), also one within the other.
+    """
     if character.isalnum() and character.isascii():
         return character
     if character.startswith("\\"):
         # One quantifier for all of them: several beside each other would be tried in every combination.
-        return rf"\\{{{len(character)},{16 * len(character)}}}"
+        length = len(character)
+        return rf"(?:\\{{{length},{16 * length}}}|(?:[%=]5[cC]){{{length}}})"
     code = ord(character)
-    forms = [re.escape(character), rf"\\{{1,8}}u{code:04x}", rf"\\{{1,8}}x{code:02x}", f"&#x{code:x};", f"&#{code};"]
+    data = character.encode("utf-8", "surrogatepass")
+    forms = [re.escape(character), rf"\\{{1,8}}u{_hex(code, 4)}", f"&#[xX]{_hex(code)};", f"&#{code};"]
+    forms += [rf"\\{{1,8}}x{_hex(code, 2)}", _of_bytes(data, "%"), _of_bytes(data, "=", _SOFT_BREAK)]
+    if not character.isascii():
+        forms += [_of_bytes(data, r"\\{1,8}x"), "".join(rf"\\{{1,8}}{byte:03o}" for byte in data)]
     if code > 0xFFFF:
-        forms.append(rf"\\{{1,8}}U{code:08x}")
+        pair = character.encode("utf-16-be")
+        forms.append(rf"\\{{1,8}}U{_hex(code, 8)}")
+        forms.append("".join(rf"\\{{1,8}}u{_hex(int.from_bytes(half), 4)}" for half in (pair[:2], pair[2:])))
+    if character == " ":
+        forms.append(r"\+")  # in the query of a URL
     if character in _WRITTEN:
         forms.append(rf"\\{{1,8}}{_WRITTEN[character]}")
     if (entity := html.escape(character)) != character:
         forms.append(re.escape(entity))
     return f"{_BACKSLASHES}(?:{'|'.join(forms)})"
+
+
+def _of_bytes(data: bytes, mark: str, between: str = "") -> str:
+    return between.join(f"{mark}{_hex(byte, 2)}" for byte in data)
+
+
+def _hex(number: int, width: int = 1) -> str:
+    """A pattern for a number in hexadecimal, in large or small letters."""
+    return re.sub("[a-f]", lambda found: f"[{found[0]}{found[0].upper()}]", f"{number:0{width}x}")

@@ -35,7 +35,7 @@ PIECES = (
     *("DNS resolver ", "fatal: ", "nginx: configuration file ", "password=", "token ", "A = b\n", "1 (a) S 2 "),
     *("mailu-", "-mailu-", "id ", "b=", "queued as ", "anti-spoofing: ", "12:34:56", "Jan 1 ", "1,", "from a["),
     *("client=", "postfix/a[1]: ", "waiver.", "a:b\n ", "SRS0=a=", "https://", "A: b\r\n\t", "a=1\n", "a=[", "a={"),
-    *("-", "a-", ";", "; (", "$$", "$a", "${a:-}", "${a:-", "$", "A='\\", "export "),
+    *("-", "a-", ";", "; (", "$$", "$a", "${a:-}", "${a:-", "$", "A='\\", "export ", "a-secre…", "…", "a=\n"),
 )
 """What a parser may stumble over when it comes again and again."""
 

@@ -216,8 +216,9 @@ def _number(
         number = float(str(given))
     except ValueError:
         number = math.nan
-    if not (math.isfinite(number) and least <= number <= most and (number.is_integer() or not integer)):
+    if not (math.isfinite(number) and number >= least and (number.is_integer() or not integer)):
         kind = "whole number" if integer else "number"
-        limits = f"of at least {least:g}" + (f" and at most {most:g}" if math.isfinite(most) else "")
-        raise UsageError(f"{option}: {given} is not a {kind} {limits}", f"For example: {option} {example}")
+        raise UsageError(f"{option}: {given} is not a {kind} of at least {least:g}", f"For example: {option} {example}")
+    if number > most:
+        raise UsageError(f"{option}: {given} is more than {most:g}", f"For example: {option} {example}")
     return number

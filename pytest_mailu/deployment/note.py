@@ -72,7 +72,7 @@ class Note:
         """Why and what to do, with file, line and the line to write."""
         if not self.remedy:
             return ()
-        action = Action.FIX_BEFORE if self.lost else Action.DO if self.write else Action.LOOK
+        action = Action.FIX_BEFORE if self.lost else Action.DO if self.write or self.broken else Action.LOOK
         if self.shared is not None:
             cause, remedy, paste = self.shared
             return (Advice(self.slug, cause, remedy, self.question.source, action, self.root, paste),)
@@ -82,8 +82,12 @@ class Note:
         return (Advice(self.slug, cause, remedy, self.question.source, action, title, self.write),)
 
     def with_write(self, write: str) -> Note:
-        """The note with another line to write."""
-        old, new = (replace(side, facts={**side.facts, "write": write}) for side in (self.old, self.new))
+        """The note with another line to write, or with none."""
+        line = {"write": write} if write else {}
+        old, new = (
+            replace(side, facts={**{name: fact for name, fact in side.facts.items() if name != "write"}, **line})
+            for side in (self.old, self.new)
+        )
         return replace(self, old=old, new=new, write=write)
 
     @property

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_mailu.core.model import PROTECTIONS, Comparison, Decision, FailOn, Finding, Outcome, Severity, Verdict, met
-from pytest_mailu.judging.judge import SEVERITIES, UNCERTAIN
-
-SETTINGS = "settings"
-"""The family of what files mean (`pytest_mailu.deployment.note`): it is there without any server."""
+from pytest_mailu.judging.judge import SETTINGS, SEVERITIES, UNCERTAIN
 
 
 def fails(finding: Finding, fail_on: FailOn) -> bool:

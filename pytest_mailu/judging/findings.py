@@ -97,11 +97,12 @@ def finding(
 
 
 def _action(verdict: Verdict, advice: Sequence[Advice]) -> Action:
-    """What a finding asks for: the most urgent of what is advised."""
+    """What a finding asks for: the most urgent of what is advised. Only what is lost has to be fixed before."""
     if verdict is Verdict.REGRESSED:
         return Action.FIX_BEFORE
     usual = Action.NOTHING if verdict is Verdict.BROKEN else Action.LOOK
-    return min((entry.action for entry in advice), key=list(Action).index, default=usual)
+    most = min((entry.action for entry in advice), key=list(Action).index, default=usual)
+    return Action.DO if most is Action.FIX_BEFORE else most
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:

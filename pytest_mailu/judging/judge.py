@@ -38,6 +38,8 @@ MIN_SLOWDOWN_SECONDS = 3.0
 ONE_RUN_SECONDS = 2400.0
 """How far apart attempts of one run lie at most. Beyond that they are of another machine, or of another load."""
 
+SETTINGS = "settings"
+"""The family of what files mean (`pytest_mailu.deployment.note`): it is there without any server."""
 UNCERTAIN = frozenset({Verdict.INCONCLUSIVE, Verdict.UNSTABLE})
 SEVERITIES = tuple(Severity)
 """Worst first."""
@@ -208,11 +210,14 @@ def severity(comparison: Comparison) -> Severity:
     """How much a finding hurts: as the behaviour says where it is lost, less where it merely looks different.
 
     The severity of a behaviour with a wanted outcome is that of losing the outcome: losing a fact of it is minor.
+    What the files of a deployment get wrong on both sides can be put right there, so it hurts as much as it says.
     """
     match comparison.verdict:
         case Verdict.REGRESSED if comparison.question.wanted is not None and _both_met(comparison):
             return max(comparison.question.severity, Severity.MINOR, key=SEVERITIES.index)
         case Verdict.REGRESSED | Verdict.INCONCLUSIVE | Verdict.UNSTABLE:
+            return comparison.question.severity
+        case Verdict.BROKEN if comparison.question.family == SETTINGS:
             return comparison.question.severity
         case Verdict.CHANGED if any(
             difference.path in {"outcome", "stage", "reply.code"} for difference in comparison.differences

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_mailu.core.model import Advice, Finding, Severity
+from pytest_mailu.core.model import Advice, Finding
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports import words
 from pytest_mailu.reports.groups import Group, firsts
 from pytest_mailu.reports.textwidth import clip
-from pytest_mailu.reports.view import ReportView, Todo, total
+from pytest_mailu.reports.view import ReportView, total
 
 COMMENT_LIMIT = 65_000
 """Characters that a comment on GitHub may have, with a margin (65536)."""
@@ -163,19 +163,14 @@ def _todos(view: ReportView, shape: _Shape) -> Iterator[str]:
         return
     yield from ("", f"### To do ({len(todos)})")
     for todo in todos[:LISTED]:
-        lost = f"{_worst(todo)} regression: " if todo.lost else ""
         found = words.count(len(todo.findings), "finding")
         yield ""
-        yield f"- [ ] **{todo.label}:** {lost}{prose(todo.title + view.mark(todo.findings))} ({found})"
+        yield f"- [ ] **{todo.label}:** {todo.weight}{prose(todo.title + view.mark(todo.findings))} ({found})"
         if shape.todos and todo.advice is not None:
             yield from _advice(todo.advice, "  ")
         elif todo.paste:
             yield from (f"  {line}" for line in block(todo.paste).split("\n"))
     yield from _more(len(todos) - LISTED)
-
-
-def _worst(todo: Todo) -> Severity:
-    return min((finding.severity for finding in todo.findings), key=list(Severity).index)
 
 
 def _compared(view: ReportView) -> Iterator[str]:

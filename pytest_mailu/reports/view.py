@@ -14,6 +14,7 @@ from pytest_mailu.core.setups import DEFAULT, FROM_FILES, USUAL, USUAL_FLAVOURS,
 from pytest_mailu.core.text import safe
 from pytest_mailu.core.web_mails import NO_WEB_MAIL, web_mail_words
 from pytest_mailu.judging.decision import stops
+from pytest_mailu.judging.judge import SEVERITIES
 from pytest_mailu.judging.waivers import entry_for
 from pytest_mailu.reports import in_place, words
 from pytest_mailu.reports.deviations import LOCAL, OWN_BUILD, Deviation, deviation
@@ -26,6 +27,7 @@ ACTIONS: Mapping[Action, str] = {
     Action.LOOK: "look",
     Action.NOTHING: "nothing",
 }
+GRAVE = (Severity.CRITICAL, Severity.MAJOR)
 LAST_LINES = 5
 """How many log lines of a server's own error are shown beside what it broke: the end of its traceback."""
 
@@ -43,6 +45,27 @@ class Todo:
     def lost(self) -> bool:
         """Whether something regressed, though not so much that it stops the upgrade."""
         return any(finding.verdict is Verdict.REGRESSED for finding in self.findings)
+
+    @property
+    def severity(self) -> Severity:
+        """The worst severity among the findings."""
+        return min((finding.severity for finding in self.findings), key=SEVERITIES.index)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something regressed, or the files have a grave mistake (an open relay) with both releases."""
+        return self.lost or self.severity in GRAVE
+
+    @property
+    def weight(self) -> str:
+        """What stands before the title of something urgent: `minor regression: `, `critical: `."""
+        return f"{self.severity}{' regression' if self.lost else ''}: " if self.urgent else ""
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """The urgent first, the worst of it first; the rest by action."""
+        severity, action = SEVERITIES.index(self.severity), list(Action).index(self.action)
+        return (False, severity, action) if self.urgent else (True, action, severity)
 
     @property
     def label(self) -> str:
@@ -286,7 +309,7 @@ class ReportView:
 
     @cached_property
     def todos(self) -> tuple[Todo, ...]:
-        """What to do beside the blockers, each thing once: small regressions first, then the most urgent."""
+        """What to do beside the blockers, each thing once: regressions and grave mistakes first, then by action."""
         blocking = {group.root for group in self.blockers}
         explained = {advice.id for group in self.blockers for advice in self.advice(group)}
         found: dict[str, Todo] = {}
@@ -294,21 +317,18 @@ class ReportView:
             if finding.root in blocking and not finding.advice:
                 continue
             for advice in finding.advice or (None,):
-                action = advice.action if advice is not None else finding.action
-                lost = self._passed(finding)
-                quiet = action is Action.NOTHING and not (lost and finding.severity is not Severity.INFO)
-                if quiet or (advice is not None and advice.id in explained):
+                action = _calm(advice.action if advice is not None else finding.action, advice)
+                if action is Action.NOTHING or (advice is not None and advice.id in explained):
                     continue
                 key = advice.id if advice is not None else finding.root
                 members = found[key].findings if key in found else ()
                 title = (advice.title or finding.title) if advice is not None else ""
                 found[key] = Todo(action, safe(title), advice, (*members, finding))
-        order = list(Action)
         named = (
             todo if todo.title else Todo(todo.action, self._headline(todo.findings), None, todo.findings)
             for todo in found.values()
         )
-        return tuple(sorted(named, key=lambda todo: (not todo.lost, order.index(todo.action))))
+        return tuple(sorted(named, key=lambda todo: todo.rank))
 
     def _headline(self, findings: tuple[Finding, ...]) -> str:
         group = Group(findings[0].root, findings)
@@ -337,6 +357,13 @@ class ReportView:
     def waiver_entry(self, finding: Finding) -> str:
         """A waiver for the finding in TOML, to paste."""
         return entry_for(finding, self.report.old.release, self.report.new.release)
+
+
+def _calm(action: Action, advice: Advice | None) -> Action:
+    """The action for what does not stop the upgrade: nothing of it has to be fixed before."""
+    if action is not Action.FIX_BEFORE:
+        return action
+    return Action.DO if advice is not None else Action.LOOK
 
 
 def total(several: Iterable[Group]) -> int:

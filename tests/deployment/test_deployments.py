@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mailu.core.model import Verdict
+from pytest_mailu.core.model import Action, Severity, Verdict
 from pytest_mailu.core.releases import Release
 from pytest_mailu.deployment.checks.registry import check
 from pytest_mailu.deployment.host import Host, Mounted, Taken
+from pytest_mailu.deployment.model import Place, Setting
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.reader import Sources, read_deployment, with_compose
 from pytest_mailu.judging.judge import QUIET, judge, severity
@@ -83,6 +85,32 @@ def test_every_finding_says_what_breaks_and_on_what_that_rests(folder: Path) -> 
             assert note.question.breaks.endswith((".", "!")), note.id
             assert note.question.source, note.id
             assert note.remedy or told(note)["verdict"] == Verdict.GAINED, note.id  # type: ignore[index]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_line_that_is_offered_sets_a_value_that_another_check_rejects(folder: Path) -> None:
+    wanted = expected(folder)
+    old, new = Release.parse(wanted["from"]), Release.parse(wanted["to"])
+    deployment, host = read_deployment(Sources(folder)), machine(folder)
+    for note in notes(folder, wanted["from"], wanted["to"]):
+        name, equals, value = note.write.partition("=")
+        if equals and name.isidentifier():
+            setting = Setting(name, value, Place("", 0), raw=value)
+            written = replace(deployment, settings={**deployment.settings, name: setting})
+            rejected = [each.id for each in check(written, old, new, machine=host) if each.lost or each.broken]
+            same_setting = (f"settings/env/{name}/", f"settings/{name.lower()}/")
+            assert not [id_ for id_ in rejected if id_ != note.id and id_.startswith(same_setting)], note.write
+
+
+def test_a_mistake_with_both_releases_is_something_to_do_and_as_grave_as_it_is() -> None:
+    """An open relay stood last, as information to look at."""
+    made = {note.id: note for note in notes(FOLDERS[0].parent / "20-mistakes", "2.0.43", "2.0.43")}
+    relay = made["settings/env/RELAYNETS/open"]
+    assert severity(judge(relay.question, [relay.old], [relay.new])) is Severity.CRITICAL
+    assert [advice.action for advice in relay.advice] == [Action.DO]
+    twice = made["settings/env/RELAYNETS/twice"]
+    assert (twice.write, twice.edits) == ("", ())
+    assert "write" not in twice.old.facts
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

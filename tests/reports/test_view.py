@@ -6,7 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_mailu.core.model import FailOn, Observation, Outcome, Question, Report, Severity, Stage, Verdict
+from pytest_mailu.core.model import (
+    Action,
+    Advice,
+    Cause,
+    CauseKind,
+    Decision,
+    FailOn,
+    Finding,
+    Observation,
+    Outcome,
+    Question,
+    Report,
+    Severity,
+    Stage,
+    Verdict,
+)
 from pytest_mailu.judging.decision import fails
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import judge
@@ -105,3 +120,39 @@ def test_different_web_mails_are_said_to_be_not_compared(report: Report, old: st
     if said:
         assert said in markdown.render(view)
     assert ReportView(replace(report, old=sides[0])).other_web_mail == ""
+
+
+def _finding(verdict: Verdict, severity: Severity, action: Action) -> Finding:
+    wanted, old, new = {
+        Verdict.REGRESSED: (Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REFUSED),
+        Verdict.BROKEN: (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.REFUSED),
+        Verdict.CHANGED: (None, Outcome.ACCEPTED, Outcome.REFUSED),
+    }[verdict]
+    name = f"settings/{verdict}-{severity}-{action}"
+    question = Question(name, name, "Breaks.", "Source", wanted, severity)
+    advice = Advice(name, "Cause.", "Remedy.", "Source", action, f"title of {name}")
+    compared = judge(question, [Observation(old, Stage.SETTINGS)], [Observation(new, Stage.SETTINGS)])
+    (found,) = findings([compared], lambda _: (advice,), explain=lambda _: Cause(CauseKind.KNOWN, words=name))
+    return found
+
+
+def test_of_what_stops_nothing_the_gravest_comes_first_and_nothing_has_to_be_fixed_before(report: Report) -> None:
+    """A minor regression that asks for nothing stood first, and what only changed was to be fixed under a GO."""
+    found = (
+        _finding(Verdict.REGRESSED, Severity.MINOR, Action.FIX_BEFORE),
+        _finding(Verdict.REGRESSED, Severity.MINOR, Action.NOTHING),
+        _finding(Verdict.CHANGED, Severity.MAJOR, Action.FIX_BEFORE),
+        _finding(Verdict.CHANGED, Severity.MINOR, Action.LOOK),
+        _finding(Verdict.BROKEN, Severity.MINOR, Action.DO),
+        _finding(Verdict.BROKEN, Severity.CRITICAL, Action.DO),
+    )
+    view = ReportView(replace(report, findings=found, decision=Decision.GO))
+    assert [(todo.label, todo.weight, todo.title.removeprefix("title of settings/")) for todo in view.todos] == [
+        ("do", "critical: ", "broken-critical-do"),
+        ("do", "minor regression: ", "regressed-minor-fix-before"),
+        ("do", "", "changed-major-fix-before"),
+        ("do", "", "broken-minor-do"),
+        ("look", "", "changed-minor-look"),
+    ]
+    assert found[2].action is Action.DO
+    assert [group.lead for group in view.quiet] == [found[1]]

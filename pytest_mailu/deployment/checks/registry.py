@@ -29,7 +29,7 @@ from pytest_mailu.deployment.checks import (
 )
 from pytest_mailu.deployment.host import Host
 from pytest_mailu.deployment.lines import environment_line
-from pytest_mailu.deployment.model import Deployment
+from pytest_mailu.deployment.model import Deployment, Place, Setting
 from pytest_mailu.deployment.note import Note
 from pytest_mailu.deployment.subject import Subject
 
@@ -84,11 +84,35 @@ def check(
 
 
 def _notes(subject: Subject) -> dict[str, Note]:
+    """The notes of all checks, by id, with the lines that may be offered."""
+    notes = _found(subject)
+    return {id_: _in_form(_without_bad_line(note, subject), subject.after) for id_, note in notes.items()}
+
+
+def _found(subject: Subject) -> dict[str, Note]:
     notes: dict[str, Note] = {}
     for one in CHECKS:
         for note in one(subject):
-            notes.setdefault(note.id, _in_form(note, subject.after))
+            notes.setdefault(note.id, note)
     return notes
+
+
+def _without_bad_line(note: Note, subject: Subject) -> Note:
+    """The note without its line and its changes, where another check rejects the value that the line sets."""
+    name, equals, value = note.write.partition("=")
+    if not equals or not name.isidentifier():
+        return note
+    setting = Setting(name, value, note.place or Place("", 0), raw=value)
+    after = replace(subject.after, settings={**subject.after.settings, name: setting})
+    others = _found(replace(subject, after=after)).values()
+    if any(other.id != note.id and (other.lost or other.broken) and _is_about(other, name) for other in others):
+        return replace(note.with_write(""), edits=())
+    return note
+
+
+def _is_about(note: Note, name: str) -> bool:
+    """Whether a note is about the value of a setting."""
+    return f"{note.id}/".startswith(f"settings/env/{name}/") or note.write.startswith(f"{name}=")
 
 
 def _in_form(note: Note, deployment: Deployment) -> Note:

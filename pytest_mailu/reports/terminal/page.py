@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from pytest_mailu.core.model import Action, Decision, Severity, Verdict
+from pytest_mailu.core.model import Action, Decision, Verdict
 from pytest_mailu.core.text import safe, visible
 from pytest_mailu.reports.textwidth import clip, columns, wrap
 from pytest_mailu.reports.view import Todo
@@ -85,9 +85,7 @@ class Page:
 
     def todo(self, todo: Todo, mark: str) -> Line:
         """One thing to do."""
-        worst = min((finding.severity for finding in todo.findings), key=list(Severity).index)
-        text = f"{worst} regression: {todo.title}" if todo.lost else todo.title
-        return self.entry(ACTION_WORDS[todo.action], text, ACTION_STYLES.get(todo.action, ()), mark)
+        return self.entry(ACTION_WORDS[todo.action], todo.weight + todo.title, ACTION_STYLES.get(todo.action, ()), mark)
 
     def below(self, text: str, style: Style = DIM) -> Line:
         """One line below the text of an entry."""

@@ -81,12 +81,6 @@ class ReportedRun:
         whole = matrix
         found = in_setup(whole, self.run.setup)
         self._matrix = matrix = Matrix(found.answered)
-        self._elsewhere = {
-            LeftOut.SETUP: tuple(one.id for one in found.unanswered if _is_missed(one, self.run.setup)),
-            LeftOut.SERVICE: tuple(behaviour.id for behaviour in found.unserved),
-        }
-        if not self.plan.check_only:
-            self._elsewhere[LeftOut.UNKNOWN] = self._unknown(whole, matrix)
         notes = self.settings.notes
         checked = tuple(behaviour for behaviour in matrix if behaviour.id in notes)
         default = Selection()
@@ -94,6 +88,11 @@ class ReportedRun:
             asked = [behaviour for behaviour in matrix if behaviour.id not in notes]
             default = select(asked, self.plan, self.run.old, self.run.new)
             default = replace(default, unanswered=found.unanswered, unserved=found.unserved)
+            self._elsewhere = {
+                LeftOut.SETUP: tuple(one.id for one in found.unanswered if _is_missed(one, self.run.setup)),
+                LeftOut.SERVICE: tuple(behaviour.id for behaviour in found.unserved),
+                LeftOut.UNKNOWN: self._unknown(whole, matrix),
+            }
         if names is not None:
             chosen = named(matrix, names, replace(default, chosen=checked + default.chosen), self.run.setup)
         else:

@@ -151,6 +151,7 @@ class Results:
         found = self.findings
         missing = gaps(self.comparisons, old.release, new.release)
         counted = Counter(comparison.verdict for comparison in self.comparisons)
+        elsewhere = sum(len(left.get(reason, ())) for reason in (LeftOut.SETUP, LeftOut.SERVICE))
         return Report(
             schema=jsonio.SCHEMA,
             decision=decide(found, self.comparisons, self._plan.fail_on, complete=complete),
@@ -166,7 +167,7 @@ class Results:
             seconds=round(seconds, 1),
             fail_on=self._plan.fail_on,
             selected=len(self._results if selected is None else selected),
-            matrix=len(self._ids) + sum(len(left.get(reason, ())) for reason in (LeftOut.SETUP, LeftOut.SERVICE)),
+            matrix=len(self._to_compare) + elsewhere,
             left_out=self._left_out(self._results if selected is None else selected, left),
             gaps=missing,
             caveats=tuple(caveats),
@@ -175,14 +176,17 @@ class Results:
             setup=setup,
         )
 
+    @property
+    def _to_compare(self) -> Collection[str]:
+        """The ids of the matrix; a check of the files is about nothing else, and leaves nothing of the rest out."""
+        return self._notes if self._plan.check_only else self._ids
+
     def _left_out(
         self, selected: Collection[str], left: Mapping[LeftOut, Collection[str]]
     ) -> dict[LeftOut, tuple[str, ...]]:
         known = {*selected, *chain.from_iterable(left.values())}
-        # A check of the files is about nothing else: the rest of the matrix is not left out of it.
-        all_ids = self._notes if self._plan.check_only else self._ids
         reasons = {
-            LeftOut.DESELECTED: [id_ for id_ in all_ids if id_ not in known],
+            LeftOut.DESELECTED: [id_ for id_ in self._to_compare if id_ not in known],
             **{reason: [id_ for id_ in ids if id_ not in selected] for reason, ids in left.items()},
             LeftOut.NOT_REACHED: [id_ for id_ in selected if id_ not in self._results],
         }

@@ -74,6 +74,18 @@ def test_a_waiver_for_a_finding_in_the_files_is_kept(deployment: Any) -> None:
     assert "GO WITH WAIVERS" in done.out
 
 
+def test_a_check_leaves_nothing_of_the_live_behaviours_out(deployment: Any) -> None:
+    """With waivers, the whole matrix is known: "Not compared: ." and "242 behaviours that need such a service"."""
+    waiver = '[[waiver]]\nbehaviour = "settings/ports/587"\nreason = "Nobody uses 587."\n'
+    deployment.write({"mailu-waivers.toml": waiver})
+    done = deployment.run(*CHECK, "--mailu-report=out", sides=())
+    report = deployment.json("out/report.json")
+    assert report["left_out"] == {}
+    assert report["matrix"] == report["selected"] == sum(report["counts"].values())
+    for told in (done.out, (deployment.path / "out" / "report.md").read_text()):
+        assert "Not compared" not in told
+
+
 def test_the_cure_for_the_new_side_alone_makes_it_a_go(deployment: Any) -> None:
     deployment.write({"cure.env": "PORTS=25,80,443,465,587,993,995,4190\n"})
     done = deployment.run(*CHECK, "--mailu-env-new=cure.env", sides=())

@@ -336,6 +336,13 @@ def test_what_was_not_looked_at_stands_beside_a_go(report: Report) -> None:
     assert "Not compared: web mail, antivirus and 4 more services; 2 settings replaced for the test." in text
 
 
+def test_what_only_the_other_formats_tell_is_no_empty_list_here(report: Report) -> None:
+    old, new = (replace(side, images={}, replaced={}) for side in (report.old, report.new))
+    one = replace(report, old=old, new=new, left_out={LeftOut.SERVICE: ("a/1", "a/2")})
+    assert "2 behaviours that need such a service" in ReportView(one).not_compared[0]
+    assert "Not compared" not in text_of(one)
+
+
 def test_sides_that_are_not_the_official_images_are_named(report: Report) -> None:
     built = replace(report.old, provenance="built from Mailu's source at tag 2.0.43; not the official image")
     text = " ".join(text_of(replace(report, old=built)).split())

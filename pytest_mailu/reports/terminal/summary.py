@@ -53,8 +53,8 @@ def _decision(view: ReportView, page: Page) -> Iterator[Line]:
     if not any(report.counts.values()):
         return
     yield from page.shortened(view.counts_in_short, 2, DIM)
-    if view.not_compared:
-        yield from page.shortened(f"Not compared: {'; '.join(view.not_compared_in_short)}.", 2, DIM)
+    if left := view.not_compared_in_short:
+        yield from page.shortened(f"Not compared: {'; '.join(left)}.", 2, DIM)
     if view.provenance:
         yield from page.shortened(view.provenance_in_short, 2, DIM)
     for sentence in view.in_place[:_IN_PLACE]:

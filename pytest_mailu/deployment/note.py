@@ -42,7 +42,8 @@ class Note:
     """One thing of a deployment, as two releases take it. The ordinary judge makes a verdict of the observations.
 
     `place` is where it stands (None: nowhere yet), `write` the line to write, `cause` and `remedy` why and what to do.
-    Notes with the same `root` have one cause and are told together, with cause, remedy and lines in `shared`.
+    Notes with the same `root` have one cause and are told together, with cause, remedy and lines in `shared`, and under
+    the title `together` where they have one.
     """
 
     question: Question
@@ -55,6 +56,7 @@ class Note:
     edits: tuple[Edit, ...] = ()
     root: str = ""
     shared: tuple[str, str, str] | None = None
+    together: str = ""
 
     @property
     def id(self) -> str:
@@ -78,7 +80,8 @@ class Note:
             return (Advice(self.slug, cause, remedy, self.question.source, action, self.root, paste),)
         cause = self.cause or self.question.breaks
         remedy = self.remedy if self.place is None else f"{self.place}: {self.remedy}"
-        title = self.question.title if self.place is None else f"{self.place}: {self.question.title}"
+        title = self.together or self.question.title
+        title = title if self.place is None else f"{self.place}: {title}"
         return (Advice(self.slug, cause, remedy, self.question.source, action, title, self.write),)
 
     def with_write(self, write: str) -> Note:
@@ -124,6 +127,7 @@ class About:
     write: str = ""
     edits: tuple[Edit, ...] = ()
     root: str = ""
+    together: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def lost(self, new: Outcome = Outcome.NOT_OFFERED) -> Note:
@@ -179,6 +183,7 @@ class About:
             write=self.write,
             edits=self.edits,
             root=self.root or self.title,
+            together=self.together,
         )
 
 

@@ -113,6 +113,25 @@ def test_a_mistake_with_both_releases_is_something_to_do_and_as_grave_as_it_is()
     assert "write" not in twice.old.facts
 
 
+@pytest.mark.parametrize(
+    ("published", "told"),
+    [((25, 110, 143, 587), "110, 143, 587"), ((25, 465, 587), "587"), ((25, 143, 587), "143, 587")],
+)
+def test_ports_that_close_together_are_all_named_and_no_others(
+    tmp_path: Path, published: tuple[int, ...], told: str
+) -> None:
+    """A report of three closed ports named 143 alone, and not 587, where mail programs send."""
+    ports = ", ".join(f'"{port}:{port}"' for port in published)
+    (tmp_path / "docker-compose.yml").write_text(
+        f"services:\n  front:\n    image: ghcr.io/mailu/nginx:2.0.43\n    env_file: mailu.env\n    ports: [{ports}]\n"
+    )
+    (tmp_path / "mailu.env").write_text("DOMAIN=a.example\n")
+    made = check(read_deployment(Sources(tmp_path)), Release.parse("2.0.43"), Release.parse("2024.06.57"))
+    closed = [note for note in made if note.lost]
+    titles = {advice.title for note in closed for advice in note.advice}
+    assert titles == {f"mailu.env, line 2: PORTS leaves out {told}"}
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_from_a_release_to_itself_nothing_changes(folder: Path) -> None:
     release = expected(folder)["from"]

@@ -28,6 +28,7 @@ OPEN_UNTIL = 5
 """Up to 2024.06.4, Dovecot in front opens 110 and 143 whatever PORTS says (2024.06.5: newsfragments/3307.bugfix)."""
 ENV_FILE = "mailu.env"
 DEFAULT_PORTS = "25,80,443,465,993,995,4190"
+LEFT_OUT = frozenset((110, 143, 587))
 ROOT = "PORTS leaves out 110, 143 and 587"
 """As the advice on what the stacks do has it (judging/advice/ports.toml): foretold and happened are one finding."""
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -69,11 +70,12 @@ def check(subject: Subject) -> Iterator[Note]:
     published = {port.target: port for port in front.ports if port.protocol == "tcp"}
     published_after = {port.target: port for port in now.ports if port.protocol == "tcp"}
     behind_proxy = not published
-    for port in sorted(before if behind_proxy else before & published.keys()):
+    offered = before if behind_proxy else before & published.keys()
+    for port in sorted(offered):
         if not behind_proxy and port in after and port not in published_after:
             yield _unpublished(subject, published[port], now)
         else:
-            yield _port(subject, port, before, after, published_after.get(port))
+            yield _port(subject, port, offered, after, published_after.get(port))
     for port in sorted((after - before) if published else ()):
         yield _new_port(subject, port, now.ports, published=port in published_after)
     usual = {entry.port for entry in subject.catalogue.published_ports if subject.new in entry}
@@ -109,6 +111,7 @@ def _publish(port: int, like: Port) -> str:
 
 
 def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[int], at: Port | None) -> Note:
+    """What becomes of a port; `before` are those that clients reach today, `after` those that new serves."""
     deployment = subject.after
     made = About(
         id=f"ports/{port}",
@@ -120,6 +123,7 @@ def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[
     )
     if port in before and port in after:
         return made.same()
+    closed = [str(one) for one in sorted(LEFT_OUT & (before - after))]
     line = ports_line(deployment, served(subject.old, subject.before))
     setting = _ports_setting(deployment)
     place = setting.place if setting else _home(deployment)
@@ -136,7 +140,8 @@ def _port(subject: Subject, port: int, before: frozenset[int], after: frozenset[
         + " Or move the programs to 465, 993 and 995 with SSL/TLS.",
         write=line,
         edits=_edits(deployment, line),
-        root=ROOT if port in (110, 143, 587) else "",
+        root=ROOT if port in LEFT_OUT else "",
+        together=f"PORTS leaves out {', '.join(closed)}" if port in LEFT_OUT else "",
     ).lost(Outcome.UNREACHABLE)
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from pytest_mailu.core.model import CauseKind, Finding
+from collections.abc import Iterator
+
+from pytest_mailu.core.model import CauseKind, Finding, Observation
 from pytest_mailu.core.text import safe
 from pytest_mailu.judging.judge import UNCERTAIN
 from pytest_mailu.reports import words
+from pytest_mailu.reports.textwidth import clip
 
 SETTINGS = "settings"
 """The family of the checks of a deployment's files: each has a cure of its own."""
+FAILURES = "failures"
+"""The path of the difference in how often a side that wavers fails."""
+LONGEST = 240
+"""Columns of what differs; report.html has all of it."""
 
 
 def brief(finding: Finding) -> str:
@@ -21,13 +28,11 @@ def brief(finding: Finding) -> str:
         lines.append(f"  {safe(finding.why)}")
     else:
         lines += [f"  {safe(finding.means)}"] if finding.means else []
-        for side, observation in (("old", finding.old), ("new", finding.new)):
-            said = words.reply(observation.reply) if observation is not None else ""
-            lines.append(f"  {side}: {words.end(observation)}" + (f": {said}" if said else ""))
+        lines += _sides(finding)
         lines += [
             f"  fails: {safe(each.old)} on old, {safe(each.new)} on new"
             for each in finding.differences
-            if each.path == "failures"
+            if each.path == FAILURES
         ]
     if finding.cause.kind is CauseKind.KNOWN:
         lines.append(f"  cause: {safe(finding.root)}")
@@ -39,3 +44,20 @@ def brief(finding: Finding) -> str:
     if finding.waiver is not None:
         lines.append(f"  waived: {safe(finding.waiver.reason)}")
     return "\n".join(lines)
+
+
+def _sides(finding: Finding) -> Iterator[str]:
+    """How each side ended; what differs beyond that, where they ended alike."""
+    old, new = _end(finding.old), _end(finding.new)
+    if old == new:
+        yield f"  both sides: {old}"
+    else:
+        yield from (f"  old: {old}", f"  new: {new}")
+    differs = [each for each in words.beyond(finding.differences) if each.path != FAILURES]
+    if differs and words.end(finding.old) == words.end(finding.new):
+        yield f"  differs: {clip(' · '.join(words.differences(differs)), LONGEST)}"
+
+
+def _end(observation: Observation | None) -> str:
+    said = words.reply(observation.reply) if observation is not None else ""
+    return words.end(observation) + (f": {said}" if said else "")

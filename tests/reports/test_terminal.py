@@ -255,14 +255,33 @@ def test_a_side_that_did_not_start_is_told_whole_with_what_its_service_said_last
     assert re.search(r"^     nginx: \[emerg\] no space left on device$", text, re.MULTILINE)
 
 
+def test_of_many_blockers_the_severity_is_never_cut_off(report: Report) -> None:
+    lost = next(finding for finding in report.findings if finding.verdict is Verdict.REGRESSED)
+    many = tuple(replace(lost, behaviour=f"web/{n}", root=f"c{n}") for n in range(12))
+    text = text_of(replace(report, findings=many), 50)
+    assert len(re.findall(r"^fix  Port 587 is.*… \(1 regressed, critical\)$", text, re.MULTILINE)) > 3
+
+
 def test_quiet_is_the_decision_and_blockers_and_verbose_has_everything(report: Report) -> None:
     full = advised(report, 5)
     quiet, usual, verbose = (text_of(full, verbosity=verbosity) for verbosity in (-1, 0, 1))
+    view = ReportView(full)
+    assert quiet.startswith(f"{view.decision}  {view.sides}\n")
+    for blocker in view.blockers:
+        assert blocker.headline[:40] in quiet
     assert "Do the thing" not in quiet
-    assert "things to do" in quiet
-    assert len(quiet) < len(usual) < len(verbose)
+    assert f"{len(view.todos)} things to do" in quiet
+    assert "Do the thing" in usual
     assert verbose.endswith(usual), "the summary stands last"
-    assert "swaks --server" in verbose
+    told = " ".join(verbose.split())
+    for finding in full.findings:
+        assert finding.behaviour in told, "everything is named"
+    for todo in view.todos:
+        assert todo.title[:60] in told
+    for group in view.blockers:
+        assert group.lead.reproduce in told
+        for advice in view.advice(group):
+            assert " ".join(advice.remedy.split()) in told
 
 
 def test_a_regression_below_the_gate_is_named_with_the_decision_and_listed_first(report: Report) -> None:

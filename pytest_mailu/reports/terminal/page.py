@@ -73,8 +73,9 @@ class Page:
 
     def entry(self, label: str, text: str, style: Style = ACTION_STYLES[Action.FIX_BEFORE], mark: str = "") -> Line:
         """A label, and one line of text behind it; the mark at its end is never cut off."""
-        shown = clip(safe(text), self.width - _LABEL - len(mark))
-        return (Span(f"{label:<{_LABEL}}", style), Span(shown + mark))
+        room = self.width - _LABEL
+        shown = clip(safe(text), max(room - len(mark), 1))
+        return (Span(f"{label:<{_LABEL}}", style), Span(clip(shown + mark, room)))
 
     def whole_entry(self, label: str, text: str, style: Style = ACTION_STYLES[Action.FIX_BEFORE]) -> Iterator[Line]:
         """The same with all of the text."""

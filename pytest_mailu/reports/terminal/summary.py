@@ -66,14 +66,14 @@ def _blockers(view: ReportView, page: Page, room: int) -> list[Line]:
     if len(full := [line for group in view.blockers for line in _blocker_in_full(view, page, group)]) < room:
         return full
     shown = view.blockers if len(view.blockers) < room else view.blockers[: max(room - 2, 1)]
-    found = [page.entry(_label(group), _headline(view, group)) for group in shown]
+    found = [page.entry(_label(group), group.headline, mark=_weight(view, group)) for group in shown]
     if rest := view.blockers[len(shown) :]:
         found.append(page.below(f"… and {words.count(len(rest), 'more blocker')}, {page.where}"))
     return found
 
 
 def _blocker_in_full(view: ReportView, page: Page, group: Group) -> Iterator[Line]:
-    yield from page.whole_entry(_label(group), _headline(view, group))
+    yield from page.whole_entry(_label(group), group.headline + _weight(view, group))
     for line in _remedy(view, page, group):
         yield page.below(visible(line), BOLD)
     if group.verdict is Verdict.INCONCLUSIVE:
@@ -96,9 +96,10 @@ def _label(group: Group) -> str:
     return "fix" if group.verdict is Verdict.REGRESSED else "look"
 
 
-def _headline(view: ReportView, group: Group) -> str:
+def _weight(view: ReportView, group: Group) -> str:
+    """` (19 regressed, critical)`."""
     stopping = Group(group.root, tuple(filter(view.stops, group.findings)))
-    return f"{group.headline} ({stopping.counts}, {group.severity})"
+    return f" ({stopping.counts}, {group.severity})"
 
 
 def _todos(view: ReportView, page: Page, room: int) -> Iterator[Line]:

@@ -26,7 +26,7 @@ from pytest_mailu.deployment.reader import Sources
 from pytest_mailu.face.deployment import files_of, release_in_use, services_in_use, setup_in_use
 from pytest_mailu.face.options import OPTIONS, Option
 from pytest_mailu.judging.wavering import ENOUGH
-from pytest_mailu.reports.folder import check as check_reports
+from pytest_mailu.reports import folder
 from pytest_mailu.running.engine_logs import ENGINE
 
 WAIVERS = "mailu-waivers.toml"
@@ -44,7 +44,10 @@ def usage_errors() -> Iterator[None]:
 
 
 def plan_of(config: pytest.Config) -> Plan:
-    """The plan that command line, ini file and environment give; raises UsageError where it is not valid."""
+    """The plan that command line, ini file and environment give; raises UsageError where it is not valid.
+
+    The folder of the reports is made, unless nothing is to be run.
+    """
     given = {option.dest: _value(config, option) for option in OPTIONS if option.ini}
     files = files_of(
         Sources(*(_path(given[f"mailu_{name}"]) for name in ("deployment", "env", "compose", "overrides")))
@@ -94,7 +97,9 @@ def plan_of(config: pytest.Config) -> Plan:
     )
     plan.check()
     if plan.report is not None:
-        check_reports(plan.report)
+        folder.check(plan.report)
+        if not (config.option.collectonly or config.option.mailu_plan):
+            folder.make(plan.report)
     return plan
 
 
@@ -186,12 +191,12 @@ def _value(config: pytest.Config, option: Option) -> object:
         return option.default
     if option.choices and given not in option.choices:
         raise UsageError(f"{option.dest} = {given} in the ini file", f"Choose one of {', '.join(option.choices)}.")
-    folder = Path.cwd() if config.inipath is None else config.inipath.parent
+    home = Path.cwd() if config.inipath is None else config.inipath.parent
     if option.kind == "paths":
-        return [folder / path for path in given]
+        return [home / path for path in given]
     if option.kind == "path":
-        return folder / given
-    return str(folder / given) if option.kind == "side" and is_path(given) else given
+        return home / given
+    return str(home / given) if option.kind == "side" and is_path(given) else given
 
 
 def _seed(given: object) -> int:

@@ -45,6 +45,20 @@ def check(folder: Path) -> None:
             )
 
 
+def make(folder: Path) -> None:
+    """Make the folder, and try a file in it: a run of an hour must not end without its reports. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"the reports cannot be written to {folder}: {error.strerror}", "Name another folder.")
+
+
 def _is_ours(path: Path) -> bool:
     """Whether a file may be overwritten: it is empty, or a report or recording of ours."""
     if path.is_symlink() or not path.is_file():
@@ -78,9 +92,7 @@ def write(
         for name, make in makers.items():
             _replace(folder / name, make())
     except OSError as error:
-        raise UsageError(
-            f"the reports cannot be written to {folder}: {error.strerror}", "Name another folder."
-        ) from error
+        raise _unwritable(folder, error) from error
 
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

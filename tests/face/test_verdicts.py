@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -105,14 +106,39 @@ def test_a_run_that_observed_nothing_is_never_0(folder: Any) -> None:
     done.lines.fnmatch_lines(["CANNOT TELL*  2024.06.24 → 2024.06.24"])
 
 
-def test_where_the_reports_cannot_be_written_the_run_says_so_and_does_not_end_well(folder: Any) -> None:
+def test_where_the_reports_cannot_be_written_the_run_does_not_begin(folder: Any) -> None:
+    """It was found at the end, after an hour."""
     done = folder.run("-q", "--mailu-report=old.json/out", EXTERNAL_465)
-    assert done.status == 1
-    done.lines.fnmatch_lines(
-        ["the reports cannot be written to */old.json/out: *", "  → Name another folder.", "1 passed in *"],
-        consecutive=True,
+    assert done.status == 4
+    assert re.search(
+        r"^ERROR: the reports cannot be written to .*/old\.json/out: .+\n.*→ Name another folder\.$",
+        done.out + done.errors,
+        re.MULTILINE,
     )
-    assert done.out.count("old.json/out") == 1
+    assert "passed" not in done.out
+
+
+FILLS_UP = """
+from pathlib import Path
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        Path("out/report.json").mkdir()
+"""
+
+
+def test_where_the_reports_cannot_be_written_in_the_end_the_run_says_so_and_does_not_end_well(folder: Any) -> None:
+    folder.write({"conftest.py": FILLS_UP})
+    done = folder.run("-q", "--mailu-report=out", EXTERNAL_465)
+    assert done.status == 1
+    assert "out/report.json is no report of pytest-mailu, and would be overwritten" in done.out
+    assert "1 passed in " in done.out
+
+
+def test_whoever_only_asks_what_a_run_would_do_gets_no_folder(folder: Any) -> None:
+    for option in ("--mailu-plan", "--collect-only"):
+        assert folder.run("-q", "--mailu-report=out", option, EXTERNAL_465).status == 0
+        assert not (folder.path / "out").exists()
 
 
 def test_where_no_engine_answers_the_report_says_so(folder: Any) -> None:

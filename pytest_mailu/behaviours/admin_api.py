@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -45,7 +46,7 @@ def _pairs(verbs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     each={"what": _pairs(VERBS)},
 )
 async def verb(probe: Probe, what: str) -> Observation:
-    """REST API: {what} works, and has its effect
+    """REST API: {what} succeeds, and takes effect
 
     Scripts that manage such objects stop working.
 
@@ -68,7 +69,7 @@ async def verb(probe: Probe, what: str) -> Observation:
 async def fields(probe: Probe, what: str) -> Observation:
     """REST API: the fields that {what} saves as they were sent
 
-    Scripts believe to have set a field, and it stays as it was.
+    Scripts get a success reply, but the field keeps its old value.
 
     core/admin/mailu/api/v1, since 2.0: every field that the interface's own document lists, read back
     """
@@ -100,7 +101,7 @@ async def members(probe: Probe, kind: str) -> Observation:
     each={"what": _pairs(WRONG)},
 )
 async def wrong(probe: Probe, what: str) -> Observation:
-    """REST API: {what} with every kind of wrong input is answered, and not by an error of the server
+    """REST API: {what} answers every kind of wrong input, and not with a server error (500)
 
     Scripts get an error of the server (500) for a mistake of their own, and try again for ever.
 
@@ -114,23 +115,37 @@ async def wrong(probe: Probe, what: str) -> Observation:
     return probe.seen(outcome, Stage.COMMAND, answers=answers, handled=handled)
 
 
+class Chore(StrEnum):
+    """What scripts do beside reading and writing one thing; by the end of its id."""
+
+    DOMAIN_USERS = "domain/users"
+    ALIASES_OF_DOMAIN = "alias/of-domain"
+    ALIAS_TO_OUTSIDE = "alias/to-outside"
+    TOKENS_OF_USER = "token/of-user"
+    TOKEN_FOR_USER = "token/create-for-user"  # noqa: S105 - the end of an id
+    DKIM = "domain/dkim"
+
+    @property
+    def words(self) -> str:
+        """What a script does, for the title."""
+        return {
+            Chore.DOMAIN_USERS: "lists the users of a domain",
+            Chore.ALIASES_OF_DOMAIN: "lists the aliases of a domain",
+            Chore.ALIAS_TO_OUTSIDE: "makes an alias for an address elsewhere",
+            Chore.TOKENS_OF_USER: "lists the tokens of a user",
+            Chore.TOKEN_FOR_USER: "makes a token for a user",
+            Chore.DKIM: "makes a DKIM key, and the DNS record of the domain has it",
+        }[self]
+
+
 @api_behaviour(
     "admin/api/{what}",
     wanted=Outcome.ACCEPTED,
     severity=Severity.MAJOR,
-    each={
-        "what": (
-            "domain/users",
-            "alias/of-domain",
-            "alias/to-outside",
-            "token/of-user",
-            "token/create-for-user",
-            "domain/dkim",
-        )
-    },
+    each={"what": tuple(Chore)},
 )
-async def more(probe: Probe, what: str) -> Observation:
-    """REST API: {what} works, and has its effect
+async def more(probe: Probe, what: Chore) -> Observation:
+    """REST API: a script {what.words}
 
     Scripts that list what belongs together, or make keys, tokens and aliases, stop working.
 
@@ -138,16 +153,16 @@ async def more(probe: Probe, what: str) -> Observation:
     """
     async with Api.open(probe) as api:
         match what:
-            case "domain/users":
+            case Chore.DOMAIN_USERS:
                 reply = offered(await api.ask("GET", f"/domain/{DOMAIN}/users"))
                 done = any(each.get("email") == ALICE.address for each in listed(reply))
-            case "alias/of-domain":
+            case Chore.ALIASES_OF_DOMAIN:
                 reply, done = await _aliases(probe, api)
-            case "alias/to-outside":
+            case Chore.ALIAS_TO_OUTSIDE:
                 reply, done = await _outside(probe, api)
-            case "token/of-user":
+            case Chore.TOKENS_OF_USER:
                 reply, done = await _tokens(probe, api)
-            case "token/create-for-user":
+            case Chore.TOKEN_FOR_USER:
                 reply = offered(await api.ask("POST", f"/tokenuser/{TOKEN_OWNER.address}", {"comment": "x"}))
                 done = bool(read(reply).get("token"))
                 await api.ask("DELETE", f"/token/{read(reply).get('id', 'none')}")

@@ -259,7 +259,7 @@ async def saved(probe: Probe, name: str) -> Observation:
 async def empty(probe: Probe, name: str) -> Observation:
     """Form {name} of the web site: each part that may be left empty is left empty
 
-    Who leaves out what is optional gets an error, and nothing is saved.
+    Users who leave an optional field empty get an error; nothing is saved.
 
     core/admin/mailu/ui/forms.py and views, 1.9 to master; #4025 (an account to fetch from, without folders)
     """
@@ -282,9 +282,9 @@ async def empty(probe: Probe, name: str) -> Observation:
     deep=True,
 )
 async def wrong(probe: Probe, name: str) -> Observation:
-    """Form {name} of the web site: wrong values are answered, and not by an error of the server
+    """Form {name} of the web site: wrong values get an answer, and not a server error (500)
 
-    Who makes a mistake gets an error page in the place of the form, or an empty form, or something wrong is saved.
+    Users who make a mistake get an error page, or lose what they typed, or the wrong value is saved.
 
     core/admin/mailu/ui/forms.py and views, 1.9 to master
     """

@@ -6,6 +6,8 @@ from itertools import groupby
 
 from pytest_mailu.behaviours import Behaviour, Matrix
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, BASE_VARIANT
+from pytest_mailu.behaviours.in_setup import in_setup
+from pytest_mailu.core.setups import DEFAULT
 
 HEAD = """\
 # What is compared
@@ -23,12 +25,21 @@ who loses what when it breaks, and the source. "facts" means: no outcome is want
 def page(matrix: Matrix) -> str:
     """The whole page as Markdown."""
     ordered = sorted(matrix, key=lambda behaviour: behaviour.question.family)
-    usual = sum(behaviour.usual for behaviour in matrix)
-    parts = [f"{HEAD}\n{len(matrix)} behaviours; {usual} of them in every run.\n"]
+    parts = [f"{HEAD}\n{_numbers(matrix)}\n"]
     for family, members in groupby(ordered, key=lambda behaviour: behaviour.question.family):
         entries = list(members)
         parts.append(f"\n## {family} ({len(entries)})\n\n" + "\n".join(map(_entry, entries)) + "\n")
     return "".join(parts)
+
+
+def _numbers(matrix: Matrix) -> str:
+    """How many there are, and how many a run compares that is given two releases and no files."""
+    asked = [made for made in in_setup(matrix, DEFAULT).answered if not (made.in_place or made.option)]
+    usual = sum(made.usual for made in asked)
+    return (
+        f"{len(matrix)} behaviours. A run of two releases with the default set-up compares {usual} of them, "
+        f"{len(asked)} with `--mailu-deep`."
+    )
 
 
 def _entry(behaviour: Behaviour) -> str:

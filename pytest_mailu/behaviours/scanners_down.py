@@ -81,7 +81,7 @@ async def arrives_without(probe: Probe, scanner: str, kind: str) -> Observation:
     timeout=TIMEOUT,
 )
 async def kept_out_without(probe: Probe, scanner: str, kind: str) -> Observation:
-    """What {scanner} is to keep out does not get through because it was down at the start ({kind})
+    """Message that {scanner} has to stop ({kind}) is stopped although {scanner} was down at the start
 
     Viruses reach users after every restart of the server.
 
@@ -125,7 +125,7 @@ async def arrives_slowly(probe: Probe, scanner: str, kind: str) -> Observation:
     timeout=TIMEOUT,
 )
 async def kept_out_slowly(probe: Probe, scanner: str, kind: str) -> Observation:
-    """What {scanner} is to keep out does not get through because it is slow ({kind})
+    """Message that {scanner} has to stop ({kind}) is stopped although {scanner} is slow
 
     Viruses reach users when the machine is overloaded.
 

@@ -97,8 +97,7 @@ class ReportView:
             text += f" for {compared} of {compared + left}"
         passed = [finding for finding in self.report.findings if self._passed(finding)]
         if passed and words.is_good(report.decision):
-            severities = dict.fromkeys(str(finding.severity) for finding in passed)
-            text += f", with {words.count(len(passed), f'{words.listing(list(severities))} regression')}"
+            text += f", with {words.small_regressions(passed)}"
         return text
 
     @property
@@ -134,12 +133,12 @@ class ReportView:
 
     @cached_property
     def counts_in_short(self) -> str:
-        """The same on one line: what is absent on both sides is the same."""
+        """The same on one line, with what is the same and what is absent on both sides together."""
         report = self.report
         took = f" in {words.duration(report.seconds)}" if report.seconds else ""
         told = [text for text in words.counts(report) if text.split()[1] not in (Verdict.SAME, Verdict.ABSENT)]
         if same := sum(report.counts.get(str(verdict), 0) for verdict in (Verdict.SAME, Verdict.ABSENT)):
-            told.append(f"{same} same")
+            told.append(f"{same} same or absent" if report.counts.get(str(Verdict.ABSENT)) else f"{same} same")
         return f"{sum(report.counts.values())} compared{took}{': ' if told else ''}{', '.join(told)}"
 
     @property
@@ -280,13 +279,13 @@ class ReportView:
         return stopping or tuple(finding for finding in group.findings if finding.verdict is group.verdict)
 
     def counts_of(self, group: Group) -> str:
-        """`19 regressed, 13 smaller, 26 changed`: what stops the upgrade apart from what does not."""
-        small = sum(map(self._passed, group.findings))
+        """`19 regressed, 13 minor regressions, 26 changed`: what stops the upgrade apart from what does not."""
+        small = words.small_regressions(filter(self._passed, group.findings))
         rest = Group(group.root, tuple(finding for finding in group.findings if not self._passed(finding)))
         if not small or not any(map(self.stops, group.findings)):
             return group.counts
         first, *others = rest.counts.split(", ")
-        return ", ".join((first, f"{small} smaller", *others))
+        return ", ".join((first, small, *others))
 
     def advice(self, group: Group) -> tuple[Advice, ...]:
         """What is advised for the worst of a group, once; what only changed must not crowd it out."""

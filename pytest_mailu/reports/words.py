@@ -178,24 +178,23 @@ def sentence(report: Report) -> str:
     lost = [finding for finding in open_ if finding.verdict is Verdict.REGRESSED]
     unclear = sum(finding.verdict in UNCERTAIN for finding in open_)
     waived = len(stopping) - len(open_)
-    old, new = safe(report.old.release), safe(report.new.release)
+    new = safe(report.new.release)
     compared = count(sum(report.counts.values()), "behaviour")
     small = _small(report)
     larger = "larger " if small else ""
     match report.decision:
         case Decision.GO if small:
-            verb = "works" if small == 1 else "work"
-            text = f"{count(small, 'behaviour')} {verb} less well on {new}; no larger regression in {compared}."
+            text = f"{small}; no larger regression in {compared}."
         case Decision.GO:
             text = f"No regressions in {compared}."
         case Decision.GO_WITH_WAIVERS:
             text = f"All {larger}regressions are waived: {count(waived, 'finding')}."
         case Decision.NO_GO if lost:
-            text = _lost(lost, old, new)
+            text = _lost(lost)
             if others := len(open_) - unclear - len(lost):
                 text += f" {others} more {'differs' if others == 1 else 'differ'}."
             if small:
-                text = f"{text[:-1]}; {count(small, 'smaller one')}."
+                text = f"{text[:-1]}; {small}."
         case Decision.NO_GO:
             number = len(open_) - unclear
             text = f"{count(number, 'behaviour')} {'differs' if number == 1 else 'differ'} on {new}."
@@ -214,26 +213,23 @@ def works_less_well(finding: Finding) -> bool:
     return old is not None and new is not None and (old.outcome, old.stage) == (new.outcome, new.stage)
 
 
-def _lost(lost: Sequence[Finding], old: str, new: str) -> str:
-    """How many behaviours fail on new, and how many only work less well there."""
-    weaker = [finding for finding in lost if works_less_well(finding)]
+def _lost(lost: Sequence[Finding]) -> str:
+    """How many regressions stop the upgrade, and of how many causes."""
     causes = count(len({finding.root for finding in lost}), "cause")
-    parts = []
-    if failing := len(lost) - len(weaker):
-        work, fail = ("works", "fails") if failing == 1 else ("work", "fail")
-        parts.append(f"{count(failing, 'behaviour')} {work} on {old} and {fail} on {new}")
-    if weaker:
-        number = f"{len(weaker)} more" if failing else count(len(weaker), "behaviour")
-        parts.append(f"{number} {'works' if len(weaker) == 1 else 'work'} less well")
-    where = "" if failing else f" on {new}"
-    return f"{', '.join(parts)}{where} ({causes})."
+    return f"{count(len(lost), 'regression')} {'stops' if len(lost) == 1 else 'stop'} the upgrade ({causes})."
 
 
-def _small(report: Report) -> int:
-    """How many regressions are too small to stop the upgrade."""
-    return sum(
-        finding.verdict is Verdict.REGRESSED and finding.waiver is None and not stops(finding, report.fail_on)
+def small_regressions(findings: Iterable[Finding]) -> str:
+    """`26 minor regressions`, of regressions that are too small to stop the upgrade; empty where there are none."""
+    severities = [str(finding.severity) for finding in findings]
+    return count(len(severities), f"{listing(list(dict.fromkeys(severities)))} regression") if severities else ""
+
+
+def _small(report: Report) -> str:
+    return small_regressions(
+        finding
         for finding in report.findings
+        if finding.verdict is Verdict.REGRESSED and finding.waiver is None and not stops(finding, report.fail_on)
     )
 
 

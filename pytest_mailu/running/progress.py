@@ -47,7 +47,7 @@ class Progress:
 
 
 def words(done: int, number: int, seconds: float) -> str:
-    """`120 of 781 behaviours compared in 2 min 30 s`."""
+    """`120 of 790 behaviours compared in 2 min 30 s`."""
     minutes, rest = divmod(round(seconds), 60)
     took = f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{done} of {number} behaviours compared in {took}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ from pytest_mailu.sides.recording import load
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 DELIVERED = Observation(Outcome.DELIVERED, Stage.DELIVERY)
+FIRST_COMMAND = ("--mailu-from", "recorded:2.0.43", "--mailu-to", "recorded:2024.06.24")
 ACCEPTED = Observation(Outcome.ACCEPTED, Stage.AUTH)
 
 
@@ -132,40 +134,56 @@ def test_the_terminal_shown_in_the_readme_is_what_its_first_command_prints(tmp_p
     assert {"2.0.43", "2024.06.24"} <= set(shipped())
     shown = next(block for block in blocks(ROOT / "README.md", "") if "NO-GO" in block)
 
-    ran = run_pytest(tmp_path, "--mailu-from", "recorded:2.0.43", "--mailu-to", "recorded:2024.06.24")
+    ran = run_pytest(tmp_path, *FIRST_COMMAND)
 
     assert ran.returncode == 1
-    printed = {settled(line) for line in ran.stdout.splitlines()}
-    strange = [line for line in shown.splitlines() if "…" not in line and settled(line) not in printed]
-    assert not strange
+    _, _, printed = ran.stdout.partition(" Mailu ==")
+    summary = printed.partition("\n")[2].partition("\n===")[0]
+    assert settled(shown) == settled(summary), summary
 
 
-def settled(line: str) -> str:
-    """A line without what may change when recordings are made anew: what is counted, and ids of a mail queue."""
-    counted = re.sub(r"\d+ (regressed|changed|things)", r"N \1", line)
-    return " ".join(re.sub(r"queued as \w+", "queued as ID", counted).split())
+def test_what_the_readme_says_of_its_first_run_is_so(tmp_path: Path) -> None:
+    """It said that most of the smaller regressions come from the closed ports, when 13 of 26 did."""
+    run_pytest(tmp_path, *FIRST_COMMAND, "--mailu-report=out")
+    findings = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["findings"]
+    lost = [each for each in findings if each["verdict"] == "regressed"]
+    stopping = [each for each in lost if each["severity"] in ("critical", "major")]
+    ports = [each for each in lost if each["root"] == "PORTS leaves out 110, 143 and 587"]
+    of_ports = sum(each in stopping for each in ports)
+    small = (len(ports) - of_ports, len(lost) - len(stopping))
+    told = (
+        f"{len(stopping)} regressions stop the upgrade. {of_ports} of them have one cause, the closed ports, "
+        f"and so have {small[0]} of the {small[1]} smaller ones."
+    )
+    assert told in " ".join((ROOT / "README.md").read_text("utf-8").split())
 
 
-def test_the_numbers_of_behaviours_in_the_readme_are_about_right() -> None:
-    """It said 469 and 616 when there were 778 and 1160."""
+def settled(text: str) -> list[str]:
+    """The lines without what changes by itself: the time taken, and which behaviours are newer than the recordings."""
+    timed = re.sub(r"compared in \d+ s:", "compared in N s:", text)
+    newer = re.sub(r"(?m)^\d+ behaviours? (?:is|are) newer than these recordings, and left out: .*$", "newer", timed)
+    return [line.rstrip() for line in newer.strip().splitlines()]
+
+
+def test_the_numbers_of_behaviours_in_the_pages_are_right_within_three_in_a_hundred() -> None:
+    """The pages said 780, 781 and 1,056 of one number; docs/behaviours.md counts by itself."""
     matrix = list(built_in())
     recorded = load("recorded:2.0.43").observations
-    answered = in_setup(matrix, DEFAULT).answered
-    usual = [made for made in answered if not made.deep]
-    real = {
-        "a run of two stacks": len(usual),
-        "with `--mailu-deep`": len(answered),
-        "the shipped recordings": sum(made.id in recorded for made in matrix),
-        "`-m \"mailu(severity='critical')\"`": sum(made.question.severity is Severity.CRITICAL for made in usual),
-    }
-    page = (ROOT / "README.md").read_text("utf-8")
-    whole = re.search(r"matrix has about ([\d,]+) behaviours", page)
-    assert whole
-    assert abs(int(whole[1].replace(",", "")) - len(matrix)) <= len(matrix) / 10
-    for words, number in real.items():
-        found = re.search(rf"(?m)^\| about ([\d,]+) \| {re.escape(words)}", page)
-        assert found, words
-        assert abs(int(found[1].replace(",", "")) - number) <= number / 5, (words, found[1], number)
+    asked = [made for made in in_setup(matrix, DEFAULT).answered if not (made.in_place or made.option)]
+    usual = [made for made in asked if made.usual]
+    readme, troubles = ((ROOT / name).read_text("utf-8") for name in ("README.md", "docs/troubleshooting.md"))
+    critical = sum(made.question.severity is Severity.CRITICAL for made in usual)
+    for page, pattern, number in (
+        (readme, r"matrix has some ([\d,]+) behaviours", len(matrix)),
+        (readme, r"\| about ([\d,]+) \| a run of two stacks", len(usual)),
+        (readme, r"\| about ([\d,]+) \| with `--mailu-deep`", len(asked)),
+        (readme, r"\| about ([\d,]+) \| the shipped recordings", sum(made.id in recorded for made in matrix)),
+        (readme, r"\| about ([\d,]+) \| `-m \"mailu\(severity='critical'\)\"`", critical),
+        (troubles, r"mailu \d+ of ([\d,]+) behaviours compared", len(usual)),
+    ):
+        told = re.search(pattern, page)
+        assert told, pattern
+        assert abs(int(told[1].replace(",", "")) - number) <= number * 0.03, (pattern, told[1], number)
 
 
 def test_every_choice_of_the_gate_is_in_the_page_of_options() -> None:

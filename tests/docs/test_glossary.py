@@ -24,9 +24,21 @@ def test_what_the_glossary_names_is_there(name: str) -> None:
 
 
 def test_every_public_class_of_the_model_is_in_the_glossary_or_explains_itself() -> None:
+    """The test went through the names of the glossary, and asked each whether it is there."""
     module = importlib.import_module("pytest_mailu.core.model")
-    assert len(CODE) >= 20
-    assert all(getattr(module, name.rpartition(".")[2]).__doc__ for name in CODE if name.startswith("core.model."))
+    public = {
+        name: thing
+        for name, thing in vars(module).items()
+        if isinstance(thing, type) and thing.__module__ == module.__name__ and not name.startswith("_")
+    }
+    assert len(public) >= 20
+    silent = [name for name, thing in public.items() if not explains_itself(thing)]
+    assert not [name for name in silent if f"core.model.{name}" not in CODE]
+
+
+def explains_itself(thing: type) -> bool:
+    """Whether a class has a sentence of its own: dataclasses without one get their signature, and enumerations none."""
+    return bool(thing.__doc__) and not str(thing.__doc__).startswith(f"{thing.__name__}(")
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:

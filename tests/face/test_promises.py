@@ -125,9 +125,7 @@ def cut(share: float) -> Callable[[bytes], bytes]:
 RUNS = (
     # Whole runs, for comparison
     Run("whole", 0, "go", ("GO  2.0.43 → 2.0.44", "No regressions in")),
-    Run(
-        "one regression", 1, "no-go", ("1 behaviour works on 2.0.43 and fails",), new=edit(EXTERNAL_465, outcome="lost")
-    ),
+    Run("one regression", 1, "no-go", ("1 regression stops the upgrade",), new=edit(EXTERNAL_465, outcome="lost")),
     # Cut off
     Run("cut in the middle", 4, said=("is not a recording", "→ Make a new one"), raw=cut(0.5)),
     Run(

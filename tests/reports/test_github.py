@@ -10,10 +10,7 @@ from pytest_mailu.reports import github
 
 def test_the_decision_is_the_first_annotation(report: Report) -> None:
     first, *_ = github.commands(report)
-    assert first == (
-        "::error title=NO-GO%3A Mailu 2.0.43 → 2024.06.24::"
-        "9 behaviours work on 2.0.43 and fail on 2024.06.24 (1 cause)."
-    )
+    assert first == ("::error title=NO-GO%3A Mailu 2.0.43 → 2024.06.24::9 regressions stop the upgrade (1 cause).")
 
 
 def test_each_cause_is_one_annotation_with_what_to_do(report: Report) -> None:

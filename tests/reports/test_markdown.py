@@ -58,7 +58,7 @@ def test_where_a_service_ended_its_last_log_lines_are_shown(report: Report) -> N
 def test_it_says_what_decides_in_a_few_lines(report: Report) -> None:
     head = markdown.render(ReportView(report))[:1700]
     assert head.startswith("## NO-GO: Mailu 2.0.43 → 2024.06.24\n")
-    assert "9 behaviours work on 2.0.43 and fail on 2024.06.24 (1 cause)." in head
+    assert "9 regressions stop the upgrade (1 cause)." in head
     assert "#### 1. Ports 110, 143 and 587 are closed on the new side" in head
     assert "Set PORTS=25,80,110,143,443,465,587,993,995,4190 in mailu.env" in head
     assert "<https://mailu.io/2024.06/configuration.html#advanced-settings>" in head

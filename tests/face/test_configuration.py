@@ -11,7 +11,7 @@ from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.model import FailOn
 from pytest_mailu.core.plan import Plan, RecordedSpec, ReleaseSpec, caveats, side_spec
 from pytest_mailu.core.releases import Release
-from pytest_mailu.core.setups import FROM_FILES, SetUp
+from pytest_mailu.core.setups import DEFAULT, FROM_FILES, SetUp, setup_named
 from pytest_mailu.face.configuration import plan_of, run_info
 from pytest_mailu.face.options import OPTIONS
 
@@ -49,7 +49,7 @@ def test_two_sides_are_all_that_is_needed(pytester: pytest.Pytester) -> None:
     )
 
 
-def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pytester) -> None:
+def test_options_of_the_command_line_reach_the_plan_together(pytester: pytest.Pytester) -> None:
     touched(pytester, "mailu.env", "new.env", "compose.yml", "new.yml", "waivers.toml", "over/x")
     made = plan(
         pytester,
@@ -90,7 +90,7 @@ def test_every_option_of_the_command_line_reaches_the_plan(pytester: pytest.Pyte
     assert not made.starts_stacks
 
 
-def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it(pytester: pytest.Pytester) -> None:
+def test_options_of_the_ini_file_reach_the_plan_together_with_paths_relative_to_it(pytester: pytest.Pytester) -> None:
     names = ("mailu.env", "new.env", "compose.yml", "new.yml", "waivers.toml", "over/x")
     touched(pytester, *(f"conf/{name}" for name in names))
     pytester.makefile(
@@ -136,6 +136,61 @@ def test_every_option_of_the_ini_file_reaches_the_plan_with_paths_relative_to_it
         seed=8,
         keep=True,
     )
+
+
+RELEASES = ("--mailu-from=2.0.43", "--mailu-to=2024.06.24")
+IN_PLACE = (*RELEASES, "--mailu-in-place")
+EACH: dict[str, tuple[tuple[str, ...], str, str, object]] = {
+    "mailu-from": (("--mailu-to=2024.06.24",), "2.0", "old", ReleaseSpec(Release("2.0"))),
+    "mailu-to": (("--mailu-from=2.0.43",), "master", "new", ReleaseSpec(Release("master"))),
+    "mailu-deployment": (SIDES, "mailu", "deployment", Path("mailu")),
+    "mailu-fix": ((*SIDES, "--mailu-deployment=mailu"), "fixed", "fix", Path("fixed")),
+    "mailu-logs": ((*SIDES, "--mailu-deployment=mailu"), "log", "logs", (Path("log"),)),
+    "mailu-logs-names": ((*SIDES, "--mailu-deployment=mailu", "--mailu-logs=log"), "true", "log_names", True),
+    "mailu-check": ((*SIDES, "--mailu-deployment=mailu"), "true", "check_only", True),
+    "mailu-setup": (RELEASES, "notls", "setups", (setup_named("notls"),)),
+    "mailu-with": (RELEASES, "webmail", "setups", (DEFAULT.with_services(frozenset({"webmail"}), frozenset()),)),
+    "mailu-without": (RELEASES, "webmail", "setups", (DEFAULT.with_services(frozenset(), frozenset({"webmail"})),)),
+    "mailu-env": (SIDES, "file", "env", Path("file")),
+    "mailu-env-new": (SIDES, "file", "env_new", Path("file")),
+    "mailu-compose": (SIDES, "compose.yml", "compose", Path("compose.yml")),
+    "mailu-compose-new": ((*SIDES, "--mailu-compose=compose.yml"), "file", "compose_new", Path("file")),
+    "mailu-overrides": (SIDES, "mailu", "overrides", Path("mailu")),
+    "mailu-report": (SIDES, "out", "report", Path("out")),
+    "mailu-waivers": (SIDES, "file", "waivers", Path("file")),
+    "mailu-fail-on": (SIDES, "changed", "fail_on", FailOn.CHANGED),
+    "mailu-pull": (SIDES, "never", "pull", "never"),
+    "mailu-timeout": (SIDES, "2.5", "timeout", 2.5),
+    "mailu-repeat": (SIDES, "5", "repeat", 5),
+    "mailu-seed": (SIDES, "7", "seed", 7),
+    "mailu-deep": (SIDES, "true", "deep", True),
+    "mailu-in-place": (RELEASES, "true", "in_place", True),
+    "mailu-via": (("--mailu-from=1.9", "--mailu-to=2024.06", "--mailu-in-place"), "2.0", "via", (Release("2.0"),)),
+    "mailu-data": (IN_PLACE, "mailu", "data", Path("mailu")),
+    "mailu-data-names": ((*IN_PLACE, "--mailu-data=mailu"), "true", "data_names", True),
+    "mailu-export": (RELEASES, "file", "export", Path("file")),
+    "mailu-keep": (SIDES, "true", "keep", True),
+}
+"""Every option that an ini file may have: what else is given, its value, and what the plan has then."""
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS if option.ini])
+@pytest.mark.parametrize("place", ["command line", "ini file"])
+def test_every_option_reaches_the_plan_from_either_place(pytester: pytest.Pytester, name: str, place: str) -> None:
+    beside, text, attribute, wanted = EACH[name]
+    touched(pytester, "file", "log", "mailu/mailu.env")
+    pytester.makefile(".yml", compose="services: {}\n")
+    if place == "ini file":
+        pytester.makeini(f"[pytest]\n{name.replace('-', '_')} = {text}\n")
+    flag = [] if place == "ini file" else [f"--{name}" if text == "true" else f"--{name}={text}"]
+    assert getattr(plan(pytester, *beside, *flag), attribute) == _at(pytester.path, wanted)
+
+
+def _at(folder: Path, wanted: object) -> object:
+    """The value with its paths in the folder."""
+    if isinstance(wanted, tuple):
+        return tuple(_at(folder, each) for each in wanted)
+    return folder / wanted if isinstance(wanted, Path) else wanted
 
 
 def test_the_command_line_wins_over_the_ini_file_and_that_over_the_default(pytester: pytest.Pytester) -> None:

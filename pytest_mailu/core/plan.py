@@ -146,7 +146,10 @@ class Plan:
             ("--mailu-export", self.export),
         ):
             if path is not None and not path.is_file():
-                raise UsageError(f"{option}: there is no file {path}", "Check the path; it is taken from here.")
+                raise UsageError(
+                    f"{option}: there is no file {path}",
+                    "Check the path. Relative paths start in the folder where you run pytest.",
+                )
         if self.compose_new is not None and self.compose is None:
             raise UsageError(
                 "--mailu-compose-new: the compose file of today is missing",
@@ -175,9 +178,14 @@ class Plan:
             raise UsageError("--mailu-data-names: there is no data", "Add --mailu-data DIR.")
         if not self.in_place:
             if self.via:
-                raise UsageError("--mailu-via is about an upgrade in place", "Add --mailu-in-place.")
+                raise UsageError(
+                    "--mailu-via needs --mailu-in-place",
+                    "Add it: --mailu-via names the releases on the way of that upgrade.",
+                )
             if self.data is not None:
-                raise UsageError("--mailu-data is about an upgrade in place", "Add --mailu-in-place.")
+                raise UsageError(
+                    "--mailu-data needs --mailu-in-place", "Add it: the upgrade is rehearsed on a copy of your data."
+                )
             return
         if self.data is not None and not self.data.is_dir():
             raise UsageError(

@@ -14,6 +14,7 @@ from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import FailOn
 from pytest_mailu.face.configuration import usage_errors
 from pytest_mailu.face.items import ROOT, BehaviourFailed, BehaviourItem, MatrixCollector
+from pytest_mailu.face.markers import check_expression, known_values
 from pytest_mailu.running.results import Result
 
 _ID = re.compile(rf"(?:[^:]*/)?{ROOT}::(?P<id>.+)")
@@ -52,7 +53,7 @@ class Collection:
         """The behaviours to collect. The first access fills the matrix.
 
         It holds the built-in behaviours, then those of the conftest files, then what the hooks change. Raises
-        UsageError where these do not fit together, or where an id or a waiver names a behaviour that does not exist.
+        UsageError where these do not fit together, or where an id, a waiver or `-m` names what does not exist.
         """
         if self._chosen is None:
             # What the package declares takes a second to import; a check of files alone needs its ids for waivers only.
@@ -64,6 +65,8 @@ class Collection:
                 if getattr(plugin, "__file__", None):
                     matrix.add(*declared_in(plugin))
             self._call_hooks(matrix)
+            if needed:
+                check_expression(self._config.option.markexpr, known_values(tuple(matrix)))
             self._chosen = self._source.choose(matrix)
         return self._chosen
 

@@ -17,6 +17,7 @@ from pytest_mailu.core.plan import Plan, RecordedSpec
 from pytest_mailu.core.setups import DEFAULT, SetUp, words_of
 from pytest_mailu.core.text import show_line
 from pytest_mailu.face.items import BehaviourItem
+from pytest_mailu.face.options import sides_missing
 from pytest_mailu.running.scheduler import phases
 from pytest_mailu.running.selection import Selection
 from pytest_mailu.running.setup_runs import IN
@@ -35,7 +36,7 @@ def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
     config.option.collectonly = True
     active = config.pluginmanager.get_plugin("mailu-active")
     if active is None:
-        raise pytest.UsageError("--mailu-plan needs two sides as well: --mailu-from and --mailu-to")
+        raise pytest.UsageError(str(sides_missing("--mailu-plan")))
     if active.problem:
         raise pytest.UsageError(active.problem)
     items = [item.behaviour for item in session.items if isinstance(item, BehaviourItem)]

@@ -186,7 +186,10 @@ def _value(config: pytest.Config, option: Option) -> object:
         if option.kind == "paths":
             return [Path(path).absolute() for path in given]
         return Path(given).absolute() if option.kind == "path" else given
-    given = config.getini(option.dest)
+    try:
+        given = config.getini(option.dest)
+    except (ValueError, pytest.UsageError) as error:  # which does not say of which option it speaks
+        raise UsageError(f"{option.dest} in the ini file: {error}", "Write true or false.") from None
     if not given:
         return option.default
     if option.choices and given not in option.choices:

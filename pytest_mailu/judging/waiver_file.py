@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -30,6 +31,7 @@ PATHS = ("outcome", "stage", "reply.code", "reply.enhanced", "reply.text", "seco
 """Where observations can differ (`pytest_mailu.judging.compare.view`); `facts.` has names of its own below it."""
 
 EVERY = ReleaseRange()
+_IDS = "See the ids with: pytest --mailu-from … --mailu-to … --collect-only -q"
 _REMEDY = (
     'Write entries as [[waiver]] with behaviour = "…" and reason = "…", and optionally from, to, path, fingerprint, '
     "expires and by."
@@ -126,17 +128,19 @@ def read(path: Path, ids: Collection[str]) -> tuple[Waiver, ...]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is invalid TOML: {error}", _REMEDY) from error
     wrong: list[tuple[int, str]] = []
+    missing: list[tuple[int, str]] = []
     waivers = []
     for line, part, entry in _entries(document, _without_long_texts(source), wrong):
         if unknown := _unknown(entry.get("behaviour"), ids):
-            wrong.append((line + _line_of(part, "behaviour"), unknown))
+            missing.append((line + _line_of(part, "behaviour"), unknown))
         try:
             waivers.append(_CONVERTER.structure(entry, _Entry).waiver(line))
         except cattrs.BaseValidationError as error:
             wrong += [(line + _line_of(part, key), f"`{key}` {words}") for key, words in problems(error, KEYS)]
-    if wrong:
-        first, *rest = [f"{path}:{line}: {words}" for line, words in sorted(wrong)]
-        raise UsageError(first, _REMEDY, tuple(rest))
+    if wrong or missing:
+        first, *rest = [f"{path}:{line}: {words}" for line, words in sorted((*wrong, *missing))]
+        remedies = [remedy for remedy, found in ((_REMEDY, wrong), (_IDS, missing)) if found]
+        raise UsageError(first, " ".join(remedies), tuple(rest))
     return tuple(waivers)
 
 
@@ -158,8 +162,19 @@ def _unknown(written: Any, ids: Collection[str]) -> str:
     behaviour = _id(written) if isinstance(written, str) else ""
     if not behaviour or behaviour.startswith(OPEN_ENDED) or any(matches(behaviour, id_) for id_ in ids):
         return ""
-    kind = "no behaviour matches" if set(behaviour) & set("*?") else "there is no behaviour"
-    return f"{kind} {behaviour!r}{meant(behaviour, ids)}"
+    if set(behaviour) & set("*?"):
+        return f"no behaviour matches {behaviour!r}{_glob_meant(behaviour, ids)}"
+    return f"there is no behaviour {behaviour!r}{meant(behaviour, ids)}"
+
+
+def _glob_meant(glob: str, ids: Collection[str]) -> str:
+    """The glob with each part that no id has put right, where an id matches it then."""
+    parts = {part for id_ in ids for part in id_.split("/")}
+    nearest = "/".join(
+        part if part in parts or set(part) & set("*?") else next(iter(difflib.get_close_matches(part, parts, 1)), part)
+        for part in glob.split("/")
+    )
+    return f", did you mean {nearest!r}?" if any(matches(nearest, id_) for id_ in ids) else ""
 
 
 def _line_of(part: list[str], key: str) -> int:

@@ -263,6 +263,9 @@ def test_where_the_images_come_from_is_taken_from_the_environment(
         ([*SIDES, "--mailu-repeat=61"], "--mailu-repeat: 61 is more than 60"),
         ([*SIDES, "-o", "mailu_fail_on=sometimes"], "mailu_fail_on = sometimes"),
         ([*SIDES, "-o", "mailu_pull=maybe"], "mailu_pull = maybe"),
+        ([*SIDES, "-o", "mailu_deep=perhaps"], "mailu_deep in the ini file: invalid truth value 'perhaps'"),
+        ([*SIDES, "--mailu-data=empty"], "--mailu-data needs --mailu-in-place"),
+        ([*SIDES, "--mailu-via=2.0"], "--mailu-via needs --mailu-in-place"),
     ],
 )
 def test_what_makes_no_plan_is_a_usage_error_with_a_remedy(

@@ -232,7 +232,10 @@ def test_lines_are_counted_past_texts_that_look_like_entries(tmp_path: Path) -> 
     ("text", "line", "words"),
     [
         (entry(behaviour="submission/587-starttls/externl"), 2, "did you mean 'submission/587-starttls/external'?"),
-        (entry(behaviour="sumbission/*"), 2, "no behaviour matches 'sumbission/*'"),
+        (entry(behaviour="sumbission/*"), 2, "no behaviour matches 'sumbission/*', did you mean 'submission/*'?"),
+        (entry(behaviour="*/587-startls/*"), 2, "'*/587-startls/*', did you mean '*/587-starttls/*'?"),
+        (entry(behaviour="*/nothing-like-it/*"), 2, "no behaviour matches '*/nothing-like-it/*'\n"),
+        (entry(behaviour="no/such"), 2, "→ See the ids with: pytest --mailu-from … --mailu-to … --collect-only -q"),
         (entry(resaon="x"), 4, "`resaon` is not known, did you mean 'reason'?"),
         (entry(reason=" "), 3, "`reason` is empty"),
         ('[[waiver]]\nbehaviour = "web/admin"\n', 1, "`reason` is missing"),

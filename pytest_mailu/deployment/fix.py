@@ -14,26 +14,22 @@ from pathlib import Path
 
 from pytest_mailu.core.errors import UsageError
 from pytest_mailu.core.releases import Release
-from pytest_mailu.core.secrets import MASK
 from pytest_mailu.deployment.files import Text
 from pytest_mailu.deployment.lines import compose_line, env_line
 from pytest_mailu.deployment.model import Deployment
-from pytest_mailu.deployment.note import Edit, Note, is_secret
+from pytest_mailu.deployment.note import Edit, Note
 from pytest_mailu.deployment.subject import IMAGE_NAMES
 
 NOTES = "NOTES.md"
 DIFF = "changes.diff"
-SHOWN = 60
-"""Changed lines that a report shows."""
-_ASSIGNMENT = re.compile(r"[ +-]?\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """`files` maps paths to new texts; `changed` are the lines of the difference, without secrets, for the report."""
+    """`files` maps paths to new texts; `changed` is how many lines of the user's files differ."""
 
     files: Mapping[str, str] = field(default_factory=dict)
-    changed: tuple[str, ...] = ()
+    changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ def propose(deployment: Deployment, notes: Iterable[Note], new: Release) -> Prop
             made[name] = applied.text
     before = {name: texts[name].text for name in made}
     files = {**made, DIFF: "".join(_diff(before, made)), NOTES: _notes_page(told, left, new)}
-    return Proposal(files, tuple(_masked(line) for line in _short_diff(before, made)))
+    return Proposal(files, sum(_changed_lines(before[name], text) for name, text in made.items()))
 
 
 def _tags(deployment: Deployment, new: Release, taken: set[tuple[str, int]]) -> Iterator[Edit]:
@@ -126,25 +122,10 @@ def _diff(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
             yield line if line.endswith("\n") else f"{line}\n"
 
 
-def _short_diff(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    """Only the changed lines, each with its file."""
-    number = 0
-    for name, text in after.items():
-        for line in difflib.unified_diff(before[name].splitlines(), text.splitlines(), n=0):
-            if line[:1] in "+-" and not line.startswith(("+++", "---")):
-                number += 1
-                if number > SHOWN:
-                    yield f"… {DIFF} has the rest."
-                    return
-                yield f"{name}: {line[0]} {line[1:].strip()}"
-
-
-def _masked(line: str) -> str:
-    where, _, rest = line.partition(": ")
-    found = _ASSIGNMENT.match(rest.lstrip("+-# "))
-    if found is None or not is_secret(found["name"]):
-        return line
-    return f"{where}: {rest[0]} {found['name']}={MASK}"
+def _changed_lines(old: str, new: str) -> int:
+    """How many lines differ; one that took the place of another counts once."""
+    codes = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    return sum(max(b - a, d - c) for tag, a, b, c, d in codes if tag != "equal")
 
 
 def _notes_page(notes: Sequence[Note], left: Sequence[Edit], new: Release) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import groupby
 
 import pytest
@@ -26,11 +27,12 @@ from pytest_mailu.running.setup_runs import IN
 def plan_session(config: pytest.Config) -> int:
     """Collect as a run would, and print what it would do instead of running it; pytest's exit status."""
     config.option.collectonly = True
+    named = config.option.verbose > 0
     config.option.verbose = -2  # pytest itself prints errors and nothing else
-    return int(wrap_session(config, _collect_and_print))
+    return int(wrap_session(config, partial(_collect_and_print, named=named)))
 
 
-def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
+def _collect_and_print(config: pytest.Config, session: pytest.Session, *, named: bool) -> None:
     config.option.collectonly = False  # or pytest would list what was collected
     session.perform_collect()
     config.option.collectonly = True
@@ -53,7 +55,7 @@ def _collect_and_print(config: pytest.Config, session: pytest.Session) -> None:
                     one for one in chosen if not active.runs.several or one.id.endswith(f"{IN}{run.run.setup.name}")
                 ]
                 print(*plan_lines(run.plan, here, run.default, run.run.setup, others), sep="\n")
-            print(*none_answers(active.runs.unanswered), sep="\n")
+            print(*none_answers(active.runs.unanswered, named=named), sep="\n")
 
 
 def plan_lines(
@@ -102,11 +104,11 @@ def _left_out(plan: Plan, left_out: Selection, setup: SetUp) -> Iterator[str]:
         yield f"leaves out {len(left_out.newer)} that are newer than the recordings"
 
 
-def none_answers(ids: Sequence[str]) -> Iterator[str]:
-    """Which behaviours no set-up of the run can answer, by id."""
+def none_answers(ids: Sequence[str], *, named: bool) -> Iterator[str]:
+    """How many behaviours no set-up of the run can answer, and which where they are to be `named`."""
     if ids:
-        yield f"no set-up of this run answers {len(ids)}:"
-        yield from (f"     {id_}" for id_ in ids)
+        yield f"no set-up of this run answers {len(ids)}" + (":" if named else "; -v names them")
+        yield from (f"     {id_}" for id_ in ids if named)
 
 
 def _lacking(setup: SetUp) -> Callable[[Behaviour], tuple[str, str]]:

@@ -104,6 +104,12 @@ def reply(said: Reply | None) -> str:
     return safe(cut(" ".join(part for part in (said.code, enhanced, text) if part)))
 
 
+_PLAIN = {(Outcome.DELIVERED, Stage.DELIVERY), (Outcome.AUTH_FAILED, Stage.AUTH)}
+"""Ends whose stage needs no word."""
+_PORT = {"accepted": "open", "unreachable": "closed"}
+"""What the check of files says of a port."""
+
+
 def end(observation: Observation | None) -> str:
     """What one side did, in a few words: `refused at RCPT`."""
     if observation is None:
@@ -116,7 +122,7 @@ def end(observation: Observation | None) -> str:
     if stage is Stage.COMMAND and outcome is Outcome.LOST:
         return "nothing found"
     words = str(outcome).replace("-", " ")
-    if (outcome, stage) in {(Outcome.DELIVERED, Stage.DELIVERY), (Outcome.AUTH_FAILED, Stage.AUTH)}:
+    if stage is Stage.SETTINGS or (outcome, stage) in _PLAIN:
         return words
     return f"{words} at {STAGES.get(stage, stage)}"
 
@@ -162,6 +168,8 @@ def beyond(found: Iterable[Difference]) -> tuple[Difference, ...]:
 def in_brief(finding: Finding) -> str:
     """What became of one finding's behaviour, on one line."""
     old, new = end(finding.old), end(finding.new)
+    if finding.behaviour.startswith("settings/ports/"):
+        old, new = _PORT.get(old, old), _PORT.get(new, new)
     if finding.verdict is Verdict.BROKEN:
         return f"{new} on both sides" if old == new else f"{old} → {new}"
     if finding.verdict is Verdict.INCONCLUSIVE and finding.why:

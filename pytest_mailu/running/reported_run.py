@@ -12,6 +12,7 @@ from pytest_mailu.core.errors import MailuError, UsageError
 from pytest_mailu.core.model import LeftOut, Recording, Report, RunInfo
 from pytest_mailu.core.plan import Plan, caveats
 from pytest_mailu.core.setups import DEFAULT, SETUPS, SetUp
+from pytest_mailu.deployment.fix import DIFF
 from pytest_mailu.judging.judge import QUIET
 from pytest_mailu.running.progress import Tell
 from pytest_mailu.running.results import Result, Results
@@ -197,8 +198,8 @@ class ReportedRun:
         notes += self.settings.unseen
         notes += self.settings.logs
         if (proposal := self.settings.proposal) is not None:
-            notes.append(f"Proposed files are in {self.plan.fix}. Your own files are as they were. The changes:")
-            notes += proposal.changed
+            lines = "1 line" if proposal.changed == 1 else f"{proposal.changed} lines"
+            notes.append(f"{lines} changed, see {self.plan.fix}/{DIFF}. Your own files are as they were.")
         if self.failure is not None:
             notes += [self.failure.cause, f"→ {self.failure.remedy}", *self.failure.details]
         elif not complete:

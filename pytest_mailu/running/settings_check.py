@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_mailu.behaviours.declaration import ANY_VARIANT, Behaviour
@@ -97,8 +97,6 @@ def settings_check(plan: Plan, old: str, new: str) -> SettingsCheck:
     proposal = propose(after, found, releases[1]) if plan.fix is not None else None
     hidden = redactor_for(before, after)
     told = tuple(masked(note, hidden, before, after) for note in notes)
-    if proposal is not None:
-        proposal = replace(proposal, changed=hidden.value(proposal.changed))
     return SettingsCheck(
         {note.id: note for note in told}, before, proposal=proposal, logs=hidden.value(log_summary), unseen=unseen
     )

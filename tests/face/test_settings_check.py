@@ -181,12 +181,14 @@ def test_broken_input_is_one_line_and_status_4(
     assert [line for line in done.errors.splitlines() if "  → " in line]
 
 
-def test_proposed_files_are_written_into_a_new_folder_and_their_changes_stand_in_the_report(deployment: Any) -> None:
+def test_proposed_files_are_written_into_a_new_folder_and_the_report_says_where(deployment: Any) -> None:
     files = before(deployment)
     done = deployment.run(*CHECK, "--mailu-fix=proposed", "--mailu-report=out", sides=())
     assert done.status == pytest.ExitCode.TESTS_FAILED
     notes = deployment.json("out/report.json")["notes"]
-    assert "mailu.env: + PORTS=25,80,110,143,443,465,587,993,995,4190" in notes
+    diff = deployment.path / "proposed" / "changes.diff"
+    assert f"3 lines changed, see {diff}. Your own files are as they were." in notes
+    assert "+PORTS=25,80,110,143,443,465,587,993,995,4190" in diff.read_text().splitlines()
     assert {path.name for path in (deployment.path / "proposed").iterdir()} == {
         *("mailu.env", "docker-compose.yml", "changes.diff", "NOTES.md")
     }

@@ -34,8 +34,8 @@ def test_an_unknown_name_is_a_usage_error_that_names_all(folder: Any) -> None:
 
 
 def test_the_plan_says_what_each_set_up_can_answer_and_what_none_does(folder: Any) -> None:
-    out = folder.run("--mailu-plan", "--mailu-setup=notls", "--mailu-setup", "mail", sides=RELEASES).out
-    lines = out.splitlines()
+    args = ("--mailu-plan", "--mailu-setup=notls", "--mailu-setup", "mail")
+    brief, lines = (folder.run(*args, *more, sides=RELEASES).out.splitlines() for more in ((), ("-v",)))
     for setup in (NOTLS, setup_named("mail")):
         found = in_setup(built_in(), setup)
         usual = sum(one.usual for one in found.answered)
@@ -44,7 +44,10 @@ def test_the_plan_says_what_each_set_up_can_answer_and_what_none_does(folder: An
         assert f"compares {usual} behaviours:" in part
         assert f"leaves out {len(found.unanswered)} that this set-up cannot answer:" in part
     without = [{one.id for one in in_setup(built_in(), setup_named(name)).unanswered} for name in ("notls", "mail")]
-    begin = lines.index(f"no set-up of this run answers {len(without[0] & without[1])}:")
+    unanswered = f"no set-up of this run answers {len(without[0] & without[1])}"
+    assert f"{unanswered}; -v names them" in brief
+    assert "     tls/443-tls/handshake" not in brief
+    begin = lines.index(f"{unanswered}:")
     assert "     tls/443-tls/handshake" in lines[begin:]
     assert "     tls/465-tls/handshake" not in lines
 

@@ -34,6 +34,23 @@ def headlines(report: Report) -> list[str]:
     return [group.headline for group in groups(report.findings)]
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "old", "new", "told"),
+    [
+        ("settings/ports/4190", Outcome.UNREACHABLE, Outcome.ACCEPTED, "closed → open"),
+        ("settings/ports/587", Outcome.ACCEPTED, Outcome.UNREACHABLE, "open → closed"),
+        ("settings/env/API", Outcome.NOT_OFFERED, Outcome.ACCEPTED, "not offered → accepted"),
+        ("settings/env/DB_FLAVOR", Outcome.ACCEPTED, Outcome.UNREACHABLE, "accepted → unreachable"),
+        ("settings/env/PORTS/blanks", Outcome.ALTERED, Outcome.ALTERED, "altered on both sides"),
+    ],
+)
+def test_what_files_mean_has_no_stage(behaviour: str, old: Outcome, new: Outcome, told: str) -> None:
+    """It said "not offered at settings → accepted at settings"."""
+    sides = [[Observation(outcome, Stage.SETTINGS)] for outcome in (old, new)]
+    (found,) = findings([judge(asked(behaviour, wanted=Outcome.ACCEPTED), *sides)])
+    assert words.in_brief(found) == told
+
+
 def test_headlines_are_in_peoples_words(report: Report) -> None:
     assert headlines(report) == [
         "Ports 110, 143 and 587 are closed on the new side",

@@ -183,6 +183,21 @@ def test_the_page_never_scrolls_sideways(
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_a_table_that_is_cut_shows_that_it_scrolls(
+    browser: Chrome, report: Report, comparisons: list[Comparison], tmp_path: Path
+) -> None:
+    """At 400 pixels the table of ports ended after "service", without a sign of more."""
+    bar = "const box = document.querySelector('#ports .scroll'); return box.offsetHeight - box.clientHeight"
+    try:
+        for width, shown in ((400, True), (1280, False)):
+            metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            show(browser, render(report, comparisons), tmp_path)
+            assert (browser.execute_script(bar) > 0) is shown
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_filters_stand_in_the_address_and_come_back_from_it(page: Chrome) -> None:
     page.find_element(By.CSS_SELECTOR, "[name=verdict][value=changed]").click()
     Select(page.find_element(By.NAME, "family")).select_by_value("access")

@@ -42,7 +42,7 @@ async def announced(probe: Probe) -> Observation:
     endpoint=SMTP_25_OPPORTUNISTIC,
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
-    variant="small-letters",
+    variant="small-messages",
     deep=True,
 )
 async def sent_too_large(probe: Probe) -> Observation:

@@ -71,7 +71,7 @@ async def announced(probe: Probe) -> Observation:
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.DELIVERED,
     severity=Severity.MAJOR,
-    variant="small-letters",
+    variant="small-messages",
     deep=True,
 )
 async def just_below(probe: Probe) -> Observation:
@@ -91,7 +91,7 @@ async def just_below(probe: Probe) -> Observation:
     endpoint=SUBMISSIONS_465,
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
-    variant="small-letters",
+    variant="small-messages",
     deep=True,
 )
 async def sent_too_large(probe: Probe) -> Observation:

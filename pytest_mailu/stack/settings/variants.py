@@ -68,7 +68,7 @@ HEADER_LOGIN_ALONE = Variant(
 )
 """The same without the settings that say who else the proxy may speak for."""
 
-SMALL_MESSAGES = Variant("small-letters", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
+SMALL_MESSAGES = Variant("small-messages", {"MESSAGE_SIZE_LIMIT": "100000"}, ("front", "smtp"))
 """A size limit that small messages reach (core/postfix/conf/main.cf; core/nginx/dovecot/proxy.conf, 2024.06)."""
 
 VIRUS_REFUSED = Variant("virus-refused", {"ANTIVIRUS_ACTION": "reject"}, ("antispam",))

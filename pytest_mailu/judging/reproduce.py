@@ -6,6 +6,7 @@ close as these tools come: they send no malformed or pipelined commands. All thr
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,6 +40,13 @@ OPENSSL = {
     Protocol.MANAGESIEVE: "sieve",
 }
 """What `openssl s_client -starttls` calls a protocol (openssl-s_client(1))."""
+NOISE = "/noise"
+"""The end of the ids of what no client sends."""
+TOKENS = {"/without-token": "", "/wrong-token": "Bearer wrong"}
+"""Ends of ids that ask without the right token → what they send in its place."""
+AUTHORIZED = '--header "Authorization: Bearer $API_TOKEN"'
+"""The shell puts the token in; it never stands in a report."""
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 CURL = {Protocol.POP3: "pop3", Protocol.IMAP: "imap"}
 """The schemes of the addresses that curl takes, without the `s` for TLS from the start."""
 
@@ -49,25 +57,32 @@ def reproduce(comparison: Comparison) -> str:
     transcripts = [_at(comparison.question.endpoint, each.transcript) for each in (*comparison.old, *comparison.new)]
     latest = transcripts[-1] if comparison.new else ()
     shown = latest if texts(latest, Speaker.CLIENT) else max(transcripts, key=len, default=())
-    return by_hand(comparison.question, shown)
+    return by_hand(comparison.question, shown, _let_through(comparison))
 
 
-def by_hand(question: Question, transcript: Sequence[Event] = ()) -> str:
-    """The line for a question and what was said."""
+def _let_through(comparison: Comparison) -> str:
+    """The request that was answered although it had no right token, such as `PATCH /token/{token_id}`; else ""."""
+    past = comparison.new[-1].facts.get("past") if comparison.new else None
+    return str(past[0]) if isinstance(past, list | tuple) and past else ""
+
+
+def by_hand(question: Question, transcript: Sequence[Event] = (), let_through: str = "") -> str:
+    """The line for a question and what was said; `let_through` is the request that decided, where one did."""
     if question.endpoint is None:
         # A client that tried several ports ended at the last one.
         transcript = _last_conversation(transcript)
     endpoint = question.endpoint or _connected(transcript)
-    if endpoint is None:
+    if endpoint is None or question.id.endswith(NOISE):
         return ""
     family = question.family
     commands = client_commands(transcript)
     if endpoint.tls is Tls.OPPORTUNISTIC:
-        endpoint = replace(endpoint, tls=Tls.STARTTLS if StartTls() in commands else Tls.NONE)
+        secured = family == "tls" or StartTls() in commands
+        endpoint = replace(endpoint, tls=Tls.STARTTLS if secured else Tls.NONE)
     if family == "tls":
         return _openssl(endpoint)
     if endpoint.protocol is Protocol.HTTP:
-        return _web(endpoint, commands)
+        return _web(endpoint, commands, question, let_through)
     if endpoint.protocol in SMTP:
         return _swaks(endpoint, family, commands)
     if endpoint.protocol in CURL and (_logs_in(commands) or (not commands and family != "surface")):
@@ -131,8 +146,8 @@ def _swaks(endpoint: Endpoint, family: str, commands: Sequence[ClientCommand]) -
         return shlex.join([*words, "--quit-after", "AUTH" if mechanisms else "EHLO"])
     inbound = family == "inbound"
     sender = senders[0] if senders else (SOMEONE if inbound or not mechanisms else YOU)
-    to = recipients or [YOU if inbound else SOMEONE]
-    words += ["--from", _public(sender) or "<>", "--to", ",".join(map(_public, to[:3]))]
+    to = list(dict.fromkeys(map(_public, recipients or [YOU if inbound else SOMEONE])))
+    words += ["--from", _public(sender) or "<>", "--to", ",".join(to[:3])]
     if commands and Content() not in commands:
         words += ["--quit-after", "RCPT" if recipients else "MAIL"]
     return shlex.join(words)
@@ -156,8 +171,13 @@ def _curl(endpoint: Endpoint) -> str:
     return shlex.join(["curl", "-v", *required, "--user", YOU, f"{scheme}://{HOST}:{endpoint.port}/"])
 
 
-def _web(endpoint: Endpoint, commands: Sequence[ClientCommand]) -> str:
-    asked = next((command for command in commands if isinstance(command, Request)), Request("GET", "/"))
+def _web(endpoint: Endpoint, commands: Sequence[ClientCommand], question: Question, let_through: str) -> str:
+    requests = [command for command in commands if isinstance(command, Request)] or [Request("GET", "/")]
+    wrong = next((token for end, token in TOKENS.items() if question.id.endswith(end)), None)
+    decisive = next((request for request in requests if _is(request, let_through)), None)
+    asked = decisive or requests[0]
+    if asked.method in WITH_BODY and not decisive:
+        return ""  # what the body was, no transcript says
     url = urlsplit(asked.target)
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     words = ["curl", "-v"]
@@ -165,6 +185,16 @@ def _web(endpoint: Endpoint, commands: Sequence[ClientCommand]) -> str:
         words.append("--head")
     elif asked.method != "GET":
         words += ["--request", asked.method]
+    if asked.method in WITH_BODY:
+        words += ["--json", "{}"]
+    if wrong:
+        words += ["--header", f"Authorization: {wrong}"]
     line = shlex.join([*words, f"{'http' if endpoint.tls is Tls.NONE else 'https'}://{HOST}{path}"])
-    # The shell puts the token in; it never stands in a report.
-    return f'{line} --header "Authorization: Bearer $API_TOKEN"' if path.startswith("/api/") else line
+    return f"{line} {AUTHORIZED}" if path.startswith("/api/") and wrong is None else line
+
+
+def _is(request: Request, let_through: str) -> bool:
+    """Whether a request is of the kind that was let through: `PATCH /token/{token_id}`."""
+    method, _, path = let_through.partition(" ")
+    pattern = "[^/?]+".join(re.escape(part) for part in re.split(r"\{\w+\}", path))
+    return bool(path) and request.method == method and bool(re.search(f"{pattern}$", urlsplit(request.target).path))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
 from pytest_mailu.behaviours import built_in
+from pytest_mailu.core.endpoints import HTTPS_443
 from pytest_mailu.core.model import Comparison, Observation, Outcome, Stage, Verdict
 from pytest_mailu.core.population import users
 from pytest_mailu.core.transcript import Connection, Event, Kind, Speaker
@@ -75,8 +77,16 @@ STRANGER = events("C: EHLO x", "C: MAIL FROM:<>", "C: RCPT TO:<sales@post.exampl
         ("web/80-plain/redirect", events("C: HEAD /"), "curl -v --head http://mail.example.org/"),
         (
             "api/users",
-            events("C: POST /api/v1/user"),
-            'curl -v --request POST https://mail.example.org/api/v1/user --header "Authorization: Bearer $API_TOKEN"',
+            events("C: DELETE /api/v1/user"),
+            'curl -v --request DELETE https://mail.example.org/api/v1/user --header "Authorization: Bearer $API_TOKEN"',
+        ),
+        ("api/users", events("C: POST /api/v1/user"), ""),
+        ("web/session/disabled", events("C: POST /sso/login", "C: GET /admin/token/create"), ""),
+        ("surface/465-tls/noise", LOGIN, ""),
+        (
+            "inbound/25-plain/away",
+            events("C: MAIL FROM:<>", *("C: RCPT TO:<away@post.example>",) * 2, "C: DATA"),
+            "swaks --server mail.example.org --port 25 --from '<>' --to away@example.org",
         ),
         (
             "relay/relayhost/login-and-tls",
@@ -149,10 +159,30 @@ def test_what_a_client_said_is_quoted_for_the_shell() -> None:
     assert "'" in web
 
 
-def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line() -> None:
+def test_every_built_in_behaviour_asked_on_a_mail_port_has_a_line_but_for_noise() -> None:
     questions = [behaviour.question for behaviour in built_in()]
     without = {question.id for question in questions if question.endpoint and not by_hand(question)}
-    assert without == set()
+    assert without == {question.id for question in questions if question.id.endswith("/noise")} != set()
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("without-token", ""), ("wrong-token", "--header 'Authorization: Bearer wrong' ")]
+)
+def test_a_request_that_was_let_through_is_the_one_to_try_and_gets_no_right_token(name: str, header: str) -> None:
+    """The line asked for the document of the API, with the right token."""
+    talk = events("C: GET /api/v1/swagger.json", "C: PATCH /api/v1/user/x", "C: PATCH /api/v1/token/999999")
+    old = Observation(Outcome.REFUSED, Stage.AUTH, facts={"past": []}, transcript=talk)
+    new = Observation(Outcome.ACCEPTED, Stage.AUTH, facts={"past": ["PATCH /token/{token_id}"]}, transcript=talk)
+    question = replace(asked(f"admin/api/{name}"), endpoint=HTTPS_443)
+    line = reproduce(Comparison(question, Verdict.REGRESSED, (old,), (new,)))
+    address = "https://mail.example.org/api/v1/token/999999"
+    assert line == f"curl -v --request PATCH --json '{{}}' {header}{address}"
+
+
+def test_tls_on_port_25_is_asked_for_with_starttls() -> None:
+    talk = (*connecting(25), *events("S: 220 x", "C: EHLO x", "S: 250 x"))
+    line = by_hand(asked("tls/certificate/missing"), talk)
+    assert line.endswith("-connect mail.example.org:25 -servername mail.example.org -starttls smtp")
 
 
 def test_a_client_that_fell_back_to_another_port_is_followed_there() -> None:

@@ -44,10 +44,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def plan_of(config: pytest.Config) -> Plan:
-    """The plan that command line, ini file and environment give; raises UsageError where it is not valid.
-
-    The folder of the reports is made, unless nothing is to be run.
-    """
+    """The plan that command line, ini file and environment give; raises UsageError where it is not valid."""
     given = {option.dest: _value(config, option) for option in OPTIONS if option.ini}
     files = files_of(
         Sources(*(_path(given[f"mailu_{name}"]) for name in ("deployment", "env", "compose", "overrides")))
@@ -98,8 +95,8 @@ def plan_of(config: pytest.Config) -> Plan:
     plan.check()
     if plan.report is not None:
         folder.check(plan.report)
-        if not (config.option.collectonly or config.option.mailu_plan):
-            folder.make(plan.report)
+        if not hasattr(config, "workerinput"):  # a worker of pytest-xdist comes after its controller
+            folder.try_out(plan.report)
     return plan
 
 

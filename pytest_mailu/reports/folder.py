@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -45,14 +46,23 @@ def check(folder: Path) -> None:
             )
 
 
-def make(folder: Path) -> None:
-    """Make the folder, and try a file in it: a run of an hour must not end without its reports. Raises UsageError."""
+def try_out(folder: Path) -> None:
+    """Raise UsageError where the folder cannot be written: a run of an hour must not end without its reports.
+
+    Nothing stays of the try: a run that ends before it has asked anything leaves no folder.
+    """
+    missing: list[Path] = []
     try:
+        missing += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise _unwritable(folder, error) from error
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:

@@ -123,7 +123,7 @@ from pathlib import Path
 
 def pytest_runtest_logreport(report):
     if report.when == "call":
-        Path("out/report.json").mkdir()
+        Path("out/report.json").mkdir(parents=True)
 """
 
 

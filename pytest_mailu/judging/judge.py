@@ -91,6 +91,8 @@ def judge(
     assert before is not None  # noqa: S101 - only answered attempts got here
     assert after is not None  # noqa: S101
     settled_verdict = verdict(question.wanted, before, after, differ=bool(found))
+    if question.wanted is None and _says_nothing(answered_old[-1]) and _says_nothing(answered_new[-1]):
+        settled_verdict = Verdict.BROKEN
     if settled_verdict is Verdict.CHANGED and lost_facts(question, found):
         return result(Verdict.REGRESSED, found)
     timed = settled_verdict is Verdict.SAME and after is Outcome.DELIVERED and not any_of(volatile, SECONDS)
@@ -109,6 +111,12 @@ def _loses_at_times(
     if not any(map(losing(question, old, volatile), new)):
         return False
     return not lost_facts(question, _steady_differences(old, new, volatile))
+
+
+def _says_nothing(attempt: Observation) -> bool:
+    """Whether a server hung up or kept silent: there is neither a reply nor a fact to be compared."""
+    code = attempt.reply.code if attempt.reply is not None else ""
+    return attempt.outcome is Outcome.UNANSWERED and not code and not attempt.facts
 
 
 def _answered(attempts: Sequence[Observation]) -> list[Observation]:

@@ -29,6 +29,7 @@ from pytest_mailu.core.model import (
 from pytest_mailu.judging.decision import decide
 from pytest_mailu.judging.findings import findings
 from pytest_mailu.judging.judge import affected, breaks, judge, needs_confirmation, severity
+from pytest_mailu.wire.transport.errors import HUNG_UP
 
 DELIVERED, ACCEPTED, REFUSED = Outcome.DELIVERED, Outcome.ACCEPTED, Outcome.REFUSED
 DEFERRED, LOST, ALTERED = Outcome.DEFERRED, Outcome.LOST, Outcome.ALTERED
@@ -141,6 +142,16 @@ def test_what_is_lost_one_way_is_gained_the_other_way() -> None:
         there = ask(wanted, [seen(old)], [seen(new)]).verdict
         back = ask(wanted, [seen(new)], [seen(old)]).verdict
         assert back is mirror.get(there, there), (wanted, old, new)
+
+
+@pytest.mark.parametrize("old", [None, HUNG_UP])
+@pytest.mark.parametrize("new", [None, HUNG_UP])
+def test_servers_that_say_nothing_are_not_the_same(old: Reply | None, new: Reply | None) -> None:
+    """There is nothing to be compared where both hang up or keep silent: that is listed, whatever is wanted."""
+    first, second = (Observation(UNANSWERED, Stage.AUTH, reply) for reply in (old, new))
+    assert ask(None, [first], [second]).verdict is Verdict.BROKEN
+    told = replace(second, facts={"status": 500})
+    assert ask(None, [told], [told]).verdict is Verdict.SAME
 
 
 def test_where_nothing_is_wanted_only_what_is_no_longer_there_or_is_silent_regresses() -> None:

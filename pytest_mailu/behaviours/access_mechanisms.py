@@ -141,7 +141,7 @@ async def imap_cancelled(probe: Probe, endpoint: Endpoint) -> Observation:
             async with imap.stream.reply(Stage.AUTH):
                 words = (await imap.stream.line()).decode(errors="replace").split(" ", 2)
         except NotServed as end:
-            if end.reply is not HUNG_UP:
+            if not end.hung_up:
                 raise
             return probe.seen(Outcome.REFUSED, Stage.AUTH, HUNG_UP)
     outcome = Outcome.ACCEPTED if words[1:2] == ["OK"] else Outcome.REFUSED

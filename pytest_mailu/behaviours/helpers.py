@@ -97,7 +97,7 @@ async def answer(smtp: SmtpSession, line: str) -> Reply:
     try:
         return await smtp.command(line)
     except NotServed as end:
-        if end.reply is HUNG_UP:
+        if end.hung_up:
             return HUNG_UP
         raise
 

@@ -12,6 +12,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from pytest_mailu.behaviours.access_limits import STRANGERS, forgotten
 from pytest_mailu.behaviours.declaration import LIMITER, behaviour
@@ -44,7 +45,7 @@ from pytest_mailu.wire.http.client import HttpReply, HttpSession
 from pytest_mailu.wire.http.forwarding import Forwarding
 from pytest_mailu.wire.tls.protocols import ask
 from pytest_mailu.wire.transport.connector import Connector
-from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
+from pytest_mailu.wire.transport.errors import NotServed
 from pytest_mailu.wire.transport.proxy_protocol import Introduced, Version
 from pytest_mailu.wire.transport.stream import LineStream
 
@@ -59,6 +60,10 @@ DOCUMENTATION = ("192.0.2", "198.51.100", "203.0.113")
 """Networks that are nobody's (RFC 5737)."""
 LOG_SECONDS = 6.0
 SECONDS = 120.0
+everywhere = partial(
+    behaviour, needs=SITE | {"smtp"}, each={"endpoint": EVERY}, deep={"endpoint": RARER}, timeout=SECONDS
+)
+"""Declares what is asked at every port that a reverse proxy may stand before."""
 PROXY_OVER_IPV6 = "2001:db8::25"
 """The address of the proxy that clients with IPv6 connect to (RFC 3849)."""
 _ADDRESS = re.compile(r"(?<![\d.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{1,4}(?::[\da-f]{1,4}){7})(?![\d.:])")
@@ -116,15 +121,11 @@ def forwarding_past_the_proxy(probe: Probe, endpoint: Endpoint, header: str = ""
     return Forwarding(Vantage.STRANGER, port, header, (claimed,) if claimed else ())
 
 
-@behaviour(
+@everywhere(
     "proxy/{endpoint}/address",
-    needs=SITE | {"smtp"},
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
-    each={"endpoint": EVERY},
-    deep={"endpoint": RARER},
     of_setup=(Feature.PROXIED,),
-    timeout=SECONDS,
 )
 async def address(probe: Probe, endpoint: Endpoint) -> Observation:
     """Client behind the reverse proxy on {endpoint.words}: its own address reaches the logs
@@ -136,15 +137,11 @@ async def address(probe: Probe, endpoint: Endpoint) -> Observation:
     return await _address(probe, endpoint, made_up(probe), Version.V1)
 
 
-@behaviour(
+@everywhere(
     "proxy/{endpoint}/address-ipv6",
-    needs=SITE | {"smtp"},
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
-    each={"endpoint": EVERY},
-    deep={"endpoint": RARER},
     of_setup=(Feature.PROXIED,),
-    timeout=SECONDS,
 )
 async def address_over_ipv6(probe: Probe, endpoint: Endpoint) -> Observation:
     """Client with IPv6 on {endpoint.words}, behind a reverse proxy that reaches Mailu over IPv4: it is served
@@ -156,15 +153,11 @@ async def address_over_ipv6(probe: Probe, endpoint: Endpoint) -> Observation:
     return await _address(probe, endpoint, made_up_ipv6(probe), Version.V1)
 
 
-@behaviour(
+@everywhere(
     "proxy/{endpoint}/address-v2",
-    needs=SITE | {"smtp"},
     wanted=Outcome.ACCEPTED,
     severity=Severity.CRITICAL,
-    each={"endpoint": EVERY},
-    deep={"endpoint": RARER},
     of_setup=(Feature.PROXY_PROTOCOL,),
-    timeout=SECONDS,
 )
 async def address_in_version_2(probe: Probe, endpoint: Endpoint) -> Observation:
     """The same on {endpoint.words} with version 2 of the PROXY protocol, as Traefik sends it
@@ -245,15 +238,11 @@ async def _logged_client(probe: Probe, word: str) -> str:
     return found[0] if found else ""
 
 
-@behaviour(
+@everywhere(
     "proxy/{endpoint}/without-header",
-    needs=SITE | {"smtp"},
     wanted=Outcome.REFUSED,
     severity=Severity.MAJOR,
-    each={"endpoint": EVERY},
-    deep={"endpoint": RARER},
     of_setup=(Feature.PROXY_PROTOCOL,),
-    timeout=SECONDS,
 )
 async def without_header(probe: Probe, endpoint: Endpoint) -> Observation:
     """Connection from the proxy's address to {endpoint.words} without the PROXY protocol is refused
@@ -267,16 +256,12 @@ async def without_header(probe: Probe, endpoint: Endpoint) -> Observation:
     return probe.seen(Outcome.ACCEPTED if said else Outcome.REFUSED, Stage.GREETING)
 
 
-@behaviour(
+@everywhere(
     "proxy/{endpoint}/forged-by-stranger",
-    needs=SITE | {"smtp"},
     wanted=Outcome.REFUSED,
     affected="Proxies that REAL_IP_FROM does not name are no longer believed.",
     severity=Severity.CRITICAL,
-    each={"endpoint": EVERY},
-    deep={"endpoint": RARER},
     of_setup=(Feature.PROXIED,),
-    timeout=SECONDS,
 )
 async def forged_by_stranger(probe: Probe, endpoint: Endpoint) -> Observation:
     """Stranger who goes round the proxy to {endpoint.words} and names another address is not believed
@@ -382,7 +367,7 @@ async def _first_words(probe: Probe, endpoint: Endpoint, connector: Connector, v
     except OSError:  # a reset
         return b""
     except NotServed as end:
-        if end.reply is not HUNG_UP:
+        if not end.hung_up:
             raise
         return b""
 

@@ -9,7 +9,7 @@ from pytest_mailu.core.model import Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.probe.waiting import eventually
-from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
+from pytest_mailu.wire.transport.errors import NotServed
 
 PUT_OFF = (Outcome.DEFERRED, Outcome.UNANSWERED, Outcome.UNREACHABLE)
 """Ends of an attempt after which a server tries again."""
@@ -44,7 +44,7 @@ async def attempt(probe: Probe, message: Message, patience: float) -> Attempt:
             done = await smtp.send(message.sender, message.recipients, message.content)
     except NotServed as end:
         code = end.reply.code if end.reply is not None else ""
-        return Attempt("hung up" if end.reply is HUNG_UP else f"{end.outcome} {code}".strip(), end)
+        return Attempt("hung up" if end.hung_up else f"{end.outcome} {code}".strip(), end)
     return Attempt("taken", done.reply)
 
 

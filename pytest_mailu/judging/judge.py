@@ -29,6 +29,8 @@ ABSENT = frozenset({Outcome.NOT_OFFERED, Outcome.UNREACHABLE})
 SILENT = ABSENT | {Outcome.UNANSWERED}
 """Whoever asked has nothing, and was not even refused."""
 
+FAILURES = "failures"
+"""The path of the difference in how often a side that wavers fails."""
 SECONDS = "seconds"
 """The path of a difference in how long a delivery takes."""
 SLOWDOWN_FACTOR = 5.0
@@ -159,7 +161,7 @@ def _by_failures(
         for side, bad in zip(answered, (not worse, worse), strict=True)
     )
     rates = (f"{failures.old} of {failures.old_attempts}", f"{failures.new} of {failures.new_attempts}")
-    found = (*differences(shown_old, shown_new, volatile), Difference("failures", "changed", *rates))
+    found = (*differences(shown_old, shown_new, volatile), Difference(FAILURES, "changed", *rates))
     verdict_ = Verdict.REGRESSED if worse else Verdict.GAINED
     return Comparison(question, verdict_, _with_last(old, shown_old), _with_last(new, shown_new), found)
 

@@ -11,7 +11,7 @@ from pytest_mailu.core.model import Observation, Outcome, Reply, Stage
 from pytest_mailu.probe.messages import Message
 from pytest_mailu.probe.probe import Probe
 from pytest_mailu.wire.smtp.session import SmtpSession
-from pytest_mailu.wire.transport.errors import HUNG_UP, NotServed
+from pytest_mailu.wire.transport.errors import NotServed
 
 ENDS = MappingProxyType(
     {
@@ -52,6 +52,6 @@ async def exchange(smtp: SmtpSession, payload: bytes) -> tuple[Reply, tuple[Repl
     try:
         return reply, await smtp.rest(), False
     except NotServed as end:
-        if end.reply is not HUNG_UP:
+        if not end.hung_up:
             raise
         return reply, (), True

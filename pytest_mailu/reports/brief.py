@@ -6,14 +6,10 @@ from collections.abc import Iterator
 
 from pytest_mailu.core.model import CauseKind, Finding, Observation
 from pytest_mailu.core.text import safe
-from pytest_mailu.judging.judge import UNCERTAIN
+from pytest_mailu.judging.judge import FAILURES, SETTINGS, UNCERTAIN
 from pytest_mailu.reports import words
 from pytest_mailu.reports.textwidth import clip
 
-SETTINGS = "settings"
-"""The family of the checks of a deployment's files: each has a cure of its own."""
-FAILURES = "failures"
-"""The path of the difference in how often a side that wavers fails."""
 LONGEST = 240
 """Columns of what differs; report.html has all of it."""
 

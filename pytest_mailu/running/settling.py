@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_mailu.behaviours.declaration import Behaviour
@@ -109,12 +109,13 @@ class _Evidence:
         old, new = self.attempts[SideName.OLD], self.attempts[SideName.NEW]
         return judge(self.behaviour.question, old, new, self.behaviour.volatile)
 
-    def failed(self, seen: Observation) -> bool:
+    def failing(self) -> Callable[[Observation], bool]:
+        """Tells of an attempt whether it failed, by all attempts so far."""
         old, new = (
             [each for each in self.attempts[name] if each.outcome is not None] for name in (SideName.OLD, SideName.NEW)
         )
         fails = failing(self.behaviour.question, old, new, self.behaviour.volatile)
-        return seen.outcome is not None and fails(seen)
+        return lambda seen: seen.outcome is not None and fails(seen)
 
 
 class Settling:
@@ -238,7 +239,7 @@ class Settling:
                 return
             if counts:
                 evidence.attempts[name].append(seen)
-            if evidence.failed(seen):
+            if evidence.failing()(seen):
                 failures[evidence] = True
                 evidence.steady = evidence.steady and not counts
 
@@ -251,11 +252,12 @@ class Settling:
 
 def _asked_meanwhile(evidence: _Evidence, phase: Iterable[tuple[Behaviour, Comparison]]) -> list[Behaviour]:
     """The behaviours of which an attempt overlapped with a failure, on the same side."""
+    fails = evidence.failing()
     times = [
         (name, seen.begun, seen.started + seen.seconds)
         for name, side in evidence.attempts.items()
         for seen in side
-        if evidence.failed(seen)
+        if fails(seen)
     ]
 
     def overlaps(comparison: Comparison) -> bool:
@@ -282,7 +284,8 @@ def _explained(evidence: _Evidence) -> Comparison:
 
 
 def _failing_side(evidence: _Evidence) -> SideName:
-    return next((name for name, side in evidence.attempts.items() if any(map(evidence.failed, side))), SideName.NEW)
+    fails = evidence.failing()
+    return next((name for name, side in evidence.attempts.items() if any(map(fails, side))), SideName.NEW)
 
 
 def disturber(beside: Sequence[tuple[bool, frozenset[str]]]) -> str:

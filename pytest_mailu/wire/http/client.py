@@ -30,7 +30,6 @@ LONGEST_HEADER = 16_384
 """Characters of one header that are kept; all headers of an answer have 100 KiB (h11)."""
 LONGEST_COOKIE = 4096
 """Bytes that browsers take (RFC 6265 section 6.1)."""
-"""Objects and lists in one another in a JSON answer."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEEP_METHOD = {307, 308}
 

@@ -21,6 +21,11 @@ class NotServed(Exception):
         self.stage = stage
         self.reply = reply
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the server closed the connection in place of a reply."""
+        return self.reply is HUNG_UP
+
     def __str__(self) -> str:
         words = (self.reply.code, self.reply.enhanced, self.reply.text) if self.reply else ()
         return f"{self.outcome} at {self.stage}: {' '.join(filter(None, words))}".removesuffix(": ")
